@@ -1,0 +1,29 @@
+"""The one exception that means "the input is wrong", and the words it is said in."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["InputError", "unknown"]
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used; the message is one line: what, where, how to mend it.
+
+    The command line prints the message without a traceback and exits with status 2.
+    """
+
+
+def unknown(what: str, name: str, valid: Iterable[str]) -> InputError:
+    """Return the error for a name that is not among ``valid``: it lists them and suggests the nearest.
+
+    Args:
+        what: the kind of thing that was named, e.g. ``"corruption"``.
+        name: what the user wrote.
+        valid: the names that exist.
+    """
+    names = sorted(valid)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return InputError(f"unknown {what} {name!r}: {hint}valid: {', '.join(names) or 'none'}")
