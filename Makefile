@@ -1,0 +1,38 @@
+# Two commands for everyone: `make baseline` and `make test`. Each sets up .venv first, once.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: baseline quick test test-fast check format clean
+
+baseline: .venv/ready
+	$(BIN)/python experiments/baseline_mnist.py
+
+quick: .venv/ready
+	$(BIN)/python experiments/baseline_mnist.py --quick
+
+test: .venv/ready-dev check
+	$(BIN)/python -m pytest
+
+test-fast: .venv/ready-dev
+	$(BIN)/python -m pytest -m "not slow" -x -q
+
+check: .venv/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/ready-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.venv/ready: requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+.venv/ready-dev: .venv/ready requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf .venv build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,7 @@
+"""``python -m anomalist`` is ``anomalist``."""
+
+import sys
+
+from anomalist.cli import main
+
+sys.exit(main())

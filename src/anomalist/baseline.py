@@ -1,0 +1,232 @@
+"""The main job: fit one detector on normal images, then tell corrupted test images from clean ones.
+
+Every corruption is tried at several strengths; each number comes with a 95 % interval. Nothing of the test
+split reaches fitting, thresholds or scales.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from tqdm import tqdm
+
+from anomalist import datasets
+from anomalist._version import __version__
+from anomalist.calibration import threshold
+from anomalist.config import Config
+from anomalist.corruption import Corruption, parse
+from anomalist.detector import RUN_FIELDS, Detector, Model, Scores
+from anomalist.environment import Stopwatch, environment
+from anomalist.errors import InputError
+from anomalist.evaluation import evaluate
+from anomalist.files import make_folder, write_arrays, write_json
+from anomalist.metrics import Estimate, proportion_interval
+from anomalist.reports import pages, tables
+from anomalist.tasks import Corrupted, Spec, Split
+from anomalist.training import using_threads
+
+__all__ = ["QUICK", "Baseline", "run"]
+
+SUITE = tuple(
+    parse(spec)
+    for spec in (
+        *(f"gaussian_noise:sigma={sigma}" for sigma in (0.05, 0.1, 0.2, 0.3)),
+        *(f"pixel_dropout:probability={probability}" for probability in (0.05, 0.1, 0.3, 0.5)),
+        *(f"stripes:lines={lines}" for lines in (1, 2, 3, 5)),
+        *(f"patch_occlusion:side={side},margin=4" for side in (4, 6, 8, 12)),
+    )
+)
+QUICK: dict[str, Any] = {"train": 6_000, "calibration": 1_000, "test": 1_000}  # what --quick changes
+CASES = 3  # panels of the best, the median and the worst found anomalies, each so many
+
+
+class Baseline(Config):
+    """One detector, one data set, many corruptions."""
+
+    dataset: str = Field("mnist", description="the data set, see `anomalist list datasets`")
+    model: Model = Field("autoencoder", validate_default=True, description="the detector, see `anomalist list models`")
+    corruptions: tuple[Spec, ...] = Field(
+        SUITE, min_length=1, description="what test images suffer, each as name or name:option=value,option=value"
+    )
+    train: int | None = Field(None, ge=1, description="normal images to train on; by default all the rest")
+    calibration: int = Field(6_000, ge=1, description="normal images held out of training, for thresholds")
+    test: int | None = Field(None, ge=1, description="test images, each clean and corrupted; by default all")
+    false_alarm_rate: float = Field(
+        0.01, gt=0, lt=1, description="share of normal images, and of their pixels, that thresholds let through"
+    )
+    seed: int = Field(0, description="governs weights, data order, splits and corruptions")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of networks")
+    threads: int | None = Field(None, ge=1, description="processor threads; by default one a core")
+
+    def detector(self) -> Detector:
+        """Return the detector, not yet fitted, with this run's seed, device and precision."""
+        return self.model.model_copy(update={name: getattr(self, name) for name in RUN_FIELDS})
+
+    def task(self, corruption: Corruption) -> Corrupted:
+        """Return the task of finding ``corruption``."""
+        sizes = {"train": self.train, "calibration": self.calibration, "test": self.test}
+        return Corrupted(dataset=self.dataset, corruption=corruption, **sizes)
+
+
+@dataclass
+class _Outcome:
+    """What is found along the way: rows for ``metrics.json``, arrays for ``scores.npz`` and for the panels."""
+
+    results: Path
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    scores: dict[str, NDArray[Any]] = field(default_factory=dict)
+    cases: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def save_rows(self) -> None:
+        write_json(self.results / "metrics.json", {"schema": 1, "rows": self.rows})
+
+    def save_arrays(self) -> None:
+        write_arrays(self.results / "scores.npz", self.scores)
+        write_arrays(make_folder(self.results / "anomalies") / "cases.npz", self.cases)
+
+
+def run(config: Baseline, results: Path, *, save_maps: bool = False) -> list[dict[str, Any]]:
+    """Run the main job, say how it goes, and write everything to the folder ``results``.
+
+    Args:
+        config: what to run.
+        results: where to write; the folder is made if need be.
+        save_maps: whether ``scores.npz`` also holds every pixel map.
+
+    Returns:
+        the rows of ``metrics.json``.
+
+    Raises:
+        InputError: anything that the user can mend: a name, a size, a folder.
+    """
+    make_folder(results)
+    watch = Stopwatch()
+    with using_threads(config.threads) as threads:
+        _say(f"anomalist {__version__}: {config.model.name} on {config.dataset}, seed {config.seed}, {threads} threads")
+        with watch("data"):
+            dataset = datasets.load(config.dataset)
+            write_json(results / "dataset_stats.json", datasets.stats(dataset))
+            first = config.task(config.corruptions[0])
+            train, held_out = first.training(dataset, config.seed)
+            clean = first.clean(dataset, config.seed)
+        _say(f"data: {dataset.source}")
+        _say(f"{len(train):,} images to train on, {len(held_out):,} held out for thresholds, {len(clean):,} to test")
+        with watch("fit"):
+            detector = config.detector().fit(train.images)
+        detector.save(results / "model")
+        write_json(results / "config.json", config.model_dump(mode="json"))
+        write_json(results / "training.json", {"loss": detector.history})
+        outcome = _Outcome(results)
+        with watch("test"):
+            _test(config, detector, held_out, clean, outcome, save_maps)
+        with watch("plots"):
+            pages.draw(results)
+        write_json(results / "environment.json", environment(threads, config.device, config.precision, watch.seconds))
+    _say(tables.baseline_table(outcome.rows))
+    _say(f"total {sum(watch.seconds.values()):.0f} s: " + ", ".join(f"{k} {v:.1f} s" for k, v in watch.seconds.items()))
+    _say(f"results in {results}: " + ", ".join(sorted(path.name for path in results.iterdir())))
+    return outcome.rows
+
+
+def _test(
+    config: Baseline, detector: Detector, held_out: Split, clean: Split, outcome: _Outcome, save_maps: bool
+) -> None:
+    """Score the clean test images once, then judge each corruption of them; finished ones are kept, come what may."""
+    normal, usual = detector.score(held_out.images), detector.score(clean.images)
+    limit = threshold(normal.image, config.false_alarm_rate)
+    pixel_limit = None if normal.pixel is None else threshold(normal.pixel, config.false_alarm_rate)
+    _say(f"thresholds at {config.false_alarm_rate:.1%} false alarms: image {limit:.4g}" + (
+        "" if pixel_limit is None else f", pixel {pixel_limit:.4g}"))
+    outcome.scores |= {"calibration": normal.image, "clean": usual.image, "clean/source": clean.source}
+    if normal.pixel is not None:
+        outcome.cases |= {"threshold": np.array(pixel_limit), "top": np.quantile(normal.pixel, 0.9999)}
+    if save_maps and usual.pixel is not None:
+        outcome.scores["clean/maps"] = usual.pixel
+    bar = tqdm(config.corruptions, "testing", unit="corruption", disable=not sys.stderr.isatty())
+    try:
+        for corruption in bar:
+            anomalies = config.task(corruption).anomalies(clean, config.seed)
+            if len(anomalies) == 0:
+                raise InputError(f"{corruption} changes nothing in any of the {len(clean)} test images; strengthen it")
+            found = detector.score(anomalies.images)
+            outcome.rows += _rows(corruption, clean + anomalies, _join(usual, found), limit, pixel_limit, config.seed)
+            outcome.scores |= {str(corruption): found.image, f"{corruption}/source": anomalies.source}
+            if save_maps and found.pixel is not None:
+                outcome.scores[f"{corruption}/maps"] = found.pixel
+            outcome.cases |= _cases(corruption, detector, anomalies, found)
+            outcome.save_rows()
+    except KeyboardInterrupt:
+        bar.close()
+        done = len({row["setting"] for row in outcome.rows})
+        _say(f"interrupted: {done} of {len(config.corruptions)} corruptions are finished and kept in {outcome.results}")
+        raise
+    finally:
+        outcome.save_arrays()
+
+
+def _rows(
+    corruption: Corruption, test: Split, scores: Scores, limit: float, pixel_limit: float | None, seed: int
+) -> list[dict[str, Any]]:
+    """Judge one corruption: a row for each metric."""
+    found: dict[str, Estimate] = dict(evaluate(scores, test, pixel_threshold=pixel_limit, seed=seed))
+    flagged = scores.image > limit
+    found["detection_rate"] = proportion_interval(flagged[test.labels])
+    found["false_alarm_rate"] = proportion_interval(flagged[~test.labels])
+    shape = (test.images.shape[2], test.images.shape[3])
+    common = {
+        "task": "corrupted",
+        "corruption": corruption.name,
+        "setting": str(corruption),
+        "severity": round(corruption.severity_at(shape), 6),
+    }
+    return [
+        {
+            **common,
+            "metric": metric,
+            "value": estimate.value,
+            "low": estimate.low,
+            "high": estimate.high,
+            "n": estimate.n,
+            "left_out": test.left_out,
+        }
+        for metric, estimate in found.items()
+    ]
+
+
+def _cases(corruption: Corruption, detector: Detector, anomalies: Split, found: Scores) -> dict[str, NDArray[Any]]:
+    """Keep the anomalies with the highest, the median and the lowest scores, to look at."""
+    if found.pixel is None:
+        return {}
+    order = np.argsort(-found.image, kind="stable")
+    middle = max(0, len(order) // 2 - CASES // 2)
+    chosen = np.concatenate([order[:CASES], order[middle : middle + CASES], order[-CASES:]])
+    images = anomalies.images[chosen]
+    restored = detector.reconstruct(images)
+    assert anomalies.masks is not None
+    kept = {
+        "images": images,
+        "maps": found.pixel[chosen],
+        "masks": anomalies.masks[chosen],
+        "scores": found.image[chosen],
+        "source": anomalies.source[chosen],
+        **({} if restored is None else {"restored": restored}),
+    }
+    return {f"{corruption}/{name}": value for name, value in kept.items()}
+
+
+def _join(first: Scores, second: Scores) -> Scores:
+    pixel = None
+    if first.pixel is not None and second.pixel is not None:
+        pixel = np.concatenate([first.pixel, second.pixel])
+    return Scores(np.concatenate([first.image, second.image]), pixel)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

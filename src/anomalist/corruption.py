@@ -1,0 +1,156 @@
+"""Corruption: the contract that every file in ``corruptions/`` keeps, and the checks that enforce it."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from anomalist import catalog
+from anomalist.config import Config, snake_case
+from anomalist.errors import InputError, unknown
+from anomalist.images import check_images
+
+__all__ = ["Corrupted", "Corruption", "parse"]
+
+_CHUNK = 256  # images changed at once: small enough for the cache, large enough to be vectorised
+
+
+class Corrupted(NamedTuple):
+    """What a corruption returns."""
+
+    images: NDArray[np.float32]  # [N, C, H, W] in [0, 1], never requantised
+    masks: NDArray[np.bool_]  # [N, H, W], true exactly where any channel changed
+
+
+class Corruption(Config):
+    """A synthetic defect whose strength is one number, and whose mask is exact.
+
+    Its strength is set either by ``severity`` in [0, 1], or by the physical parameter that the subclass names
+    in ``physical`` (a noise sigma, a number of lines); with neither, severity is 0.5. All draws are shared
+    across strengths: a stronger corruption is the same corruption, further. The result for an image depends on
+    (seed, index) alone.
+    """
+
+    physical: ClassVar[str]  # the field that holds the physical parameter
+
+    severity: float | None = Field(None, ge=0, le=1, description="strength between nothing (0) and the most (1)")
+
+    @abstractmethod
+    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
+        """Return the physical parameter at ``severity`` for images of ``shape`` (H, W): the documented map."""
+
+    @abstractmethod
+    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
+        """Return the severity at which the physical parameter is ``value``: the inverse map."""
+
+    @abstractmethod
+    def change(
+        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return the changed images; ``strength`` is the physical parameter and above 0.
+
+        Args:
+            images: float32 ``[n, C, H, W]`` in [0, 1], not to be written to.
+            strength: the physical parameter.
+            seed: the seed of all draws.
+            index: int64 ``[n]``, the images' numbers in their data set.
+        """
+
+    @model_validator(mode="after")
+    def _one_strength(self) -> Self:
+        if self.severity is not None and getattr(self, self.physical) is not None:
+            raise InputError(f"{self.name}: give either severity or {self.physical}, not both")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The corruption's file name."""
+        return snake_case(type(self).__name__)
+
+    def strength(self, shape: tuple[int, int]) -> float:
+        """Return the physical parameter that this corruption applies to images of ``shape`` (H, W)."""
+        value = getattr(self, self.physical)
+        if value is not None:
+            return float(value)
+        return self.to_physical(0.5 if self.severity is None else self.severity, shape)
+
+    def severity_at(self, shape: tuple[int, int]) -> float:
+        """Return the severity in [0, 1] that this corruption has on images of ``shape`` (H, W)."""
+        value = getattr(self, self.physical)
+        if value is None:
+            return 0.5 if self.severity is None else self.severity
+        severity = self.to_severity(float(value), shape)
+        if severity > 1:
+            most = self.to_physical(1.0, shape)
+            raise InputError(
+                f"{self.name}.{self.physical}: at most {most:g} on {shape[0]} x {shape[1]} images, got {value:g}"
+            )
+        return severity
+
+    def __call__(
+        self, images: NDArray[np.float32], *, seed: int, index: NDArray[np.int64] | None = None
+    ) -> Corrupted:
+        """Corrupt a batch.
+
+        Args:
+            images: float32 ``[N, C, H, W]`` in [0, 1]; not modified.
+            seed: the seed of all draws.
+            index: int64 ``[N]``, each image's number in its data set; by default 0, 1, 2, …
+
+        Returns:
+            the corrupted images, and masks that are true exactly where a pixel changed. An image whose mask is
+            empty was not changed (a black hole on a black background) and is no anomaly.
+
+        Raises:
+            InputError: wrong type, shape or values, or a strength beyond what images of this size allow.
+        """
+        check_images(images, f"corruption {self.name}")
+        numbers = np.arange(len(images)) if index is None else np.asarray(index, np.int64)
+        if numbers.shape != (len(images),):
+            raise InputError(f"index must be [{len(images)}], one an image, got {list(numbers.shape)}")
+        shape = (images.shape[2], images.shape[3])
+        self.severity_at(shape)
+        strength = self.strength(shape)
+        out = images.copy()
+        masks = np.zeros((len(images), *shape), np.bool_)
+        for first in range(0, len(images), _CHUNK) if strength > 0 else ():
+            part = slice(first, first + _CHUNK)
+            out[part] = self.change(images[part], strength, seed, numbers[part])
+            np.any(out[part] != images[part], axis=1, out=masks[part])
+        return Corrupted(out, masks)
+
+    def __str__(self) -> str:
+        """Return the text that :func:`parse` reads back, e.g. ``stripes:lines=3``."""
+        values = {name: value for name, value in self if value != type(self).model_fields[name].default}
+        return self.name + (":" if values else "") + ",".join(f"{k}={v}" for k, v in values.items())
+
+
+def parse(spec: str | Corruption | dict[str, Any]) -> Corruption:
+    """Return the corruption that ``spec`` names.
+
+    Args:
+        spec: ``"name"`` or ``"name:option=value,option=value"``, a mapping with the key ``name``, or a
+            corruption, which is returned as it is.
+
+    Raises:
+        InputError: an unknown name, option or value.
+    """
+    if isinstance(spec, Corruption):
+        return spec
+    if isinstance(spec, str):
+        name, _, rest = spec.partition(":")
+        pairs = [pair.partition("=") for pair in filter(None, re.split(r"\s*,\s*", rest))]
+        if bad := [key for key, sign, _ in pairs if not sign]:
+            raise InputError(f"corruption {spec!r}: {bad[0]!r} lacks a value; write name:option=value")
+        spec = {"name": name.strip(), **{key.strip(): value.strip() for key, _, value in pairs}}
+    options = dict(spec)
+    if "name" not in options:
+        raise unknown("corruption", "", catalog.names("corruptions"))
+    corruption = catalog.find_class("corruptions", options.pop("name"))(**options)
+    assert isinstance(corruption, Corruption)
+    return corruption

@@ -1,0 +1,43 @@
+"""Additive Gaussian noise, clipped to [0, 1]: a noisy sensor.
+
+Strength: ``sigma`` = severity, in units of the full value range. Each value (pixel and channel) has one
+standard normal draw z and becomes clip(x + sigma z), so every change grows with sigma.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from anomalist.corruption import Corruption
+from anomalist.randomness import normal
+
+__all__ = ["GaussianNoise"]
+
+
+class GaussianNoise(Corruption):
+    """Add noise of standard deviation ``sigma`` to every value."""
+
+    physical: ClassVar[str] = "sigma"
+
+    sigma: float | None = Field(None, ge=0, le=1, description="standard deviation, as a share of the range")
+
+    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
+        """Sigma = severity."""
+        return severity
+
+    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
+        """Severity = sigma."""
+        return value
+
+    def change(
+        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Add the scaled draws and clip."""
+        noise = normal(seed, "gaussian_noise", index, images[0].size).reshape(images.shape)
+        noise *= np.float32(strength)
+        noise += images
+        return np.clip(noise, 0, 1, out=noise)

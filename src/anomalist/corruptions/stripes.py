@@ -1,0 +1,58 @@
+"""Full rows or columns turn white or black: broken lines of a sensor or a scanner.
+
+Strength: ``lines`` = ceil(severity x shorter side / 2), so severity 1 covers half of a square image. Each image
+has one random order of its rows and columns; ``lines`` takes the first ones, so more lines include the fewer.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from anomalist.corruption import Corruption
+from anomalist.randomness import uniform
+
+__all__ = ["Stripes"]
+
+
+class Stripes(Corruption):
+    """Overwrite ``lines`` full rows or columns."""
+
+    physical: ClassVar[str] = "lines"
+
+    lines: int | None = Field(None, ge=0, description="how many rows or columns")
+    direction: Literal["rows", "columns", "either"] = Field(
+        "either", description="which way; 'either' draws one of the two for each image"
+    )
+    value: Literal["white", "black"] = Field("white", description="what a line turns to")
+
+    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
+        """Lines = ceil(severity x shorter side / 2)."""
+        return math.ceil(round(severity * (min(shape) // 2), 9))
+
+    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
+        """Severity = lines / (shorter side / 2)."""
+        return value / max(min(shape) // 2, 1)
+
+    def change(
+        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Overwrite the first lines of each image's own order."""
+        n, _, h, w = images.shape
+        draws = uniform(seed, "stripes", index, 1 + h + w)
+        rows = _first(draws[:, 1 : 1 + h], int(strength))
+        columns = _first(draws[:, 1 + h :], int(strength))
+        across = {"rows": np.ones(n, bool), "columns": np.zeros(n, bool), "either": draws[:, 0] < 0.5}
+        is_row = across[self.direction][:, None, None]
+        hit = np.where(is_row, rows[:, :, None], columns[:, None, :])
+        return np.where(hit[:, None], np.float32(self.value == "white"), images)
+
+
+def _first(draws: NDArray[np.float32], count: int) -> NDArray[np.bool_]:
+    """Mark the ``count`` smallest draws of each row (equal draws: the earlier one first)."""
+    rank = np.argsort(np.argsort(draws, axis=1, kind="stable"), axis=1)
+    return rank < count

@@ -1,0 +1,193 @@
+"""Detector: what every file in ``models/`` keeps: fit on normal images, score any, save and load without pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import abstractmethod
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PlainSerializer, PlainValidator, PrivateAttr
+from safetensors import SafetensorError
+from safetensors import numpy as safetensors
+
+from anomalist import catalog
+from anomalist._version import __version__
+from anomalist.config import Config, snake_case
+from anomalist.errors import InputError, unknown
+from anomalist.files import make_folder, replacing, write_json
+from anomalist.images import check_images
+
+__all__ = ["RUN_FIELDS", "Detector", "Model", "Scores", "load", "parse"]
+
+RUN_FIELDS = ("seed", "device", "precision")  # how a fit is run, as opposed to what is fitted
+_DESCRIPTION, _ARRAYS = "detector.json", "arrays.safetensors"
+
+
+class Scores(NamedTuple):
+    """How anomalous each image, and each pixel, is: higher = more anomalous, on a scale of the detector's own."""
+
+    image: NDArray[np.float32]  # [N]
+    pixel: NDArray[np.float32] | None  # [N, H, W]
+
+
+class Detector(Config):
+    """A detector is its own config: the fields are what a user may set, what ``fit`` learnt is private.
+
+    A subclass defines ``_fit``, ``_score``, ``_arrays`` and ``_restore``; the checks and the files are here.
+    """
+
+    seed: int = Field(0, description="seed of every random choice")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="arithmetic of networks: 'auto' is bfloat16 on a GPU, float32 elsewhere"
+    )
+
+    _shape: tuple[int, int, int] | None = PrivateAttr(None)
+
+    @property
+    def name(self) -> str:
+        """The detector's file name."""
+        return snake_case(type(self).__name__)
+
+    @property
+    def history(self) -> list[float]:
+        """The mean training loss of each epoch; empty before ``fit``, and for detectors without a loss."""
+        return []
+
+    def fit(self, images: NDArray[np.float32]) -> Self:
+        """Learn from images that are taken to be normal.
+
+        Args:
+            images: float32 ``[N, C, H, W]`` in [0, 1]; not modified.
+
+        Returns:
+            the detector itself.
+
+        Raises:
+            InputError: wrong type, shape or values.
+        """
+        check_images(images, f"{self.name}.fit")
+        _, c, h, w = images.shape
+        self._shape = (c, h, w)
+        self._fit(images)
+        return self
+
+    def score(self, images: NDArray[np.float32]) -> Scores:
+        """Score images; an image's score does not depend on the others it is scored with.
+
+        Args:
+            images: float32 ``[N, C, H, W]`` in [0, 1], of the size that the detector was fitted on.
+
+        Raises:
+            InputError: not fitted yet, or wrong type, shape or values.
+        """
+        self.check_fitted(images)
+        return self._score(images)
+
+    def reconstruct(self, images: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Return what normal images nearest to these would look like, float32 like ``images``.
+
+        None, unless a detector can say: not every kind of detector restores images.
+        """
+        return None
+
+    def check_fitted(self, images: NDArray[np.float32]) -> None:
+        """Raise InputError unless the detector is fitted and ``images`` are of its kind."""
+        if self._shape is None:
+            raise InputError(f"{self.name} is not fitted yet: call fit(images), or models.load(folder)")
+        check_images(images, f"{self.name}.score")
+        if images.shape[1:] != self._shape:
+            raise InputError(
+                f"{self.name} was fitted on images {list(self._shape)} (C, H, W), got {list(images.shape[1:])}"
+            )
+
+    @abstractmethod
+    def _fit(self, images: NDArray[np.float32]) -> None: ...
+
+    @abstractmethod
+    def _score(self, images: NDArray[np.float32]) -> Scores: ...
+
+    @abstractmethod
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that was learnt."""
+
+    @abstractmethod
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take back what ``_arrays`` returned; ``self._shape`` is set already."""
+
+    def save(self, folder: str | Path) -> None:
+        """Write the fitted detector to ``folder``: ``detector.json`` and ``arrays.safetensors``, no pickle.
+
+        Raises:
+            InputError: not fitted yet, or the folder cannot be written to.
+        """
+        if self._shape is None:
+            raise InputError(f"{self.name} is not fitted yet: nothing to save")
+        path = make_folder(Path(folder), "model folder")
+        data = safetensors.save({k: np.ascontiguousarray(v) for k, v in self._arrays().items()})
+        with replacing(path / _ARRAYS) as temporary:
+            temporary.write_bytes(data)
+        description = {
+            "format": 1,
+            "anomalist": __version__,
+            "detector": self.name,
+            "config": self.model_dump(mode="json"),
+            "shape": list(self._shape),
+            "arrays_sha256": hashlib.sha256(data).hexdigest(),
+        }
+        write_json(path / _DESCRIPTION, description)
+
+
+def parse(given: str | dict[str, Any] | Detector) -> Detector:
+    """Return the detector that ``given`` names, not yet fitted: a name, a mapping with ``name``, or a detector.
+
+    Raises:
+        InputError: an unknown model, option or value.
+    """
+    if isinstance(given, Detector):
+        return given
+    options = {"name": given} if isinstance(given, str) else dict(given)
+    if "name" not in options:
+        raise unknown("model", "", catalog.names("models"))
+    detector = catalog.find_class("models", options.pop("name"))(**options)
+    assert isinstance(detector, Detector)
+    return detector
+
+
+def _dump(detector: Detector) -> dict[str, Any]:
+    return {"name": detector.name, **detector.model_dump(mode="json", exclude=set(RUN_FIELDS))}
+
+
+# A detector as a field of another config, which holds the run fields itself.
+Model = Annotated[Detector, PlainValidator(parse), PlainSerializer(_dump)]
+
+
+def load(folder: str | Path) -> Detector:
+    """Return the fitted detector saved in ``folder``; it gives the very same scores.
+
+    Raises:
+        InputError: a file is missing, altered, or of a format that this version does not know.
+    """
+    path = Path(folder)
+    for name in (_DESCRIPTION, _ARRAYS):
+        if not (path / name).is_file():
+            raise InputError(f"no detector in {str(path)!r}: {name} is missing; save one with detector.save(folder)")
+    try:
+        described = json.loads((path / _DESCRIPTION).read_text(encoding="utf-8"))
+        data = (path / _ARRAYS).read_bytes()
+        if described["format"] != 1:
+            raise InputError(f"{str(path)!r} has detector format {described['format']!r}; this version reads 1")
+        if hashlib.sha256(data).hexdigest() != described["arrays_sha256"]:
+            raise InputError(f"{str(path / _ARRAYS)!r} is not the file that was saved: its hash differs; save it anew")
+        detector = catalog.find_class("models", described["detector"])(**described["config"])
+        c, h, w = described["shape"]
+        detector._shape = (c, h, w)
+        detector._restore(safetensors.load(data))
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, SafetensorError) as error:
+        raise InputError(f"{str(path / _DESCRIPTION)!r} cannot be read as a detector ({error}); save it anew") from None
+    assert isinstance(detector, Detector)
+    return detector

@@ -1,0 +1,49 @@
+"""Heatmaps: what is made of a pixel map: one score an image, a mask at a threshold, a picture on a fixed scale."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["aggregate", "overlay"]
+
+Aggregation = Literal["mean", "max", "top_1_percent"]
+
+
+def aggregate(maps: NDArray[np.float32], how: Aggregation) -> NDArray[np.float32]:
+    """Reduce each map to one score.
+
+    Args:
+        maps: float32 ``[N, H, W]``.
+        how: ``"mean"`` of all pixels, ``"max"``, or the mean of the highest 1 % (at least one pixel).
+
+    Returns:
+        float32 ``[N]``.
+    """
+    flat = maps.reshape(len(maps), -1)
+    if how == "mean":
+        return flat.mean(axis=1, dtype=np.float64).astype(np.float32)
+    if how == "max":
+        return flat.max(axis=1)
+    count = max(1, round(flat.shape[1] / 100))
+    highest = np.partition(flat, -count, axis=1)[:, -count:]
+    return np.sort(highest, axis=1).mean(axis=1)  # sorted: the sum must not depend on partition's order
+
+
+def overlay(image: NDArray[np.float32], heat: NDArray[np.float32], top: float) -> NDArray[np.float32]:
+    """Lay a map over its image.
+
+    Args:
+        image: float32 ``[C, H, W]`` in [0, 1], C 1 or 3.
+        heat: float32 ``[H, W]``, at least 0.
+        top: the map's value that is shown at full strength, the same for every image that is to be compared.
+
+    Returns:
+        float32 ``[H, W, 3]`` in [0, 1]: the image in grey, and orange where the map is high.
+    """
+    grey = np.repeat(image.mean(axis=0)[..., None], 3, axis=2) * 0.8
+    strength = np.clip(heat / max(top, 1e-12), 0, 1)[..., None]
+    orange = np.array([0.90, 0.62, 0.0], np.float32)  # Okabe & Ito's colour-blind-safe orange
+    return (grey * (1 - strength) + orange * strength).astype(np.float32)

@@ -1,0 +1,44 @@
+"""Pages: every picture of a finished run, remade from its folder alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from anomalist.files import make_folder, replacing
+from anomalist.reports import panels, plots
+
+__all__ = ["draw"]
+
+
+def draw(results: Path) -> None:
+    """Draw ``plots/*.png`` and ``anomalies/*.png`` from the rows and arrays in ``results``.
+
+    Pictures of an earlier run are removed first, so that none is left that the rows do not speak of.
+    """
+    rows = json.loads((results / "metrics.json").read_text(encoding="utf-8"))["rows"]
+    loss = json.loads((results / "training.json").read_text(encoding="utf-8"))["loss"]
+    folder, anomalies = make_folder(results / "plots"), make_folder(results / "anomalies")
+    for old in (*folder.glob("*.png"), *anomalies.glob("*.png")):
+        old.unlink()
+    with np.load(results / "scores.npz") as scores, np.load(anomalies / "cases.npz") as cases:
+        _save(plots.roc(rows, dict(scores)), folder / "roc.png")
+        _save(plots.histograms(rows, dict(scores)), folder / "score_histograms.png")
+        _save(plots.severity(rows), folder / "auroc_vs_severity.png")
+        if loss:
+            _save(plots.loss_curve(loss), folder / "loss.png")
+        shown = {str(row["corruption"]): [] for row in rows}
+        for row in rows:
+            if row["metric"] == "auroc" and f"{row['setting']}/images" in cases:
+                shown[row["corruption"]].append(row["setting"])
+        for name, settings in shown.items():
+            if settings:  # one page a corruption, at its middle strength
+                _save(panels.cases(dict(cases), settings[len(settings) // 2]), anomalies / f"{name}.png")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120, metadata={"Software": None})

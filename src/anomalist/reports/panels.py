@@ -1,0 +1,72 @@
+"""Panels: what a detector saw, what it expected, where they differ, and where the defect truly is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+__all__ = ["cases"]
+
+_GAP = 2  # pixels between tiles
+
+
+def cases(arrays: Mapping[str, NDArray[Any]], setting: str) -> Figure:
+    """Draw the best, the median and the worst found anomalies of one corruption setting.
+
+    Each row is one image: input, reconstruction (where the detector has one), error map, true mask, predicted
+    mask. The map's colours mean the same in every panel of a run: they end at ``top``, which comes from
+    held-out normal images.
+
+    Args:
+        arrays: the arrays of ``cases.npz``: for the setting ``images`` ``[n, C, H, W]``, ``maps`` and ``masks``
+            ``[n, H, W]``, ``scores`` and ``source`` ``[n]``; and ``threshold`` and ``top``, one number each.
+        setting: which corruption setting.
+    """
+    found = {key.removeprefix(f"{setting}/"): value for key, value in arrays.items() if key.startswith(f"{setting}/")}
+    top, limit = float(arrays["top"]), float(arrays["threshold"])
+    columns: list[tuple[str, NDArray[Any], dict[str, Any]]] = [("input", _colour(found["images"]), _GREY)]
+    if "restored" in found:
+        columns.append(("reconstruction", _colour(found["restored"]), _GREY))
+    columns += [
+        ("error map", found["maps"], {"cmap": "inferno", "vmin": 0, "vmax": top}),
+        ("true mask", found["masks"], _GREY),
+        ("predicted mask", found["maps"] > limit, _GREY),
+    ]
+    n, h = len(found["images"]), found["images"].shape[2] + _GAP
+    figure = Figure(figsize=(1.55 * len(columns) + 1.2, 1.12 * n + 0.9), layout="constrained")
+    axes = figure.subplots(1, len(columns))
+    for axis, (title, stack, style) in zip(axes, columns, strict=True):
+        shown = axis.imshow(_column(stack), interpolation="nearest", **style)
+        axis.set_title(title, fontsize="medium")
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+        if title == "error map":
+            figure.colorbar(shown, ax=axis, location="bottom", fraction=0.02, pad=0.01, extend="max", label="error")
+    centres = [h * row + (h - _GAP) / 2 for row in range(n)]
+    names = np.repeat(["highest", "median", "lowest"], -(-n // 3))[:n]
+    labels = [f"{a}\n#{b}: {c:.3g}" for a, b, c in zip(names, found["source"], found["scores"], strict=True)]
+    axes[0].set_yticks(centres, labels, fontsize="small")
+    figure.suptitle(f"{setting}: anomalies with the highest, median and lowest score", fontsize="medium")
+    return figure
+
+
+_GREY = {"cmap": "gray", "vmin": 0, "vmax": 1}
+
+
+def _colour(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``[n, H, W]`` for grey images and ``[n, H, W, 3]`` for colour ones."""
+    return images[:, 0] if images.shape[1] == 1 else np.moveaxis(images[:, :3], 1, -1)
+
+
+def _column(stack: NDArray[Any]) -> NDArray[Any]:
+    """Stack tiles below one another, a gap between them that imshow leaves blank or white."""
+    n, h, w, *rest = stack.shape
+    tall = np.full((n * (h + _GAP) - _GAP, w, *rest), 1.0 if rest else np.nan)
+    for number, tile in enumerate(stack):
+        first = number * (h + _GAP)
+        tall[first : first + h] = tile
+    return tall

@@ -1,0 +1,197 @@
+"""The one optimisation loop: every detector that learns by gradient calls it, once a stage.
+
+The data are one tensor on the device, indexed by a permutation a pass; there is no loader. Same seed, device,
+precision and thread count: the same weights.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from anomalist.errors import InputError
+from anomalist.randomness import derive
+
+__all__ = ["apply_batched", "resolve", "seeded", "train", "using_threads"]
+
+
+def resolve(device: str, precision: str) -> tuple[torch.device, torch.dtype]:
+    """Return the device and the arithmetic that ``"auto"`` stands for on this machine.
+
+    Raises:
+        InputError: a GPU is asked for where there is none.
+    """
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise InputError("device 'cuda' is not available here: use 'cpu' or 'auto'")
+    where = torch.device("cuda" if available and device != "cpu" else "cpu")
+    fast = precision == "bfloat16" or (precision == "auto" and where.type == "cuda")
+    return where, torch.bfloat16 if fast else torch.float32
+
+
+@contextmanager
+def using_threads(count: int | None) -> Iterator[int]:
+    """Within it torch computes on ``count`` processor threads (None: as many as before); yields the number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield count or before
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def seeded(seed: int, purpose: str) -> Iterator[None]:
+    """Within it torch's CPU generator starts from (seed, purpose); afterwards it is as it was before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, purpose))
+        yield
+
+
+def train(
+    network: nn.Module,
+    loss: Callable[[Tensor], Tensor],
+    images: NDArray[np.float32],
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    device: str = "auto",
+    precision: str = "auto",
+    title: str = "training",
+) -> list[float]:
+    """Minimise ``loss`` over the network's parameters with Adam (Kingma & Ba, 2015) and a one-cycle schedule.
+
+    Args:
+        network: what is trained, in place; it ends on the CPU, in evaluation mode.
+        loss: a batch of images, float32 ``[n, C, H, W]``, to a scalar.
+        images: float32 ``[N, C, H, W]``.
+        epochs: passes over the images.
+        batch_size: images a step; the last step of a pass takes what is left.
+        learning_rate: the schedule's peak (Smith & Topin, 2019): up over the first 30 % of steps, then down to 0.
+        seed: governs the order of the images.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        precision: ``"auto"``, ``"float32"`` or ``"bfloat16"`` (autocast).
+        title: what the progress line is headed with.
+
+    Returns:
+        the mean loss of each epoch.
+
+    Raises:
+        InputError: the loss is no longer finite.
+    """
+    where, dtype = resolve(device, precision)
+    network.to(where).train()
+    data = torch.from_numpy(images).to(where)
+    steps = -(-len(data) // batch_size)
+    optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, learning_rate, total_steps=epochs * steps, cycle_momentum=False
+    )
+    order = torch.Generator().manual_seed(derive(seed, "data order"))
+    history: list[float] = []
+    with _Progress(title, epochs, len(data)) as progress:
+        for _ in range(epochs):
+            total = torch.zeros((), device=where)
+            for rows in torch.randperm(len(data), generator=order).to(where).split(batch_size):
+                with torch.autocast(where.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+                    value = loss(data[rows])
+                optimiser.zero_grad(set_to_none=True)
+                value.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                schedule.step()
+                total += value.detach() * len(rows)
+                progress.advance(len(rows))
+            history.append(float(total) / len(data))
+            progress.report(history)
+            if not np.isfinite(history[-1]):
+                raise InputError(f"{title}: the loss is no longer finite; try a smaller learning rate")
+    network.to("cpu").eval()
+    return history
+
+
+@torch.inference_mode()
+def apply_batched(
+    function: Callable[[Tensor], Tensor],
+    images: NDArray[np.float32],
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    size: int = 256,
+) -> NDArray[np.float32]:
+    """Apply ``function`` to batches of exactly ``size`` images, the last one padded with zeros.
+
+    One fixed size, since the arithmetic of a batch of 1 and of 256 differs in the last bits.
+
+    Args:
+        function: float32 ``[size, C, H, W]`` on ``device`` to ``[size, …]``.
+        images: float32 ``[N, C, H, W]``.
+        device: where the function runs.
+        dtype: torch.bfloat16 to run it under autocast.
+        size: images a batch.
+
+    Returns:
+        float32 ``[N, …]``.
+    """
+    parts = []
+    for first in range(0, len(images), size):
+        batch = torch.from_numpy(images[first : first + size]).to(device)
+        count = len(batch)
+        if count < size:
+            batch = torch.cat([batch, batch.new_zeros(size - count, *batch.shape[1:])])
+        with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+            result = function(batch)
+        parts.append(result[:count].float().cpu().numpy())
+    return np.concatenate(parts)
+
+
+class _Progress:
+    """A live line on a terminal (epoch, loss, images/s, time left); elsewhere about ten plain lines."""
+
+    def __init__(self, title: str, epochs: int, images: int) -> None:
+        self.title, self.epochs, self.images = title, epochs, images
+        self.live = sys.stderr.isatty()
+        self.done = 0
+
+    def __enter__(self) -> _Progress:
+        self.start = time.monotonic()
+        self.bar = tqdm(
+            total=self.epochs * self.images,
+            desc=self.title,
+            unit="image",
+            unit_scale=True,
+            disable=not self.live,
+            leave=True,
+            dynamic_ncols=True,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def advance(self, count: int) -> None:
+        self.done += count
+        self.bar.update(count)
+
+    def report(self, history: list[float]) -> None:
+        epoch = len(history)
+        self.bar.set_postfix_str(f"epoch {epoch}/{self.epochs}, loss {history[-1]:.5f}")
+        if self.live or (epoch % max(1, self.epochs // 10) and epoch < self.epochs):
+            return
+        seconds = time.monotonic() - self.start
+        left = seconds * (self.epochs - epoch) / epoch
+        print(
+            f"{self.title}: epoch {epoch}/{self.epochs}, loss {history[-1]:.5f}, "
+            f"{self.done / max(seconds, 1e-9):,.0f} images/s, {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )
