@@ -1,11 +1,11 @@
 """Image anomaly detection and localisation: train on normal images, score, show where.
 
-    from anomalist import datasets, evaluate, models, tasks
+from anomalist import datasets, evaluate, models, tasks
 
-    task = tasks.corrupted(datasets.load("mnist"), "stripes", severity=0.5, seed=0)
-    detector = models.Autoencoder(bottleneck=16, seed=0).fit(task.train.images)
-    scores = detector.score(task.test.images)
-    print(evaluate(scores, task.test))
+task = tasks.corrupted(datasets.load("mnist"), "stripes", severity=0.5, seed=0)
+detector = models.Autoencoder(bottleneck=16, seed=0).fit(task.train.images)
+scores = detector.score(task.test.images)
+print(evaluate(scores, task.test))
 """
 
 from __future__ import annotations

@@ -18,15 +18,13 @@ from tqdm import tqdm
 
 from anomalist import datasets
 from anomalist._version import __version__
-from anomalist.calibration import threshold
 from anomalist.config import Config
 from anomalist.corruption import Corruption, parse
 from anomalist.detector import RUN_FIELDS, Detector, Model, Scores
 from anomalist.environment import Stopwatch, environment
 from anomalist.errors import InputError
-from anomalist.evaluation import evaluate
+from anomalist.evaluation import Evaluation, Judge
 from anomalist.files import make_folder, write_arrays, write_json
-from anomalist.metrics import Estimate, proportion_interval
 from anomalist.reports import pages, tables
 from anomalist.tasks import Corrupted, Spec, Split
 from anomalist.training import using_threads
@@ -52,13 +50,18 @@ class Baseline(Config):
     dataset: str = Field("mnist", description="the data set, see `anomalist list datasets`")
     model: Model = Field("autoencoder", validate_default=True, description="the detector, see `anomalist list models`")
     corruptions: tuple[Spec, ...] = Field(
-        SUITE, min_length=1, description="what test images suffer, each as name or name:option=value,option=value"
+        SUITE,
+        min_length=1,
+        description="what test images suffer, each as name or name:option=value,option=value",
     )
     train: int | None = Field(None, ge=1, description="normal images to train on; by default all the rest")
     calibration: int = Field(6_000, ge=1, description="normal images held out of training, for thresholds")
     test: int | None = Field(None, ge=1, description="test images, each clean and corrupted; by default all")
     false_alarm_rate: float = Field(
-        0.01, gt=0, lt=1, description="share of normal images, and of their pixels, that thresholds let through"
+        0.01,
+        gt=0,
+        lt=1,
+        description="share of normal images, and of their pixels, that thresholds let through",
     )
     seed: int = Field(0, description="governs weights, data order, splits and corruptions")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
@@ -125,7 +128,9 @@ def run(config: Baseline, results: Path, *, save_maps: bool = False) -> list[dic
         write_json(results / "training.json", {"loss": detector.history})
         outcome = _Outcome(results)
         with watch("test"):
-            _test(config, detector, held_out, clean, outcome, save_maps)
+            judge = Judge(detector, held_out, clean, config.false_alarm_rate)
+            _say(f"threshold at {config.false_alarm_rate:.1%} false alarms: {judge.threshold:.4g}")
+            _test(config, judge, outcome, save_maps)
         with watch("plots"):
             pages.draw(results)
         write_json(results / "environment.json", environment(threads, config.device, config.precision, watch.seconds))
@@ -135,32 +140,27 @@ def run(config: Baseline, results: Path, *, save_maps: bool = False) -> list[dic
     return outcome.rows
 
 
-def _test(
-    config: Baseline, detector: Detector, held_out: Split, clean: Split, outcome: _Outcome, save_maps: bool
-) -> None:
-    """Score the clean test images once, then judge each corruption of them; finished ones are kept, come what may."""
-    normal, usual = detector.score(held_out.images), detector.score(clean.images)
-    limit = threshold(normal.image, config.false_alarm_rate)
-    pixel_limit = None if normal.pixel is None else threshold(normal.pixel, config.false_alarm_rate)
-    _say(f"thresholds at {config.false_alarm_rate:.1%} false alarms: image {limit:.4g}" + (
-        "" if pixel_limit is None else f", pixel {pixel_limit:.4g}"))
-    outcome.scores |= {"calibration": normal.image, "clean": usual.image, "clean/source": clean.source}
-    if normal.pixel is not None:
-        outcome.cases |= {"threshold": np.array(pixel_limit), "top": np.quantile(normal.pixel, 0.9999)}
-    if save_maps and usual.pixel is not None:
-        outcome.scores["clean/maps"] = usual.pixel
+def _test(config: Baseline, judge: Judge, outcome: _Outcome, save_maps: bool) -> None:
+    """Judge each corruption of the clean test images; finished ones are kept, come what may."""
+    calibration, clean = judge.calibration, judge.normal_scores
+    outcome.scores |= {"calibration": calibration.image, "clean": clean.image, "clean/source": judge.normal.source}
+    if calibration.pixel is not None and judge.pixel_threshold is not None:
+        top = np.quantile(calibration.pixel, 0.9999)  # the panels' common scale: normal images look normal
+        outcome.cases |= {"threshold": np.array(judge.pixel_threshold), "top": np.array(top)}
+    if save_maps and clean.pixel is not None:
+        outcome.scores["clean/maps"] = clean.pixel
     bar = tqdm(config.corruptions, "testing", unit="corruption", disable=not sys.stderr.isatty())
     try:
         for corruption in bar:
-            anomalies = config.task(corruption).anomalies(clean, config.seed)
+            anomalies = config.task(corruption).anomalies(judge.normal, config.seed)
             if len(anomalies) == 0:
-                raise InputError(f"{corruption} changes nothing in any of the {len(clean)} test images; strengthen it")
-            found = detector.score(anomalies.images)
-            outcome.rows += _rows(corruption, clean + anomalies, _join(usual, found), limit, pixel_limit, config.seed)
+                raise InputError(f"{corruption} changes none of the {anomalies.left_out:,} test images; strengthen it")
+            found, metrics = judge.judge(anomalies, seed=config.seed)
+            outcome.rows += _rows(corruption, anomalies, metrics)
             outcome.scores |= {str(corruption): found.image, f"{corruption}/source": anomalies.source}
             if save_maps and found.pixel is not None:
                 outcome.scores[f"{corruption}/maps"] = found.pixel
-            outcome.cases |= _cases(corruption, detector, anomalies, found)
+            outcome.cases |= _cases(corruption, judge.detector, anomalies, found)
             outcome.save_rows()
     except KeyboardInterrupt:
         bar.close()
@@ -171,32 +171,18 @@ def _test(
         outcome.save_arrays()
 
 
-def _rows(
-    corruption: Corruption, test: Split, scores: Scores, limit: float, pixel_limit: float | None, seed: int
-) -> list[dict[str, Any]]:
-    """Judge one corruption: a row for each metric."""
-    found: dict[str, Estimate] = dict(evaluate(scores, test, pixel_threshold=pixel_limit, seed=seed))
-    flagged = scores.image > limit
-    found["detection_rate"] = proportion_interval(flagged[test.labels])
-    found["false_alarm_rate"] = proportion_interval(flagged[~test.labels])
-    shape = (test.images.shape[2], test.images.shape[3])
+def _rows(corruption: Corruption, anomalies: Split, metrics: Evaluation) -> list[dict[str, Any]]:
+    """Return a row for each metric of one corruption."""
+    height, width = anomalies.images.shape[2:]
     common = {
         "task": "corrupted",
         "corruption": corruption.name,
         "setting": str(corruption),
-        "severity": round(corruption.severity_at(shape), 6),
+        "severity": round(corruption.severity_at((height, width)), 6),
     }
     return [
-        {
-            **common,
-            "metric": metric,
-            "value": estimate.value,
-            "low": estimate.low,
-            "high": estimate.high,
-            "n": estimate.n,
-            "left_out": test.left_out,
-        }
-        for metric, estimate in found.items()
+        {**common, "metric": name, **estimate._asdict(), "left_out": anomalies.left_out}
+        for name, estimate in metrics.items()
     ]
 
 
@@ -219,13 +205,6 @@ def _cases(corruption: Corruption, detector: Detector, anomalies: Split, found: 
         **({} if restored is None else {"restored": restored}),
     }
     return {f"{corruption}/{name}": value for name, value in kept.items()}
-
-
-def _join(first: Scores, second: Scores) -> Scores:
-    pixel = None
-    if first.pixel is not None and second.pixel is not None:
-        pixel = np.concatenate([first.pixel, second.pixel])
-    return Scores(np.concatenate([first.image, second.image]), pixel)
 
 
 def _say(text: str) -> None:

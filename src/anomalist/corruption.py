@@ -92,9 +92,7 @@ class Corruption(Config):
             )
         return severity
 
-    def __call__(
-        self, images: NDArray[np.float32], *, seed: int, index: NDArray[np.int64] | None = None
-    ) -> Corrupted:
+    def __call__(self, images: NDArray[np.float32], *, seed: int, index: NDArray[np.int64] | None = None) -> Corrupted:
         """Corrupt a batch.
 
         Args:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from anomalist.detector import Scores
+from anomalist.calibration import threshold
+from anomalist.detector import Detector, Scores
 from anomalist.errors import InputError
-from anomalist.metrics import Estimate, detection_intervals, localization_intervals
+from anomalist.metrics import Estimate, detection_intervals, localization_intervals, proportion_interval
 from anomalist.tasks import Split
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "Judge", "evaluate"]
 
 LABELS = {
     "auroc": "AUROC",
@@ -54,3 +55,48 @@ def evaluate(scores: Scores, test: Split, *, pixel_threshold: float | None = Non
             scores.pixel, test.masks, clusters=test.source, threshold=pixel_threshold, seed=seed
         )
     return Evaluation(found)
+
+
+class Judge:
+    """A fitted detector, its thresholds from held-out normal images, and its scores of the normal test images.
+
+    All that is the same for every kind of anomaly is computed once, here.
+    """
+
+    def __init__(self, detector: Detector, held_out: Split, normal: Split, false_alarm_rate: float) -> None:
+        """Score the normal images and set the thresholds.
+
+        Args:
+            detector: a fitted detector.
+            held_out: normal images that it was not fitted on.
+            normal: the normal test images.
+            false_alarm_rate: the share of normal images, and of their pixels, that exceed a threshold.
+
+        Raises:
+            InputError: too few held-out images for that rate.
+        """
+        self.detector, self.normal = detector, normal
+        self.calibration = detector.score(held_out.images)
+        self.normal_scores = detector.score(normal.images)
+        self.threshold = threshold(self.calibration.image, false_alarm_rate)
+        pixel = self.calibration.pixel
+        self.pixel_threshold = None if pixel is None else threshold(pixel, false_alarm_rate)
+
+    def judge(self, anomalies: Split, *, seed: int = 0) -> tuple[Scores, Evaluation]:
+        """Score anomalies and tell them from the normal test images.
+
+        Args:
+            anomalies: the anomalous test images.
+            seed: of the bootstrap.
+
+        Returns:
+            the anomalies' scores; and every metric of :func:`evaluate`, with ``detection_rate`` and
+            ``false_alarm_rate``, the shares of anomalous and of normal test images above the threshold.
+        """
+        found, usual = self.detector.score(anomalies.images), self.normal_scores
+        pixel = None if found.pixel is None or usual.pixel is None else np.concatenate([usual.pixel, found.pixel])
+        joined = Scores(np.concatenate([usual.image, found.image]), pixel)
+        metrics = evaluate(joined, self.normal + anomalies, pixel_threshold=self.pixel_threshold, seed=seed)
+        metrics["detection_rate"] = proportion_interval(found.image > self.threshold)
+        metrics["false_alarm_rate"] = proportion_interval(usual.image > self.threshold)
+        return found, metrics

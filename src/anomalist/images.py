@@ -59,9 +59,7 @@ class ImageSet:
     def take(self, rows: NDArray[np.int64]) -> ImageSet:
         """Return the images at the positions ``rows``, in that order."""
         masks = None if self.masks is None else self.masks[rows]
-        return ImageSet(
-            self.images[rows], self.labels[rows], self.kinds, masks, self.value_range, self.index[rows]
-        )
+        return ImageSet(self.images[rows], self.labels[rows], self.kinds, masks, self.value_range, self.index[rows])
 
     def to_float(self) -> NDArray[np.float32]:
         """Return the images as float32 in [0, 1]; values outside ``value_range`` are clipped."""
@@ -110,6 +108,4 @@ def check_images(images: NDArray[np.float32], who: str) -> None:
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"{who} got images with NaN or infinite values; remove or repair them")
     if low < 0 or high > 1:
-        raise InputError(
-            f"{who} takes images in [0, 1], got values in [{low:g}, {high:g}]; see ImageSet.to_float"
-        )
+        raise InputError(f"{who} takes images in [0, 1], got values in [{low:g}, {high:g}]; see ImageSet.to_float")

@@ -76,7 +76,7 @@ def collect(found: argparse.Namespace, config: type[Config]) -> dict[str, Any]:
     for key, value in vars(found).items():
         name, _, option = key.partition(".")
         if name in models:
-            values.setdefault(name, {})["name" if not option else option] = value
+            values.setdefault(name, {})[option or "name"] = value
         elif name in config.model_fields:
             values[name] = value
     for name in models:

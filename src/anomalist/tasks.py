@@ -141,6 +141,8 @@ def corrupted(
 
 
 def _choose(images: ImageSet, count: int | None, seed: int, purpose: str) -> ImageSet:
+    if len(images) == 0:
+        raise InputError(f"{purpose}: nothing is left to draw from; hold out fewer images for calibration")
     if count is None or count == len(images):
         return images
     if count > len(images):

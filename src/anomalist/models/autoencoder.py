@@ -9,6 +9,7 @@ over channels, in squared units of the [0, 1] range; the image's score is the ma
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +29,7 @@ class Autoencoder(Detector):
     """Reconstruct through a bottleneck; score by the squared error."""
 
     architecture: Literal["conv", "dense"] = Field(
-        "conv", description="convolutional, or the classic small dense network (256 and 64 hidden units)"
+        "conv", description="convolutional, or the classic small dense network (128 and 64 hidden units)"
     )
     bottleneck: int = Field(32, ge=1, description="numbers that an image is squeezed into")
     width: int = Field(16, ge=1, description="channels after the first convolution; doubled at each halving")
@@ -107,11 +108,11 @@ class _Network(nn.Module):
 
 
 class _Dense(_Network):
-    """C H W - 256 - 64 - bottleneck - 64 - 256 - C H W."""
+    """C H W - 128 - 64 - bottleneck - 64 - 128 - C H W."""
 
     def __init__(self, shape: tuple[int, int, int], bottleneck: int) -> None:
         super().__init__()
-        sizes = [math.prod(shape), 256, 64, bottleneck]
+        sizes = [math.prod(shape), 128, 64, bottleneck]
         self.encoder = nn.Sequential(nn.Flatten(), *_linear_stack(sizes))
         self.decoder = nn.Sequential(*_linear_stack(sizes[::-1]))
 
@@ -140,6 +141,6 @@ class _Conv(_Network):
 
 def _linear_stack(sizes: list[int]) -> list[nn.Module]:
     layers: list[nn.Module] = []
-    for before, after in zip(sizes, sizes[1:], strict=False):
+    for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return layers[:-1]

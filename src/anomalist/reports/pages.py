@@ -30,7 +30,7 @@ def draw(results: Path) -> None:
         _save(plots.severity(rows), folder / "auroc_vs_severity.png")
         if loss:
             _save(plots.loss_curve(loss), folder / "loss.png")
-        shown = {str(row["corruption"]): [] for row in rows}
+        shown: dict[str, list[str]] = {row["corruption"]: [] for row in rows}
         for row in rows:
             if row["metric"] == "auroc" and f"{row['setting']}/images" in cases:
                 shown[row["corruption"]].append(row["setting"])

@@ -52,7 +52,7 @@ def histograms(rows: Sequence[Row], scores: Arrays) -> Figure:
     figure, grid = _grid(_by_corruption(rows))
     lowest = min(float(values.min()) for values in _images(scores))
     highest = max(float(values.max()) for values in _images(scores))
-    edges = np.geomspace(max(lowest, highest * 1e-6), highest, 80)
+    edges = np.geomspace(max(lowest, highest * 1e-6), highest, 80).tolist()
     for axes, (name, settings) in grid:
         axes.hist(scores["clean"], edges, color="lightgrey", label="clean")
         for colour, setting in zip(PALETTE, settings, strict=False):
@@ -97,7 +97,9 @@ def _by_corruption(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
     return found
 
 
-def _grid(corruptions: dict[str, dict[str, Row]]) -> tuple[Figure, list[tuple[Axes, tuple[str, dict[str, Row]]]]]:
+def _grid(
+    corruptions: dict[str, dict[str, Row]],
+) -> tuple[Figure, list[tuple[Axes, tuple[str, dict[str, Row]]]]]:
     columns = min(2, len(corruptions))
     lines = -(-len(corruptions) // columns)
     figure = Figure(figsize=(5.2 * columns, 3.8 * lines), layout="constrained")

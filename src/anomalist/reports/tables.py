@@ -19,7 +19,17 @@ def baseline_table(rows: Sequence[Row], style: str = "simple") -> str:
         rows: the rows of ``metrics.json``.
         style: a format of tabulate: ``"simple"`` for the console, ``"github"`` for Markdown.
     """
-    head = ("corruption", "severity", "AUROC [95 % CI]", "AP", "FPR95", "pixel AUROC", "AUPRO", "IoU", "left out")
+    head = (
+        "corruption",
+        "severity",
+        "AUROC [95 % CI]",
+        "AP",
+        "FPR95",
+        "pixel AUROC",
+        "AUPRO",
+        "IoU",
+        "left out",
+    )
     lines = []
     for setting in dict.fromkeys(row["setting"] for row in rows):
         found = {row["metric"]: row for row in rows if row["setting"] == setting}

@@ -1,0 +1,51 @@
+"""Thresholds and p-values: the promised false-alarm rate is kept, and never bettered by luck of the definition."""
+
+import numpy as np
+import pytest
+
+from anomalist.calibration import p_values, threshold
+from anomalist.errors import InputError
+
+
+def test_threshold_is_the_conformal_order_statistic():
+    normal = np.arange(1, 100, dtype=np.float32)  # n = 99: ceil(100 x 0.95) = 95
+    assert threshold(normal, 0.05) == 95.0
+    assert threshold(normal[::-1].reshape(9, 11), 0.05) == 95.0
+    assert threshold(normal, 0.01) == 99.0
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.05, 0.2])
+def test_a_new_normal_image_exceeds_it_as_often_as_promised(rate):
+    rng = np.random.default_rng(0)
+    alarms = [
+        np.mean(rng.standard_normal(200, np.float32) > threshold(rng.standard_normal(199, np.float32), rate))
+        for _ in range(2_000)
+    ]
+    standard_error = np.std(alarms) / np.sqrt(len(alarms))
+    assert np.mean(alarms) == pytest.approx(rate, abs=4 * standard_error)  # exact: (n + 1) x rate is whole
+
+
+def test_too_few_images_for_the_rate_says_how_many_are_needed():
+    with pytest.raises(InputError, match=r"0\.01 takes 99 held-out normal images or more, got 98"):
+        threshold(np.zeros(98, np.float32), 0.01)
+    assert threshold(np.zeros(99, np.float32), 0.01) == 0
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, 2.0])
+def test_rate_outside_its_range_is_refused(rate):
+    with pytest.raises(InputError, match="false_alarm_rate"):
+        threshold(np.zeros(10, np.float32), rate)
+
+
+def test_p_values_count_normal_scores_as_high_ties_included():
+    normal = np.array([3, 1, 2, 2], np.float32)
+    np.testing.assert_allclose(p_values(normal, np.array([0, 2, 3, 4], np.float32)), [1, 0.8, 0.4, 0.2])
+
+
+def test_p_values_of_normal_images_are_valid():
+    rng = np.random.default_rng(1)
+    values = np.concatenate(
+        [p_values(rng.standard_normal(99, np.float32), rng.standard_normal(20, np.float32)) for _ in range(2_000)]
+    )
+    for level in (0.01, 0.1, 0.5):
+        assert np.mean(values <= level) == pytest.approx(level, rel=0.1)

@@ -1,0 +1,89 @@
+"""Tasks: the splits never overlap, twins are named, and what nothing changed is left out and counted."""
+
+import numpy as np
+import pytest
+
+from anomalist import tasks
+from anomalist.corruption import parse
+from anomalist.errors import InputError
+from toys import toy_dataset
+
+TOY = toy_dataset()
+
+
+def test_training_and_calibration_are_disjoint_and_come_from_the_training_split():
+    train, held_out = tasks.Corrupted(calibration=50).training(TOY, seed=3)
+    assert len(train) == 250
+    assert len(held_out) == 50
+    assert not set(train.source) & set(held_out.source)
+    np.testing.assert_array_equal(train.images, TOY.train.to_float()[train.source])
+    assert not train.labels.any()
+
+
+def test_the_seed_alone_decides_the_split():
+    task = tasks.Corrupted(calibration=50, train=100)
+    first, second, other = (task.training(TOY, seed)[0].source for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, other)
+
+
+def test_the_calibration_images_do_not_depend_on_how_many_are_trained_on():
+    few, many = (tasks.Corrupted(calibration=50, train=n).training(TOY, 0)[1].source for n in (10, 200))
+    np.testing.assert_array_equal(few, many)
+
+
+def test_every_test_image_is_there_clean_and_corrupted():
+    task = tasks.corrupted(TOY, "stripes", severity=0.5, seed=0, calibration=50)
+    clean, dirty = ~task.test.labels, task.test.labels
+    assert clean.sum() == dirty.sum() == 60
+    np.testing.assert_array_equal(task.test.source[clean], task.test.source[dirty])
+    changed = (task.test.images[clean] != task.test.images[dirty]).any(axis=1)
+    np.testing.assert_array_equal(task.test.masks[dirty], changed)
+    assert not task.test.masks[clean].any()
+
+
+def test_an_image_that_nothing_changed_is_left_out_and_counted():
+    dataset = toy_dataset()
+    dataset.test.images[:, :, :6] = 0  # the upper half is black: many a small black hole changes nothing
+    task = tasks.corrupted(dataset, "patch_occlusion:side=2", seed=0, calibration=50)
+    dirty = task.test.labels
+    assert task.test.left_out > 0
+    assert dirty.sum() + task.test.left_out == 60
+    assert task.test.masks[dirty].any(axis=(1, 2)).all()
+
+
+def test_an_image_s_corruption_does_not_depend_on_how_many_are_tested():
+    all_of_them = tasks.corrupted(TOY, "gaussian_noise", severity=0.3, seed=0, calibration=50).test
+    some = tasks.corrupted(TOY, "gaussian_noise", severity=0.3, seed=0, calibration=50, test=20).test
+    dirty = some.labels
+    where = [np.flatnonzero(all_of_them.labels & (all_of_them.source == i))[0] for i in some.source[dirty]]
+    np.testing.assert_array_equal(some.images[dirty], all_of_them.images[where])
+
+
+def test_severity_is_joined_with_the_corruption_s_other_options():
+    task = tasks.corrupted(TOY, "stripes:value=black,direction=rows", severity=0.5, seed=0, calibration=50)
+    dirty = task.test.labels
+    assert (task.test.images[dirty][:, 0] == 0).all(axis=2).any(axis=1).all()  # a black row in every image
+    with pytest.raises(InputError, match="either severity or lines"):
+        tasks.corrupted(TOY, "stripes:lines=2", severity=0.5, calibration=50)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"calibration": 301}, "calibration: 301 images asked for, the split has 300"),
+        ({"calibration": 50, "train": 251}, "train: 251 images asked for, the split has 250"),
+        ({"calibration": 50, "test": 61}, "test: 61 images asked for, the split has 60"),
+        ({"calibration": 50, "test": 0}, "corrupted.test: input should be greater than or equal to 1"),
+        ({"calibration": 300}, "train: .*nothing is left"),
+    ],
+)
+def test_more_images_than_there_are_is_one_clear_line(sizes, message):
+    with pytest.raises(InputError, match=message):
+        tasks.corrupted(TOY, "stripes", seed=0, **sizes)
+
+
+def test_the_config_comes_back_from_json():
+    task = tasks.Corrupted(corruption=parse("stripes:lines=3,value=black"), calibration=7)
+    assert tasks.Corrupted(**task.model_dump(mode="json")) == task
+    assert task.model_dump(mode="json")["corruption"] == "stripes:lines=3,value=black"
