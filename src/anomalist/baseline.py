@@ -21,15 +21,17 @@ from anomalist._version import __version__
 from anomalist.config import Config
 from anomalist.corruption import Corruption, parse
 from anomalist.detector import RUN_FIELDS, Detector, Model, Scores
+from anomalist.detector import parse as parse_model
 from anomalist.environment import Stopwatch, environment
 from anomalist.errors import InputError
 from anomalist.evaluation import Evaluation, Judge
 from anomalist.files import make_folder, write_arrays, write_json
+from anomalist.images import Dataset
 from anomalist.reports import pages, tables
 from anomalist.tasks import Corrupted, Spec, Split
 from anomalist.training import using_threads
 
-__all__ = ["QUICK", "Baseline", "run"]
+__all__ = ["Baseline", "quick", "run"]
 
 SUITE = tuple(
     parse(spec)
@@ -40,7 +42,8 @@ SUITE = tuple(
         *(f"patch_occlusion:side={side},margin=4" for side in (4, 6, 8, 12)),
     )
 )
-QUICK: dict[str, Any] = {"train": 6_000, "calibration": 1_000, "test": 1_000}  # what --quick changes
+_QUICK = {"train": 6_000, "calibration": 1_000, "test": 1_000}
+_QUICK_EPOCHS = 10
 CASES = 3  # panels of the best, the median and the worst found anomalies, each so many
 
 
@@ -76,6 +79,14 @@ class Baseline(Config):
         """Return the task of finding ``corruption``."""
         sizes = {"train": self.train, "calibration": self.calibration, "test": self.test}
         return Corrupted(dataset=self.dataset, corruption=corruption, **sizes)
+
+
+def quick(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a run of seconds: fewer images and epochs, where ``values`` do not say otherwise."""
+    model = parse_model(values.get("model", "autoencoder"))
+    if "epochs" in type(model).model_fields and model.epochs is None:
+        model = model.model_copy(update={"epochs": _QUICK_EPOCHS})
+    return {**_QUICK, **values, "model": model}
 
 
 @dataclass
@@ -117,8 +128,10 @@ def run(config: Baseline, results: Path, *, save_maps: bool = False) -> list[dic
             dataset = datasets.load(config.dataset)
             write_json(results / "dataset_stats.json", datasets.stats(dataset))
             first = config.task(config.corruptions[0])
+            for corruption in config.corruptions:  # one beyond what the images allow is said before the fit
+                corruption.severity_at(dataset.test.images.shape[2:])
             train, held_out = first.training(dataset, config.seed)
-            clean = first.clean(dataset, config.seed)
+            clean = first.normal(dataset, config.seed)
         _say(f"data: {dataset.source}")
         _say(f"{len(train):,} images to train on, {len(held_out):,} held out for thresholds, {len(clean):,} to test")
         with watch("fit"):
@@ -130,7 +143,7 @@ def run(config: Baseline, results: Path, *, save_maps: bool = False) -> list[dic
         with watch("test"):
             judge = Judge(detector, held_out, clean, config.false_alarm_rate)
             _say(f"threshold at {config.false_alarm_rate:.1%} false alarms: {judge.threshold:.4g}")
-            _test(config, judge, outcome, save_maps)
+            _test(config, dataset, judge, outcome, save_maps)
         with watch("plots"):
             pages.draw(results)
         write_json(results / "environment.json", environment(threads, config.device, config.precision, watch.seconds))
@@ -140,7 +153,7 @@ def run(config: Baseline, results: Path, *, save_maps: bool = False) -> list[dic
     return outcome.rows
 
 
-def _test(config: Baseline, judge: Judge, outcome: _Outcome, save_maps: bool) -> None:
+def _test(config: Baseline, dataset: Dataset, judge: Judge, outcome: _Outcome, save_maps: bool) -> None:
     """Judge each corruption of the clean test images; finished ones are kept, come what may."""
     calibration, clean = judge.calibration, judge.normal_scores
     outcome.scores |= {"calibration": calibration.image, "clean": clean.image, "clean/source": judge.normal.source}
@@ -152,7 +165,7 @@ def _test(config: Baseline, judge: Judge, outcome: _Outcome, save_maps: bool) ->
     bar = tqdm(config.corruptions, "testing", unit="corruption", disable=not sys.stderr.isatty())
     try:
         for corruption in bar:
-            anomalies = config.task(corruption).anomalies(judge.normal, config.seed)
+            anomalies = config.task(corruption).anomalies(judge.normal, dataset, config.seed)
             if len(anomalies) == 0:
                 raise InputError(f"{corruption} changes none of the {anomalies.left_out:,} test images; strengthen it")
             found, metrics = judge.judge(anomalies, seed=config.seed)

@@ -7,7 +7,8 @@ import numpy as np
 from anomalist.calibration import threshold
 from anomalist.detector import Detector, Scores
 from anomalist.errors import InputError
-from anomalist.metrics import Estimate, detection_intervals, localization_intervals, proportion_interval
+from anomalist.metrics import Estimate, detection_intervals, localization_intervals
+from anomalist.metrics.proportions import proportion_interval
 from anomalist.tasks import Split
 
 __all__ = ["Evaluation", "Judge", "evaluate"]

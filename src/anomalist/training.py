@@ -22,6 +22,8 @@ from anomalist.randomness import derive
 
 __all__ = ["apply_batched", "resolve", "seeded", "train", "using_threads"]
 
+_STEPS = 3_400  # the default length of a training: eight passes over MNIST in batches of 128
+
 
 def resolve(device: str, precision: str) -> tuple[torch.device, torch.dtype]:
     """Return the device and the arithmetic that ``"auto"`` stands for on this machine.
@@ -61,7 +63,7 @@ def train(
     loss: Callable[[Tensor], Tensor],
     images: NDArray[np.float32],
     *,
-    epochs: int,
+    epochs: int | None,
     batch_size: int,
     learning_rate: float,
     seed: int,
@@ -75,7 +77,7 @@ def train(
         network: what is trained, in place; it ends on the CPU, in evaluation mode.
         loss: a batch of images, float32 ``[n, C, H, W]``, to a scalar.
         images: float32 ``[N, C, H, W]``.
-        epochs: passes over the images.
+        epochs: passes over the images; None: as many as make about 3,400 steps, since a small set needs more.
         batch_size: images a step; the last step of a pass takes what is left.
         learning_rate: the schedule's peak (Smith & Topin, 2019): up over the first 30 % of steps, then down to 0.
         seed: governs the order of the images.
@@ -93,6 +95,7 @@ def train(
     network.to(where).train()
     data = torch.from_numpy(images).to(where)
     steps = -(-len(data) // batch_size)
+    epochs = epochs or max(1, round(_STEPS / steps))
     optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, learning_rate, total_steps=epochs * steps, cycle_momentum=False

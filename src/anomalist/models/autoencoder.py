@@ -33,9 +33,11 @@ class Autoencoder(Detector):
     )
     bottleneck: int = Field(32, ge=1, description="numbers that an image is squeezed into")
     width: int = Field(16, ge=1, description="channels after the first convolution; doubled at each halving")
-    epochs: int = Field(15, ge=1, description="passes over the training images")
-    batch_size: int = Field(256, ge=1, description="images a training step")
-    learning_rate: float = Field(4e-3, gt=0, description="peak of the one-cycle schedule")
+    epochs: int | None = Field(
+        None, ge=1, description="passes over the training images; by default as many as make about 3,400 steps"
+    )
+    batch_size: int = Field(128, ge=1, description="images a training step")
+    learning_rate: float = Field(3e-3, gt=0, description="peak of the one-cycle schedule")
     aggregation: Literal["mean", "max", "top_1_percent"] = Field(
         "mean", description="how an error map becomes one score"
     )
