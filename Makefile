@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: baseline quick test test-fast check format clean
+.PHONY: baseline quick test test-fast check format notebooks clean
 
 baseline: .venv/ready
 	$(BIN)/python experiments/baseline_mnist.py
@@ -24,6 +24,9 @@ check: .venv/ready-dev
 format: .venv/ready-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+notebooks: .venv/ready-dev  # execute them anew and keep the outputs
+	cd notebooks && ../$(BIN)/jupyter execute --inplace *.ipynb
 
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv

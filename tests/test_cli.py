@@ -103,9 +103,9 @@ def test_a_results_folder_that_cannot_be_written_to(tmp_path, capsys):
 def test_ctrl_c_keeps_what_is_finished_and_exits_130(tmp_path):
     many = [f"stripes:lines={1 + i % 14},value={('white', 'black')[i // 14 % 2]}" for i in range(28)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    words = ["run", "--results", tmp_path, *TINY, "--test", "3000", "--corruptions", *many]
     process = subprocess.Popen(
-        [sys.executable, "-m", "anomalist", "run", "--results", tmp_path, *TINY, "--test", "3000"]
-        + ["--corruptions", *many],  # noqa: RUF005
+        [sys.executable, "-m", "anomalist", *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
     )  # fmt: skip
     deadline = time.monotonic() + 90

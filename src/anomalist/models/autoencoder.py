@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
+from scipy.special import expit
 from torch import Tensor, nn
 
 from anomalist import heatmaps
@@ -55,7 +56,9 @@ class Autoencoder(Detector):
         self.check_fitted(images)
         assert self._network is not None
         device, dtype = resolve(self.device, self.precision)
-        return apply_batched(self._network.to(device), images, device=device, dtype=dtype)
+        logits = apply_batched(self._network.to(device).logits, images, device=device, dtype=dtype)
+        expit(logits, out=logits)  # not torch.sigmoid: see apply_batched
+        return logits
 
     def _fit(self, images: NDArray[np.float32]) -> None:
         network = self._build()
@@ -84,8 +87,10 @@ class Autoencoder(Detector):
         assert self._shape is not None
         with seeded(self.seed, "weights"):  # before the first weight is drawn
             if self.architecture == "dense":
-                return _Dense(self._shape, self.bottleneck)
-            return _Conv(self._shape, self.bottleneck, self.width)
+                network: _Network = _Dense(self._shape, self.bottleneck)
+            else:
+                network = _Conv(self._shape, self.bottleneck, self.width)
+            return network.apply(_initialise)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         assert self._network is not None
@@ -105,8 +110,12 @@ class _Network(nn.Module):
     encoder: nn.Module
     decoder: nn.Module
 
+    def logits(self, images: Tensor) -> Tensor:
+        result: Tensor = self.decoder(self.encoder(images))
+        return result.view_as(images)
+
     def forward(self, images: Tensor) -> Tensor:
-        return torch.sigmoid(self.decoder(self.encoder(images))).view_as(images)
+        return torch.sigmoid(self.logits(images))
 
 
 class _Dense(_Network):
@@ -139,6 +148,17 @@ class _Conv(_Network):
         self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, bottleneck))
         inner = (channels[-1], *sizes[-1])
         self.decoder = nn.Sequential(nn.Linear(bottleneck, flat), nn.Unflatten(1, inner), *up)
+
+
+def _initialise(layer: nn.Module) -> None:
+    """Draw weights so that signals keep their size through ReLU layers (He et al., ICCV 2015).
+
+    torch's own default shrinks them, and training then starts with hundreds of steps on a plateau.
+    """
+    if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+        assert layer.bias is not None
+        nn.init.zeros_(layer.bias)
 
 
 def _linear_stack(sizes: list[int]) -> list[nn.Module]:

@@ -1,0 +1,40 @@
+"""Errors: one line, with the valid names and the nearest one."""
+
+import pickle
+
+import pytest
+
+from anomalist.errors import InputError, unknown
+
+
+def test_the_nearest_name_is_suggested():
+    assert str(unknown("model", "autoencodr", ["vae", "autoencoder"])) == (
+        "unknown model 'autoencodr': did you mean 'autoencoder'? valid: autoencoder, vae"
+    )
+
+
+def test_a_name_unlike_any_gets_the_list_alone():
+    assert str(unknown("model", "zzz", ["vae", "autoencoder"])) == "unknown model 'zzz': valid: autoencoder, vae"
+
+
+def test_nothing_valid_is_said_so():
+    assert str(unknown("model", "x", [])) == "unknown model 'x': valid: none"
+
+
+@pytest.mark.parametrize("name", [3, None, "two\nlines", ""])
+def test_whatever_was_named_the_answer_is_an_input_error_of_one_line(name):
+    error = unknown("model", name, ["vae"])
+    assert isinstance(error, InputError)
+    assert "\n" not in str(error)
+    assert repr(name) in str(error)
+
+
+def test_line_breaks_become_spaces():
+    assert str(InputError("got [[0, 0]\n     [1, 1]]\r\n")) == "got [[0, 0] [1, 1]]"
+
+
+def test_it_is_a_value_error_and_survives_a_process_border():
+    error = pickle.loads(pickle.dumps(InputError("what, where, how")))
+    assert isinstance(error, InputError)
+    assert isinstance(error, ValueError)
+    assert str(error) == "what, where, how"
