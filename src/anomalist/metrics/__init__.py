@@ -1,1 +1,45 @@
-"""Metrics: pure functions of arrays (NumPy and SciPy only), each with an honest interval."""
+"""Metrics: pure functions of arrays (NumPy and SciPy only), each with an honest interval.
+
+``detection`` judges one score per image, ``localization`` one score per pixel, and ``intervals`` says how far
+the image-level values can be trusted; the pixel-level intervals are in ``localization``. Higher scores are
+more anomalous, ties are exact, and ``clusters`` names the source image wherever images are not independent.
+"""
+
+from anomalist.metrics.detection import (
+    RocCurve,
+    auroc,
+    average_precision,
+    best_f1,
+    fpr_at_tpr,
+    roc_curve,
+)
+from anomalist.metrics.intervals import Estimate, auroc_interval, detection_intervals, roc_band
+from anomalist.metrics.localization import (
+    aupro,
+    dice,
+    iou,
+    localization_intervals,
+    pixel_auroc,
+    pixel_average_precision,
+)
+from anomalist.metrics.proportions import proportion_interval
+
+__all__ = [
+    "Estimate",
+    "RocCurve",
+    "aupro",
+    "auroc",
+    "auroc_interval",
+    "average_precision",
+    "best_f1",
+    "detection_intervals",
+    "dice",
+    "fpr_at_tpr",
+    "iou",
+    "localization_intervals",
+    "pixel_auroc",
+    "pixel_average_precision",
+    "proportion_interval",
+    "roc_band",
+    "roc_curve",
+]

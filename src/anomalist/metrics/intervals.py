@@ -1,0 +1,248 @@
+"""Confidence intervals of the image-level metrics that respect pairing.
+
+A corrupted image and its clean twin, or five corruptions of one image, are not independent. ``clusters`` [N]
+names the source image of each score; images of one source are kept together. Without it every image counts
+as independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
+from scipy.special import stdtrit
+
+from anomalist.errors import InputError
+from anomalist.metrics._arrays import Bool, Float, Int, floats, grouped, scored
+from anomalist.metrics._bootstrap import Estimate, bootstrap_estimate, check_options, cluster_counts
+from anomalist.metrics.detection import average_precision, best_f1, fpr_at_tpr, needed, tie_ends
+
+__all__ = ["Estimate", "auroc_interval", "detection_intervals", "roc_band"]
+
+Counts = NDArray[np.float32]
+
+
+def auroc_interval(
+    scores: ArrayLike, labels: ArrayLike, clusters: ArrayLike | None = None, confidence: float = 0.95
+) -> Estimate:
+    """Return the AUROC with an interval for clustered images that holds up to perfect separation.
+
+    The variance is DeLong's (DeLong et al. 1988), from each image's placement value (the share of the other
+    class that it is ranked right against), with the placements of one cluster summed first (Obuchowski 1997,
+    Nonparametric analysis of clustered ROC curve data, eq. 5). Near 1 that variance is a poor guide, and at 1
+    it is zero. So the interval is a score interval: all areas A with
+
+        (A_hat - A)^2 <= t^2 D V(A),
+
+    where V is the variance of Hanley and McNeil (1982, eq. 1 and 2) as a function of the true area, for as
+    many images as there are clusters in each class (inverted as in Newcombe 2006, method 5), and t is
+    Student's quantile. D, the observed clustered variance over V, carries what V does not know: pairing and
+    the shape of the scores. It is drawn to 1 by the variance that one more misranked image in the
+    smaller class would bring: hardly away from 1, wholly at perfect separation. Time O(N log N).
+
+    Args:
+        scores: [N], higher = more anomalous.
+        labels: [N], 1 = anomalous.
+        clusters: [N], the source image of each score, or None where all are independent.
+        confidence: in (0, 1).
+
+    Returns:
+        The estimate in [0, 1], never of zero width; ``n`` is the number of clusters.
+
+    Raises:
+        InputError: shapes differ, a score is not finite, one class is missing, or ``confidence`` is outside
+            (0, 1).
+    """
+    values, truth = scored(scores, labels)
+    check_options(confidence, resamples=2)
+    index, groups = grouped(clusters, len(values))
+    area, variance = clustered_delong(values, truth, index, groups)
+    units = len(np.unique(index[truth])), len(np.unique(index[~truth]))
+    low, high = _score_interval(area, variance, units, confidence)
+    return Estimate(area, low, high, groups)
+
+
+def clustered_delong(values: Float, truth: Bool, index: Int, groups: int) -> tuple[float, float]:
+    """Return the AUROC and its variance with the placements summed over each of ``groups`` clusters."""
+    positives, negatives = values[truth], values[~truth]
+    beaten = _placements(positives, negatives)
+    beating = 1 - _placements(negatives, positives)
+    area = float(np.mean(beaten))
+    first = np.bincount(index[truth], beaten - area, groups) / len(positives)
+    second = np.bincount(index[~truth], beating - area, groups) / len(negatives)
+
+    def spread(sums: NDArray[np.float64], units: int) -> float:
+        return float(np.sum(sums)) * units / max(units - 1, 1)
+
+    variance = spread(first**2, len(np.unique(index[truth])))
+    variance += spread(second**2, len(np.unique(index[~truth])))
+    variance += spread(2 * first * second, groups)
+    return area, max(variance, 0.0)
+
+
+def _placements(points: Float, others: Float) -> NDArray[np.float64]:
+    """Return the share of ``others`` below each point, with ties counted half."""
+    rising = np.sort(others)
+    twice = np.searchsorted(rising, points) + np.searchsorted(rising, points, side="right")
+    return np.asarray(twice / (2 * len(others)), dtype=np.float64)
+
+
+def _model_variance(area: float, units: tuple[int, int]) -> float:
+    """Return Hanley and McNeil's variance, with the slower of its two terms given to the rarer class.
+
+    Which class varies more near 1 is unknown; the rarer one is the cautious answer.
+    """
+    few, many = min(units), max(units)
+    a = max(area, 1 - area)
+    spread = 1 + (few - 1) * (1 - a) / (2 - a) + (many - 1) * a / (1 + a)
+    return a * (1 - a) * spread / (few * many)
+
+
+def _score_interval(area: float, variance: float, units: tuple[int, int], confidence: float) -> tuple[float, float]:
+    few = min(units)
+    quantile = float(stdtrit(max(few - 1, 1), (1 + confidence) / 2))
+    shrunk = 0.5 + (area - 0.5) * max(0.0, 1 - 2 / few)  # the area with one more misranked image
+    expected = _model_variance(shrunk, units)
+    extra = max(expected - _model_variance(area, units), 0.0)
+    factor = quantile**2 * (variance + extra) / expected
+
+    def excess(candidate: float) -> float:
+        return (area - candidate) ** 2 - factor * _model_variance(candidate, units)
+
+    # V vanishes at 0 and 1 themselves, which would be a false root where the area is 0 or 1.
+    inside = 1e-12
+    low = float(brentq(excess, 0.0, min(area, 1 - inside))) if area > inside else 0.0
+    high = float(brentq(excess, max(area, inside), 1.0)) if area < 1 - inside else 1.0
+    return low, high
+
+
+def detection_intervals(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    clusters: ArrayLike | None = None,
+    *,
+    seed: int = 0,
+    resamples: int = 500,
+    confidence: float = 0.95,
+) -> dict[str, Estimate]:
+    """Return every image-level metric with its interval.
+
+    ``auroc`` is ``auroc_interval``. The others have no dependable variance formula: their intervals
+    come from resamples of whole clusters (Field and Welsh 2007, the cluster bootstrap), corrected for bias. The
+    scores are sorted once; a resample only changes how often each one counts. At a perfect value, where
+    resamples do not vary, Wilson's bound for the rarer class is used instead.
+
+    Args:
+        scores: [N], higher = more anomalous.
+        labels: [N], 1 = anomalous.
+        clusters: [N], the source image of each score, or None where all are independent.
+        seed: of the resampling; the same seed gives the same intervals.
+        resamples: how many.
+        confidence: in (0, 1).
+
+    Returns:
+        Estimates named ``auroc``, ``average_precision``, ``fpr95`` and ``best_f1``; the values are exact.
+
+    Raises:
+        InputError: as ``auroc_interval``, or fewer than two resamples.
+    """
+    values, truth = scored(scores, labels)
+    check_options(confidence, resamples)
+    index, groups = grouped(clusters, len(values))
+    units = min(len(np.unique(index[truth])), len(np.unique(index[~truth])))
+    exact = {
+        "average_precision": average_precision(values, truth),
+        "fpr95": fpr_at_tpr(values, truth),
+        "best_f1": best_f1(values, truth),
+    }
+    chunks = [_resampled_metrics(*pair) for pair in _resampled(values, truth, index, groups, seed, resamples)]
+    draws = dict(zip(exact, np.concatenate(chunks, axis=1), strict=True))
+    estimates = {"auroc": auroc_interval(values, truth, index, confidence)}
+    for name, value in exact.items():
+        estimates[name] = bootstrap_estimate(value, draws[name], confidence, groups, units)
+    return estimates
+
+
+def roc_band(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    clusters: ArrayLike | None = None,
+    *,
+    grid: ArrayLike | None = None,
+    seed: int = 0,
+    resamples: int = 500,
+    confidence: float = 0.95,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return a pointwise band for the ROC curve, from the cluster bootstrap with vertical averaging.
+
+    At each false-positive rate the true-positive rate is read off each resampled curve (Fawcett 2006, sec.
+    9.1). The band holds the curve at each rate with the given confidence, not the whole curve at once.
+
+    Args:
+        scores: [N], higher = more anomalous.
+        labels: [N], 1 = anomalous.
+        clusters: [N], the source image of each score, or None where all are independent.
+        grid: [K] false-positive rates in [0, 1]; None means 0, 0.01, ... 1.
+        seed: of the resampling; the same seed gives the same band.
+        resamples: how many.
+        confidence: in (0, 1).
+
+    Returns:
+        Three arrays [K]: the false-positive rates, the band's lower and its upper end in [0, 1].
+
+    Raises:
+        InputError: as ``detection_intervals``, or a grid outside [0, 1].
+    """
+    values, truth = scored(scores, labels)
+    check_options(confidence, resamples)
+    index, groups = grouped(clusters, len(values))
+    rates = floats(np.linspace(0, 1, 101) if grid is None else grid, "grid").astype(np.float64)
+    if rates.ndim != 1 or not rates.size or rates.min() < 0 or rates.max() > 1:
+        raise InputError("grid: give false-positive rates in [0, 1] as one row")
+    curves = [
+        np.interp(rates, np.append(0, false / false[-1]), np.append(0, true / true[-1]))
+        for chunk in _resampled(values, truth, index, groups, seed, resamples)
+        for true, false in zip(*chunk, strict=True)
+        if true[-1] and false[-1]
+    ]
+    if not curves:
+        raise InputError("clusters: no resample holds both classes; an interval needs more clusters")
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(curves, (tail, 1 - tail), axis=0)
+    return rates, low, high
+
+
+def _resampled(
+    values: Float, truth: Bool, index: Int, groups: int, seed: int, resamples: int
+) -> Iterator[tuple[Counts, Counts]]:
+    """Yield, for R resamples at a time, true and false positives [R, T] at each distinct score, falling."""
+    order = np.argsort(values)[::-1]
+    ends = tie_ends(values[order])
+    anomalous, owners = truth[order], index[order]
+    for counts in cluster_counts(seed, groups, resamples, len(values)):
+        weights = counts[:, owners]
+        flagged = np.cumsum(weights, axis=1)
+        weights *= anomalous
+        true = np.cumsum(weights, axis=1, out=weights)
+        if len(ends) < len(values):
+            flagged, true = flagged[:, ends], true[:, ends]
+        flagged -= true
+        yield true, flagged
+
+
+def _resampled_metrics(true: Counts, false: Counts) -> Counts:
+    """Return average precision, FPR95 and best F1 [3, R] of R resampled curves; NaN without both classes."""
+    positives, negatives = true[:, -1:], false[:, -1:]
+    steps = np.diff(true, axis=1, prepend=np.float32(0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        flagged = np.maximum(true + false, 1)  # nothing drawn yet: 0 of 1, not 0 of 0
+        precision = np.einsum("rt,rt->r", steps, true / flagged) / positives[:, 0]
+        caught = np.argmax(true >= needed(0.95, positives), axis=1)
+        rate = np.take_along_axis(false, caught[:, None], axis=1)[:, 0] / negatives[:, 0]
+        flagged += positives
+        f1 = 2 * np.max(true / flagged, axis=1)
+    result = np.stack([precision, rate, f1])
+    result[:, (positives[:, 0] == 0) | (negatives[:, 0] == 0)] = np.nan
+    return result

@@ -1,0 +1,29 @@
+"""Proportions: a share of images with its interval."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from anomalist.errors import InputError
+from anomalist.metrics.intervals import Estimate
+
+__all__ = ["proportion_interval"]
+
+
+def proportion_interval(hits: NDArray[np.bool_], confidence: float = 0.95) -> Estimate:
+    """Return the share of true values with Wilson's score interval (Wilson, JASA 1927).
+
+    Args:
+        hits: bool ``[N]``, independent of each other.
+        confidence: of the interval, in (0, 1).
+
+    Raises:
+        InputError: there are none.
+    """
+    if hits.size == 0:
+        raise InputError("proportion_interval takes one value or more, got none")
+    count = int(np.count_nonzero(hits))
+    interval = stats.binomtest(count, hits.size).proportion_ci(confidence, "wilson")
+    return Estimate(count / hits.size, float(interval.low), float(interval.high), hits.size)
