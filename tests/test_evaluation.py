@@ -17,7 +17,7 @@ TASK = tasks.corrupted(toy_dataset(), "stripes", severity=0.3, seed=0, calibrati
 class Brightness(Detector):
     """The simplest detector: a pixel is as anomalous as it is bright."""
 
-    def _fit(self, images):
+    def _fit(self, images, checkpoint):
         pass
 
     def _score(self, images):

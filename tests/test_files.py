@@ -20,17 +20,18 @@ def test_a_new_file_appears_under_its_name_alone(tmp_path):
         assert temporary.name != "a.txt"
         temporary.write_text("new")
         assert not (tmp_path / "a.txt").exists()
+        made = temporary.stat().st_ino
     assert names(tmp_path) == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "new"
+    assert (tmp_path / "a.txt").stat().st_ino == made  # renamed, not written a second time
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644
 
 
 def test_an_exception_leaves_the_old_file_and_no_temporary(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="stop"), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("stop")
+    with pytest.raises(UnicodeEncodeError), replacing(path) as temporary, temporary.open("w") as file:
+        file.write("half" * 10_000 + "\ud800")
     assert names(tmp_path) == ["a.txt"]
     assert path.read_text() == "old"
 

@@ -10,7 +10,7 @@ def blobs(n, shape=(1, 12, 12), seed=0):
     rng = np.random.default_rng(seed)
     c, h, w = shape
     y, x = np.mgrid[:h, :w]
-    centre = rng.uniform(-1.5, 1.5, (n, 2)) + (h / 2, w / 2)
+    centre = rng.uniform(-1.5, 1.5, (n, 2)) + np.array([h / 2, w / 2])
     away = (y - centre[:, 0, None, None]) ** 2 + (x - centre[:, 1, None, None]) ** 2
     image = np.exp(-away / rng.uniform(3, 8, (n, 1, 1)))
     return np.repeat(image[:, None], c, axis=1).astype(np.float32)

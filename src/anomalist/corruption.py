@@ -108,9 +108,10 @@ class Corruption(Config):
             InputError: wrong type, shape or values, or a strength beyond what images of this size allow.
         """
         check_images(images, f"corruption {self.name}")
-        numbers = np.arange(len(images)) if index is None else np.asarray(index, np.int64)
-        if numbers.shape != (len(images),):
-            raise InputError(f"index must be [{len(images)}], one an image, got {list(numbers.shape)}")
+        numbers = np.arange(len(images)) if index is None else np.asarray(index)
+        if numbers.shape != (len(images),) or numbers.dtype.kind not in "iu":
+            got = f"{numbers.dtype} {list(numbers.shape)}"
+            raise InputError(f"index must be integers [{len(images)}], one an image, got {got}")
         shape = (images.shape[2], images.shape[3])
         self.severity_at(shape)
         strength = self.strength(shape)
@@ -146,6 +147,8 @@ def parse(spec: str | Corruption | dict[str, Any]) -> Corruption:
         if bad := [key for key, sign, _ in pairs if not sign]:
             raise InputError(f"corruption {spec!r}: {bad[0]!r} lacks a value; write name:option=value")
         spec = {"name": name.strip(), **{key.strip(): value.strip() for key, _, value in pairs}}
+    if not isinstance(spec, dict):
+        raise InputError(f"a corruption is a name, name:option=value or a mapping with a name, got {spec!r}")
     options = dict(spec)
     if "name" not in options:
         raise unknown("corruption", "", catalog.names("corruptions"))

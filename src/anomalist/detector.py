@@ -6,11 +6,11 @@ import hashlib
 import json
 from abc import abstractmethod
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PlainSerializer, PlainValidator, PrivateAttr
+from pydantic import Field, PlainSerializer, PlainValidator, PrivateAttr, SerializationInfo
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
@@ -40,6 +40,8 @@ class Detector(Config):
     A subclass defines ``_fit``, ``_score``, ``_arrays`` and ``_restore``; the checks and the files are here.
     """
 
+    version: ClassVar[int] = 1  # of the algorithm: raised when a result changes on purpose
+
     seed: int = Field(0, description="seed of every random choice")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
@@ -58,11 +60,12 @@ class Detector(Config):
         """The mean training loss of each epoch; empty before ``fit``, and for detectors without a loss."""
         return []
 
-    def fit(self, images: NDArray[np.float32]) -> Self:
+    def fit(self, images: NDArray[np.float32], *, checkpoint: Path | None = None) -> Self:
         """Learn from images that are taken to be normal.
 
         Args:
             images: float32 ``[N, C, H, W]`` in [0, 1]; not modified.
+            checkpoint: a file that a long training goes on from if it is there, and writes now and then.
 
         Returns:
             the detector itself.
@@ -73,7 +76,11 @@ class Detector(Config):
         check_images(images, f"{self.name}.fit")
         _, c, h, w = images.shape
         self._shape = (c, h, w)
-        self._fit(images)
+        try:
+            self._fit(images, checkpoint)
+        except BaseException:
+            self._shape = None  # half a fit is none
+            raise
         return self
 
     def score(self, images: NDArray[np.float32]) -> Scores:
@@ -106,7 +113,7 @@ class Detector(Config):
             )
 
     @abstractmethod
-    def _fit(self, images: NDArray[np.float32]) -> None: ...
+    def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None: ...
 
     @abstractmethod
     def _score(self, images: NDArray[np.float32]) -> Scores: ...
@@ -150,6 +157,8 @@ def parse(given: str | dict[str, Any] | Detector) -> Detector:
     """
     if isinstance(given, Detector):
         return given
+    if not isinstance(given, str | dict):
+        raise InputError(f"a model is a name or a mapping with a name, got {given!r}")
     options = {"name": given} if isinstance(given, str) else dict(given)
     if "name" not in options:
         raise unknown("model", "", catalog.names("models"))
@@ -158,8 +167,9 @@ def parse(given: str | dict[str, Any] | Detector) -> Detector:
     return detector
 
 
-def _dump(detector: Detector) -> dict[str, Any]:
-    return {"name": detector.name, **detector.model_dump(mode="json", exclude=set(RUN_FIELDS))}
+def _dump(detector: Detector, info: SerializationInfo) -> dict[str, Any]:
+    fields = detector.model_dump(mode="json", exclude=set(RUN_FIELDS), exclude_defaults=info.exclude_defaults)
+    return {"name": detector.name, **fields}
 
 
 # A detector as a field of another config, which holds the run fields itself.
@@ -187,7 +197,9 @@ def load(folder: str | Path) -> Detector:
         c, h, w = described["shape"]
         detector._shape = (c, h, w)
         detector._restore(safetensors.load(data))
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, SafetensorError) as error:
+    except InputError:
+        raise
+    except (ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:  # of json, torch, safetensors
         raise InputError(f"{str(path / _DESCRIPTION)!r} cannot be read as a detector ({error}); save it anew") from None
     assert isinstance(detector, Detector)
     return detector

@@ -11,8 +11,12 @@ __all__ = ["InputError", "unknown"]
 class InputError(ValueError):
     """Something the user gave cannot be used; the message is one line: what, where, how to mend it.
 
-    The command line prints the message without a traceback and exits with status 2.
+    The command line prints the message without a traceback and exits with status 2. Line breaks in what is
+    quoted (an array, another library's message) become spaces.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(line.strip() for line in message.splitlines()))
 
 
 def unknown(what: str, name: str, valid: Iterable[str]) -> InputError:
@@ -24,6 +28,6 @@ def unknown(what: str, name: str, valid: Iterable[str]) -> InputError:
         valid: the names that exist.
     """
     names = sorted(valid)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return InputError(f"unknown {what} {name!r}: {hint}valid: {', '.join(names) or 'none'}")

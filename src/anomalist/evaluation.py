@@ -7,8 +7,7 @@ import numpy as np
 from anomalist.calibration import threshold
 from anomalist.detector import Detector, Scores
 from anomalist.errors import InputError
-from anomalist.metrics import Estimate, detection_intervals, localization_intervals
-from anomalist.metrics.proportions import proportion_interval
+from anomalist.metrics import Estimate, detection_intervals, localization_intervals, proportion_interval
 from anomalist.tasks import Split
 
 __all__ = ["Evaluation", "Judge", "evaluate"]
@@ -83,19 +82,22 @@ class Judge:
         pixel = self.calibration.pixel
         self.pixel_threshold = None if pixel is None else threshold(pixel, false_alarm_rate)
 
-    def judge(self, anomalies: Split, *, seed: int = 0) -> tuple[Scores, Evaluation]:
+    def judge(self, anomalies: Split, *, seed: int = 0, localize: bool = True) -> tuple[Scores, Evaluation]:
         """Score anomalies and tell them from the normal test images.
 
         Args:
             anomalies: the anomalous test images.
             seed: of the bootstrap.
+            localize: whether to compute the pixel metrics, the costly ones.
 
         Returns:
             the anomalies' scores; and every metric of :func:`evaluate`, with ``detection_rate`` and
             ``false_alarm_rate``, the shares of anomalous and of normal test images above the threshold.
         """
         found, usual = self.detector.score(anomalies.images), self.normal_scores
-        pixel = None if found.pixel is None or usual.pixel is None else np.concatenate([usual.pixel, found.pixel])
+        pixel = None
+        if localize and found.pixel is not None and usual.pixel is not None:
+            pixel = np.concatenate([usual.pixel, found.pixel])
         joined = Scores(np.concatenate([usual.image, found.image]), pixel)
         metrics = evaluate(joined, self.normal + anomalies, pixel_threshold=self.pixel_threshold, seed=seed)
         metrics["detection_rate"] = proportion_interval(found.image > self.threshold)

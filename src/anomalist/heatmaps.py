@@ -23,13 +23,16 @@ def aggregate(maps: NDArray[np.float32], how: Aggregation) -> NDArray[np.float32
         float32 ``[N]``.
     """
     flat = maps.reshape(len(maps), -1)
+    score: NDArray[np.float32]
     if how == "mean":
-        return flat.mean(axis=1, dtype=np.float64).astype(np.float32)
-    if how == "max":
-        return flat.max(axis=1)
-    count = max(1, round(flat.shape[1] / 100))
-    highest = np.partition(flat, -count, axis=1)[:, -count:]
-    return np.sort(highest, axis=1).mean(axis=1)  # sorted: the sum must not depend on partition's order
+        score = flat.mean(axis=1, dtype=np.float64).astype(np.float32)
+    elif how == "max":
+        score = flat.max(axis=1)
+    else:
+        count = max(1, round(flat.shape[1] / 100))
+        highest = np.partition(flat, -count, axis=1)[:, -count:]
+        score = np.sort(highest, axis=1).mean(axis=1)  # sorted: the sum must not depend on partition's order
+    return score
 
 
 def overlay(image: NDArray[np.float32], heat: NDArray[np.float32], top: float) -> NDArray[np.float32]:
@@ -46,4 +49,5 @@ def overlay(image: NDArray[np.float32], heat: NDArray[np.float32], top: float) -
     grey = np.repeat(image.mean(axis=0)[..., None], 3, axis=2) * 0.8
     strength = np.clip(heat / max(top, 1e-12), 0, 1)[..., None]
     orange = np.array([0.90, 0.62, 0.0], np.float32)  # Okabe & Ito's colour-blind-safe orange
-    return (grey * (1 - strength) + orange * strength).astype(np.float32)
+    blend: NDArray[np.float32] = (grey * (1 - strength) + orange * strength).astype(np.float32)
+    return blend

@@ -48,10 +48,14 @@ class ImageSet:
         if self.masks is not None and self.masks.shape != (n, *images.shape[2:]):
             raise InputError(f"masks must be {[n, *images.shape[2:]]}, got {list(self.masks.shape)}")
         if self.value_range == (0.0, 0.0):
-            high = 1.0 if images.dtype == np.float32 else float(np.iinfo(images.dtype).max)
+            high = 1.0 if images.dtype == np.float32 else 2.0 ** (8 * images.dtype.itemsize) - 1
             object.__setattr__(self, "value_range", (0.0, high))
+        if not self.value_range[0] < self.value_range[1]:
+            raise InputError(f"value_range must be (low, high) with low < high, got {self.value_range}")
         if len(self.index) == 0:
             object.__setattr__(self, "index", np.arange(n))
+        if self.index.shape != (n,):
+            raise InputError(f"index must be [{n}], one an image, got {list(self.index.shape)}")
 
     def __len__(self) -> int:
         return len(self.images)

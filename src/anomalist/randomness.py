@@ -41,7 +41,7 @@ def uniform(seed: int, purpose: str, index: NDArray[np.int64], count: int) -> ND
         count: how many numbers an image needs.
 
     Returns:
-        float32 ``[N, count]``, multiples of 2^-24.
+        float32 ``[N, count]``, multiples of 2^-24. A smaller ``count`` gives the first of the same numbers.
     """
     start = _mix(np.uint64(derive(seed, purpose)) ^ _mix(np.asarray(index).astype(np.uint64) * _STEP))
     words = (count + 1) // 2
@@ -59,7 +59,7 @@ def uniform(seed: int, purpose: str, index: NDArray[np.int64], count: int) -> ND
 def normal(seed: int, purpose: str, index: NDArray[np.int64], count: int) -> NDArray[np.float32]:
     """Draw ``count`` standard normal numbers for each index (Box & Muller, 1958); at most 5.8 in size.
 
-    Arguments and shape as for :func:`uniform`.
+    Arguments and shape as for :func:`uniform`, but another ``count`` gives other numbers: they are made in pairs.
     """
     pairs = (count + 1) // 2
     draws = uniform(seed, purpose, index, 2 * pairs)

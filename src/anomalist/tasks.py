@@ -76,7 +76,9 @@ class TaskConfig(Config):
     train: int | None = Field(None, ge=1, description="images to train on; by default all the rest")
     calibration: int = Field(6_000, ge=1, description="normal images held out for thresholds")
     test: int | None = Field(None, ge=1, description="normal test images; by default all")
-    contamination: float = Field(0.0, ge=0, le=0.5, description="share of training images that are anomalies, unlabelled")
+    contamination: float = Field(
+        0.0, ge=0, le=0.5, description="share of training images that are anomalies, unlabelled"
+    )
 
     TEST_ONLY: ClassVar[frozenset[str]] = frozenset({"test"})  # fields that change nothing in training
 

@@ -6,10 +6,13 @@ precision and thread count: the same weights.
 
 from __future__ import annotations
 
+import pickle
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,10 +21,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from anomalist.errors import InputError
+from anomalist.files import replacing
 from anomalist.randomness import derive
 
 __all__ = ["apply_batched", "resolve", "seeded", "train", "using_threads"]
 
+CHECKPOINT_SECONDS = 60.0
 _STEPS = 3_400  # the default length of a training: eight passes over MNIST in batches of 128
 
 
@@ -52,9 +57,12 @@ def using_threads(count: int | None) -> Iterator[int]:
 
 @contextmanager
 def seeded(seed: int, purpose: str) -> Iterator[None]:
-    """Within it torch's CPU generator starts from (seed, purpose); afterwards it is as it was before."""
+    """Within it torch's CPU generator starts from (seed, purpose); afterwards it is as it was before.
+
+    GPU generators are not touched (``torch.manual_seed`` would seed them too): draw on the CPU.
+    """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, purpose))
+        torch.default_generator.manual_seed(derive(seed, purpose))
         yield
 
 
@@ -70,6 +78,7 @@ def train(
     device: str = "auto",
     precision: str = "auto",
     title: str = "training",
+    checkpoint: Path | None = None,
 ) -> list[float]:
     """Minimise ``loss`` over the network's parameters with Adam (Kingma & Ba, 2015) and a one-cycle schedule.
 
@@ -84,6 +93,8 @@ def train(
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         precision: ``"auto"``, ``"float32"`` or ``"bfloat16"`` (autocast).
         title: what the progress line is headed with.
+        checkpoint: a file to go on from if it is there, and to write once a minute; a training that went on from
+            it ends with the very weights of one that was never stopped.
 
     Returns:
         the mean loss of each epoch.
@@ -93,7 +104,7 @@ def train(
     """
     where, dtype = resolve(device, precision)
     network.to(where).train()
-    data = torch.from_numpy(images).to(where)
+    data = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(where)
     steps = -(-len(data) // batch_size)
     epochs = epochs or max(1, round(_STEPS / steps))
     optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
@@ -102,10 +113,12 @@ def train(
     )
     order = torch.Generator().manual_seed(derive(seed, "data order"))
     history: list[float] = []
-    with _Progress(title, epochs, len(data)) as progress:
-        for _ in range(epochs):
+    state = _State(network, optimiser, schedule, order, history, checkpoint)
+    state.restore(where)
+    with _Progress(title, epochs, len(data), done=len(history)) as progress:
+        for _ in range(len(history), epochs):
             total = torch.zeros((), device=where)
-            for rows in torch.randperm(len(data), generator=order).to(where).split(batch_size):
+            for rows in torch.split(torch.randperm(len(data), generator=order).to(where), batch_size):
                 with torch.autocast(where.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
                     value = loss(data[rows])
                 optimiser.zero_grad(set_to_none=True)
@@ -118,6 +131,7 @@ def train(
             progress.report(history)
             if not np.isfinite(history[-1]):
                 raise InputError(f"{title}: the loss is no longer finite; try a smaller learning rate")
+            state.save_if_due()
     network.to("cpu").eval()
     return history
 
@@ -133,7 +147,10 @@ def apply_batched(
 ) -> NDArray[np.float32]:
     """Apply ``function`` to batches of exactly ``size`` images, the last one padded with zeros.
 
-    One fixed size, since the arithmetic of a batch of 1 and of 256 differs in the last bits.
+    One fixed size, since the arithmetic of a batch of 1 and of 256 differs in the last bits. Convolutions, linear
+    layers, ReLU and plain arithmetic then give an image the same bytes wherever it lies in the batch. On a CPU with
+    several threads torch's elementwise sigmoid, tanh, exp, SiLU or GELU need not: the end of each thread's share
+    takes another code path. Leave them out of ``function``, or apply them with NumPy or SciPy.
 
     Args:
         function: float32 ``[size, C, H, W]`` on ``device`` to ``[size, …]``.
@@ -147,21 +164,60 @@ def apply_batched(
     """
     parts = []
     for first in range(0, len(images), size):
-        batch = torch.from_numpy(images[first : first + size]).to(device)
-        count = len(batch)
-        if count < size:
-            batch = torch.cat([batch, batch.new_zeros(size - count, *batch.shape[1:])])
+        count = min(size, len(images) - first)
+        batch = np.zeros((size, *images.shape[1:]), np.float32)  # our own: the caller's may be read-only or a view
+        batch[:count] = images[first : first + count]
         with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
-            result = function(batch)
+            result = function(torch.from_numpy(batch).to(device))
         parts.append(result[:count].float().cpu().numpy())
     return np.concatenate(parts)
+
+
+@dataclass
+class _State:
+    """All that the next epoch depends on, kept in a file now and then."""
+
+    network: nn.Module
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    order: torch.Generator
+    history: list[float]
+    path: Path | None
+    saved: float = field(default_factory=time.monotonic)
+
+    def restore(self, where: torch.device) -> None:
+        if self.path is None or not self.path.is_file():
+            return
+        try:
+            kept = torch.load(self.path, map_location=where, weights_only=True)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+            return  # damaged: start anew
+        self.network.load_state_dict(kept["network"])
+        self.optimiser.load_state_dict(kept["optimiser"])
+        self.schedule.load_state_dict(kept["schedule"])
+        self.order.set_state(kept["order"].cpu())
+        self.history[:] = kept["history"]
+
+    def save_if_due(self) -> None:
+        if self.path is None or time.monotonic() - self.saved < CHECKPOINT_SECONDS:
+            return
+        state = {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "order": self.order.get_state(),
+            "history": self.history,
+        }
+        with replacing(self.path) as temporary:
+            torch.save(state, temporary)
+        self.saved = time.monotonic()
 
 
 class _Progress:
     """A live line on a terminal (epoch, loss, images/s, time left); elsewhere about ten plain lines."""
 
-    def __init__(self, title: str, epochs: int, images: int) -> None:
-        self.title, self.epochs, self.images = title, epochs, images
+    def __init__(self, title: str, epochs: int, images: int, done: int = 0) -> None:
+        self.title, self.epochs, self.images, self.first = title, epochs, images, done
         self.live = sys.stderr.isatty()
         self.done = 0
 
@@ -169,6 +225,7 @@ class _Progress:
         self.start = time.monotonic()
         self.bar = tqdm(
             total=self.epochs * self.images,
+            initial=self.first * self.images,
             desc=self.title,
             unit="image",
             unit_scale=True,
@@ -191,7 +248,7 @@ class _Progress:
         if self.live or (epoch % max(1, self.epochs // 10) and epoch < self.epochs):
             return
         seconds = time.monotonic() - self.start
-        left = seconds * (self.epochs - epoch) / epoch
+        left = seconds * (self.epochs - epoch) / (epoch - self.first)
         print(
             f"{self.title}: epoch {epoch}/{self.epochs}, loss {history[-1]:.5f}, "
             f"{self.done / max(seconds, 1e-9):,.0f} images/s, {left:.0f} s left",

@@ -1,7 +1,8 @@
 """Full rows or columns turn white or black: broken lines of a sensor or a scanner.
 
-Strength: ``lines`` = ceil(severity x shorter side / 2), so severity 1 covers half of a square image. Each image
-has one random order of its rows and columns; ``lines`` takes the first ones, so more lines include the fewer.
+Strength: ``lines`` = ceil(severity x half), half being half the shorter side, rounded down, but at least 1: severity
+1 covers half of a square image. Each image has one random order of its rows and columns; ``lines`` takes the first
+ones, so more lines include the fewer.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ class Stripes(Corruption):
     value: Literal["white", "black"] = Field("white", description="what a line turns to")
 
     def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
-        """Lines = ceil(severity x shorter side / 2)."""
-        return math.ceil(round(severity * (min(shape) // 2), 9))
+        """Lines = ceil(severity x half)."""
+        return math.ceil(round(severity * _half(shape), 9))
 
     def to_severity(self, value: float, shape: tuple[int, int]) -> float:
-        """Severity = lines / (shorter side / 2)."""
-        return value / max(min(shape) // 2, 1)
+        """Severity = lines / half."""
+        return value / _half(shape)
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
@@ -50,6 +51,10 @@ class Stripes(Corruption):
         is_row = across[self.direction][:, None, None]
         hit = np.where(is_row, rows[:, :, None], columns[:, None, :])
         return np.where(hit[:, None], np.float32(self.value == "white"), images)
+
+
+def _half(shape: tuple[int, int]) -> int:
+    return max(min(shape) // 2, 1)
 
 
 def _first(draws: NDArray[np.float32], count: int) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -60,7 +61,7 @@ class Autoencoder(Detector):
         expit(logits, out=logits)  # not torch.sigmoid: see apply_batched
         return logits
 
-    def _fit(self, images: NDArray[np.float32]) -> None:
+    def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
         network = self._build()
         self._history = train(
             network,
@@ -73,6 +74,7 @@ class Autoencoder(Detector):
             device=self.device,
             precision=self.precision,
             title=f"training {self.name}",
+            checkpoint=checkpoint,
         )
         self._network = network
 
