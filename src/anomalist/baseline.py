@@ -7,9 +7,11 @@ split reaches fitting, thresholds or scales.
 from __future__ import annotations
 
 import sys
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +46,7 @@ SUITE = tuple(
 )
 _QUICK = {"train": 6_000, "calibration": 1_000, "test": 1_000}
 _QUICK_EPOCHS = 10
+_AT_ONCE = 2  # corruptions whose metrics are computed side by side
 CASES = 3  # panels of the best, the median and the worst found anomalies, each so many
 
 
@@ -162,26 +165,46 @@ def _test(config: Baseline, dataset: Dataset, judge: Judge, outcome: _Outcome, s
         outcome.cases |= {"threshold": np.array(judge.pixel_threshold), "top": np.array(top)}
     if save_maps and clean.pixel is not None:
         outcome.scores["clean/maps"] = clean.pixel
-    bar = tqdm(config.corruptions, "testing", unit="corruption", disable=not sys.stderr.isatty())
+    bar = tqdm(total=len(config.corruptions), desc="testing", unit="corruption", disable=not sys.stderr.isatty())
+    pool = ThreadPoolExecutor(_AT_ONCE)  # metrics are most of the work and NumPy lets threads run side by side
+    waiting: deque[tuple[Corruption, Split, Future[Evaluation]]] = deque()
     try:
-        for corruption in bar:
+        for corruption in config.corruptions:
             anomalies = config.task(corruption).anomalies(judge.normal, dataset, config.seed)
             if len(anomalies) == 0:
                 raise InputError(f"{corruption} changes none of the {anomalies.left_out:,} test images; strengthen it")
-            found, metrics = judge.judge(anomalies, seed=config.seed)
-            outcome.rows += _rows(corruption, anomalies, metrics)
+            found = judge.detector.score(anomalies.images)
+            waiting.append((corruption, anomalies, pool.submit(judge.compare, found, anomalies, seed=config.seed)))
             outcome.scores |= {str(corruption): found.image, f"{corruption}/source": anomalies.source}
             if save_maps and found.pixel is not None:
                 outcome.scores[f"{corruption}/maps"] = found.pixel
             outcome.cases |= _cases(corruption, judge.detector, anomalies, found)
-            outcome.save_rows()
+            if len(waiting) > _AT_ONCE:
+                _collect(waiting, outcome, bar)
+        while waiting:
+            _collect(waiting, outcome, bar)
+    except InputError:
+        while waiting:  # what was given out before stays true
+            _collect(waiting, outcome, bar)
+        raise
     except KeyboardInterrupt:
-        bar.close()
         done = len({row["setting"] for row in outcome.rows})
         _say(f"interrupted: {done} of {len(config.corruptions)} corruptions are finished and kept in {outcome.results}")
         raise
     finally:
+        bar.close()
+        pool.shutdown(cancel_futures=True)
         outcome.save_arrays()
+
+
+def _collect(
+    waiting: deque[tuple[Corruption, Split, Future[Evaluation]]], outcome: _Outcome, bar: tqdm[NoReturn]
+) -> None:
+    """Take the rows of the corruption that was given out first, and write them down."""
+    corruption, anomalies, metrics = waiting.popleft()
+    outcome.rows += _rows(corruption, anomalies, metrics.result())
+    outcome.save_rows()
+    bar.update()
 
 
 def _rows(corruption: Corruption, anomalies: Split, metrics: Evaluation) -> list[dict[str, Any]]:

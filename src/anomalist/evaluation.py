@@ -94,7 +94,12 @@ class Judge:
             the anomalies' scores; and every metric of :func:`evaluate`, with ``detection_rate`` and
             ``false_alarm_rate``, the shares of anomalous and of normal test images above the threshold.
         """
-        found, usual = self.detector.score(anomalies.images), self.normal_scores
+        found = self.detector.score(anomalies.images)
+        return found, self.compare(found, anomalies, seed=seed, localize=localize)
+
+    def compare(self, found: Scores, anomalies: Split, *, seed: int = 0, localize: bool = True) -> Evaluation:
+        """Return the metrics of :meth:`judge` from the anomalies' scores ``found``; safe to call from any thread."""
+        usual = self.normal_scores
         pixel = None
         if localize and found.pixel is not None and usual.pixel is not None:
             pixel = np.concatenate([usual.pixel, found.pixel])
@@ -102,4 +107,4 @@ class Judge:
         metrics = evaluate(joined, self.normal + anomalies, pixel_threshold=self.pixel_threshold, seed=seed)
         metrics["detection_rate"] = proportion_interval(found.image > self.threshold)
         metrics["false_alarm_rate"] = proportion_interval(usual.image > self.threshold)
-        return found, metrics
+        return metrics

@@ -3,7 +3,9 @@
 A network g(f(x)) with f: [C, H, W] -> [bottleneck] is trained on normal images to minimise |x - g(f(x))|^2
 (Hinton & Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 2006; for novelty
 detection: Japkowicz, Myers & Gluck, IJCAI 1995). The error map is the squared error of each pixel, averaged
-over channels, in squared units of the [0, 1] range; the image's score is the map's ``aggregation``.
+over channels, in squared units of the [0, 1] range; the image's score is the map's ``aggregation``. Where training
+images may hold anomalies, ``discard`` leaves the worst explained images of each batch out of its loss (trimmed
+loss: Shen & Sanghavi, "Learning with bad training data via iterative trimmed loss minimization", ICML 2019).
 """
 
 from __future__ import annotations
@@ -40,6 +42,9 @@ class Autoencoder(Detector):
     )
     batch_size: int = Field(128, ge=1, description="images a training step")
     learning_rate: float = Field(3e-3, gt=0, description="peak of the one-cycle schedule")
+    discard: float = Field(
+        0.0, ge=0, lt=1, description="share of each training batch, its highest losses, that is not learnt from"
+    )
     aggregation: Literal["mean", "max", "top_1_percent"] = Field(
         "mean", description="how an error map becomes one score"
     )
@@ -65,7 +70,7 @@ class Autoencoder(Detector):
         network = self._build()
         self._history = train(
             network,
-            lambda batch: nn.functional.mse_loss(network(batch), batch),
+            lambda batch: _trimmed_error(network(batch), batch, self.discard),
             images,
             epochs=self.epochs,
             batch_size=self.batch_size,
@@ -150,6 +155,15 @@ class _Conv(_Network):
         self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, bottleneck))
         inner = (channels[-1], *sizes[-1])
         self.decoder = nn.Sequential(nn.Linear(bottleneck, flat), nn.Unflatten(1, inner), *up)
+
+
+def _trimmed_error(restored: Tensor, images: Tensor, discard: float) -> Tensor:
+    """Return the mean squared error of a batch without the ``discard`` share of images where it is highest."""
+    kept = max(1, round(len(images) * (1 - discard)))
+    if kept == len(images):
+        return nn.functional.mse_loss(restored, images)
+    errors = nn.functional.mse_loss(restored, images, reduction="none").flatten(1).mean(1)
+    return errors.topk(kept, largest=False).values.mean()
 
 
 def _initialise(layer: nn.Module) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 __all__ = ["cases"]
 
 _GAP = 2  # pixels between tiles
+_FRAME = "lightsteelblue"
 
 
 def cases(arrays: Mapping[str, NDArray[Any]], setting: str) -> Figure:
@@ -42,11 +44,12 @@ def cases(arrays: Mapping[str, NDArray[Any]], setting: str) -> Figure:
     for axis, (title, stack, style) in zip(axes, columns, strict=True):
         shown = axis.imshow(_column(stack), interpolation="nearest", **style)
         axis.set_title(title, fontsize="medium")
+        axis.set_facecolor(_FRAME)
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
         if title == "error map":
             figure.colorbar(shown, ax=axis, location="bottom", fraction=0.02, pad=0.01, extend="max", label="error")
-    centres = [h * row + (h - _GAP) / 2 for row in range(n)]
+    centres = [h * row + h / 2 for row in range(n)]
     names = np.repeat(["highest", "median", "lowest"], -(-n // 3))[:n]
     labels = [f"{a}\n#{b}: {c:.3g}" for a, b, c in zip(names, found["source"], found["scores"], strict=True)]
     axes[0].set_yticks(centres, labels, fontsize="small")
@@ -64,10 +67,11 @@ def _colour(images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _column(stack: NDArray[Any]) -> NDArray[Any]:
-    """Stack tiles below one another, a gap between them that imshow leaves blank or white."""
+    """Stack tiles below one another, each in a frame of its own, so that a white line at its edge is seen as such."""
     n, h, w, *rest = stack.shape
-    tall = np.full((n * (h + _GAP) - _GAP, w, *rest), 1.0 if rest else np.nan)
+    frame = to_rgb(_FRAME) if rest else np.nan  # imshow leaves NaN clear, and the axes are of the frame's colour
+    tall = np.full((n * (h + _GAP), w + _GAP, *rest), frame, dtype=np.float64)
     for number, tile in enumerate(stack):
-        first = number * (h + _GAP)
-        tall[first : first + h] = tile
+        first = number * (h + _GAP) + _GAP // 2
+        tall[first : first + h, _GAP // 2 : _GAP // 2 + w] = tile
     return tall
