@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "evaluation": JUDGE,
     "options": {"catalog", "config", "detector", "errors"},
     "trial": TRIAL,
-    "studies": STUDY,
+    "studies": STUDY | {"reports"},
     "reports": {"metrics", "heatmaps", "files", "errors"},
     "baseline": STUDY | {"reports"},
     "cli": STUDY | {"studies", "reports", "baseline", "options"},

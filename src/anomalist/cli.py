@@ -5,13 +5,20 @@ Nothing heavy is imported before it is needed: `anomalist --help` and `anomalist
 
 from __future__ import annotations
 
+import argparse
+import importlib
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anomalist import catalog
 from anomalist._version import __version__
 from anomalist.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from anomalist.studies.study import Study
 
 __all__ = ["main"]
 
@@ -23,6 +30,8 @@ Image anomaly detection and localisation: train on normal images, score, show wh
 commands:
   run    fit a detector on normal images and find corrupted ones, the whole baseline unless told otherwise
   list   what there is: models, datasets, corruptions
+  study  many trials over seeds: bottleneck, contamination, difficulty, or a grid of any options; resumable
+  trial  show one trial of a study, or run it again and say whether it came out the same
   data   data sets on this machine: which are ready, which would be fetched, and where they lie
 
 anomalist COMMAND --help says more; for a start:
@@ -48,14 +57,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    commands: dict[str, Callable[[list[str]], None]] = {"run": _run, "list": _list, "data": _data}
+    commands: dict[str, Callable[[list[str]], int | None]] = {
+        "run": _run,
+        "study": _study,
+        "trial": _trial,
+        "list": _list,
+        "data": _data,
+    }
     command = words[0] if words else "--help"
     if command in ("-h", "--help", "help"):
         print(_HELP, end="")
     elif command in ("-V", "--version"):
         print(f"anomalist {__version__}")
     elif command in commands:
-        commands[command](words[1:])
+        return commands[command](words[1:]) or 0
     else:
         raise unknown("command", command, commands)
     return 0
@@ -82,6 +97,95 @@ def _run(words: list[str]) -> None:
     if found.quick:
         values = baseline.quick(values)
     baseline.run(baseline.Baseline(**values), found.results, save_maps=found.save_maps)
+
+
+def _study(words: list[str]) -> int:
+    from anomalist import options
+    from anomalist.studies import executors, study
+
+    parser = options.Parser(
+        "study",
+        "Run many trials over several seeds and report their means with 95 % intervals. What is finished is never run\n"
+        "again: a study that was stopped goes on where it was.\n\n"
+        "examples:\n"
+        "  anomalist study difficulty --quick\n"
+        "  anomalist study grid --vary model.bottleneck=2,4,8 --vary task.contamination=0,0.05 \\\n"
+        "      --vary task.contaminant=class --vary task.normal_classes=0 --seeds 10\n"
+        "  anomalist study bottleneck --executor dask --address tcp://scheduler:8786",
+    )
+    parser.add_argument("name", metavar="{" + ",".join(_STUDIES) + "}", help="which study")
+    parser.add_argument("--quick", action="store_true", help="fewer images, points and seeds")
+    parser.add_argument("--full", action="store_true", help="the baseline's own protocol: all images")
+    parser.add_argument("--seeds", type=int, help="how many seeds (default: 10; with --quick 3)")
+    parser.add_argument("--vary", action="append", default=[], metavar="OPTION=VALUE,VALUE", help="an axis of a grid")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder to write to (default: results)")
+    parser.add_argument("--executor", choices=executors.EXECUTORS, default="local", help="where trials run")
+    parser.add_argument("--address", help="of the cluster; by default one is started here")
+    parser.add_argument("--workers", type=int, help="trials at once (default: one a core)")
+    parser.add_argument("--no-shared-folder", action="store_true", help="workers do not see the results folder")
+    parser.add_argument("--retry-failed", action="store_true", help="run trials again that failed before")
+    found = parser.read(words)
+    chosen = _chosen_study(found)
+    failures = study.run(
+        chosen,
+        found.results,
+        executor=found.executor,
+        address=found.address,
+        workers=found.workers,
+        shared=not found.no_shared_folder,
+        retry_failed=found.retry_failed,
+    )
+    print((found.results / "studies" / f"{chosen.name}.md").read_text(encoding="utf-8"))
+    return 1 if failures else 0
+
+
+_STUDIES = ("bottleneck", "contamination", "difficulty", "grid")
+
+
+def _chosen_study(found: argparse.Namespace) -> Study:
+    from anomalist.studies import grid, protocol, study
+
+    if found.name not in _STUDIES:
+        raise unknown("study", found.name, _STUDIES)
+    if found.seeds is not None and found.seeds < 1:
+        raise InputError(f"--seeds takes 1 or more, got {found.seeds}")
+    size: protocol.Size = "quick" if found.quick else "full" if found.full else "default"
+    if found.name != "grid":
+        if found.vary:
+            raise InputError(f"--vary belongs to `anomalist study grid`; the study {found.name!r} has its own axes")
+        made = importlib.import_module(f"anomalist.studies.{found.name}").study(size, found.seeds)
+        assert isinstance(made, study.Study)
+        return made
+    axes = dict(grid.parse_axis(text) for text in found.vary)
+    if not axes:
+        raise InputError("study grid takes one --vary or more, e.g. --vary model.bottleneck=2,4,8")
+    trials = grid.grid(protocol.base(size), axes, protocol.seeds_of(size, found.seeds))
+    x, *lines = sorted(axes, key=lambda path: -len(axes[path]))
+    return study.Study("grid", trials, x=x, lines=tuple(lines))
+
+
+def _trial(words: list[str]) -> int:
+    from anomalist import options
+    from anomalist.studies.store import Store
+
+    parser = options.Parser("trial", "Show one trial, or run it again and say whether it came out the same.")
+    parser.add_argument("key", help="the trial's name, or the beginning of it")
+    parser.add_argument("--rerun", action="store_true", help="fit and judge anew, and compare")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the study (default: results)")
+    found = parser.read(words)
+    store = Store(found.results / "trials")
+    row = store.row(store.find(found.key))
+    if row is None:
+        raise InputError(f"trial {found.key!r} is damaged and was set aside; run its study again")
+    print(json.dumps(row, indent=2))
+    if not found.rerun:
+        return 0
+    from anomalist.trial import Trial, run_together
+
+    again, _ = next(run_together([Trial(**row["config"])]))
+    same = json.loads(json.dumps(again)) == row
+    print("the same, to the last digit" if same else f"different: {json.dumps(again['metrics'])}")
+    return 0 if same else 1
 
 
 def _list(words: list[str]) -> None:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from anomalist.files import make_folder, replacing
 from anomalist.reports import panels, plots
 
-__all__ = ["draw"]
+__all__ = ["draw", "save"]
 
 
 def draw(results: Path) -> None:
@@ -25,20 +25,21 @@ def draw(results: Path) -> None:
     for old in (*folder.glob("*.png"), *anomalies.glob("*.png")):
         old.unlink()
     with np.load(results / "scores.npz") as scores, np.load(anomalies / "cases.npz") as cases:
-        _save(plots.roc(rows, dict(scores)), folder / "roc.png")
-        _save(plots.histograms(rows, dict(scores)), folder / "score_histograms.png")
-        _save(plots.severity(rows), folder / "auroc_vs_severity.png")
+        save(plots.roc(rows, dict(scores)), folder / "roc.png")
+        save(plots.histograms(rows, dict(scores)), folder / "score_histograms.png")
+        save(plots.severity(rows), folder / "auroc_vs_severity.png")
         if loss:
-            _save(plots.loss_curve(loss), folder / "loss.png")
+            save(plots.loss_curve(loss), folder / "loss.png")
         shown: dict[str, list[str]] = {row["corruption"]: [] for row in rows}
         for row in rows:
             if row["metric"] == "auroc" and f"{row['setting']}/images" in cases:
                 shown[row["corruption"]].append(row["setting"])
         for name, settings in shown.items():
             if settings:  # one page a corruption, at its middle strength
-                _save(panels.cases(dict(cases), settings[len(settings) // 2]), anomalies / f"{name}.png")
+                save(panels.cases(dict(cases), settings[len(settings) // 2]), anomalies / f"{name}.png")
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG; the same figure gives the same bytes."""
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120, metadata={"Software": None})

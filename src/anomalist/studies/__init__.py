@@ -1,0 +1,1 @@
+"""Studies: many trials, run in any order, anywhere, resumable; the rows are all there is."""

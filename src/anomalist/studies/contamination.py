@@ -1,0 +1,52 @@
+"""Contamination: what do unnoticed anomalies in the training set cost, and does discarding high losses help?"""
+
+from __future__ import annotations
+
+from anomalist.studies.grid import grid
+from anomalist.studies.protocol import Size, base, seeds_of
+from anomalist.studies.study import Study
+from anomalist.trial import Trial
+
+__all__ = ["study"]
+
+SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
+TESTED = ("gaussian_noise:sigma=0.1", "pixel_dropout:probability=0.3")
+OTHER_CLASS = "class"
+DISCARD = 0.2  # the remedy's share: the most that the study contaminates by, since the true share is not known
+NORMAL = tuple(range(9))  # the nines are kept out, to contaminate with
+
+
+def study(size: Size = "default", seeds: int | None = None) -> Study:
+    """Return the study of training sets that are not clean.
+
+    Args:
+        size: how much work, see :mod:`anomalist.studies.protocol`.
+        seeds: how many; None: the size's own number.
+    """
+    return Study(
+        "contamination",
+        _trials(size, seeds),
+        x="task.contamination",
+        lines=("task.corruption", "task.contaminant", "model.discard"),
+    )
+
+
+def _trials(size: Size, seeds: int | None) -> list[Trial]:
+    """Return the study's trials.
+
+    Each tested corruption is judged by detectors whose training held a share of the same corruption, of the other
+    one, or of another class; those of a corruption both plain and with the remedy.
+    """
+    count = seeds_of(size, seeds)
+    shares = (0.0, 0.05, 0.2) if size == "quick" else SHARES
+    common = base(size, normal_classes=NORMAL)
+    found: list[Trial] = []
+    for contaminant in (*TESTED, OTHER_CLASS):
+        axes = {
+            "model.discard": (0.0,) if contaminant == OTHER_CLASS else (0.0, DISCARD),
+            "task.contaminant": (contaminant,),
+            "task.contamination": shares,
+            "task.corruption": TESTED,
+        }
+        found += grid(common, axes, count)
+    return found

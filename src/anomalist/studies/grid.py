@@ -1,0 +1,85 @@
+"""Grid: a base trial, axes to vary and seeds make a list of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from anomalist.config import Config
+from anomalist.detector import RUN_FIELDS, Detector
+from anomalist.errors import InputError, unknown
+from anomalist.trial import Trial
+
+__all__ = ["grid", "parse_axis", "with_values"]
+
+
+def grid(base: Trial, axes: Mapping[str, Sequence[Any]], seeds: int) -> list[Trial]:
+    """Return a trial for every combination of the axes' values and every seed 0, 1, …, ``seeds - 1``.
+
+    Args:
+        base: what all trials share.
+        axes: values by the path of an option: ``{"model.bottleneck": [2, 4], "task.contamination": [0, 0.05]}``.
+        seeds: how many.
+
+    Raises:
+        InputError: a path that no option has (the valid ones are listed), or a value that it does not take.
+    """
+    points = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+    return [with_values(base, {**point, "seed": seed}) for point in points for seed in range(seeds)]
+
+
+def with_values(base: Trial, values: Mapping[str, Any]) -> Trial:
+    """Return ``base`` with the options at some paths changed.
+
+    Raises:
+        InputError: as for :func:`grid`.
+    """
+    dump = base.model_dump(mode="json")
+    if (model := values.get("model")) is not None:  # another detector: its own defaults
+        dump["model"] = {"name": model}
+    if (kind := values.get("task.kind")) is not None and kind != base.task.kind:
+        shared = set(type(base.task).model_fields) & {"dataset", "train", "calibration", "test", "contamination"}
+        dump["task"] = {name: dump["task"][name] for name in shared}
+    for path, value in values.items():
+        part, _, name = path.partition(".")
+        if path == "model":
+            continue
+        if part in ("task", "model") and name:
+            dump[part][name] = value
+        elif part in dump and not name:
+            dump[part] = value
+        else:
+            raise unknown("option", path, _paths(base))
+    try:
+        return Trial(**dump)
+    except InputError as error:
+        for path in values:
+            if path not in _paths(base) and path.partition(".")[2] in str(error):
+                raise unknown("option", path, _paths(base)) from None
+        raise
+
+
+def parse_axis(text: str) -> tuple[str, list[str]]:
+    """Return the path and the values of ``"model.bottleneck=2,4,8"``; values with commas are parted by ``;``.
+
+    Raises:
+        InputError: there is no ``=``, or no value.
+    """
+    path, sign, values = text.partition("=")
+    found = [value.strip() for value in values.split(";" if ";" in values else ",") if value.strip()]
+    if not sign or not found:
+        raise InputError(f"--vary {text!r}: write it as option=value,value, e.g. model.bottleneck=2,4,8")
+    return path.strip(), found
+
+
+def _paths(base: Trial) -> list[str]:
+    paths: list[str] = []
+    for name, field in Trial.model_fields.items():
+        value = getattr(base, name)
+        if isinstance(value, Config):
+            hidden = RUN_FIELDS if isinstance(value, Detector) else ()
+            paths += [f"{name}.{inner}" for inner in type(value).model_fields if inner not in hidden]
+        if field.annotation is Detector or not isinstance(value, Config):
+            paths.append(name)
+    return paths

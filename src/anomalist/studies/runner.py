@@ -1,0 +1,198 @@
+"""Runner: run the trials that are not finished, keep each row the moment it is there, and say how it goes."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from anomalist.environment import environment
+from anomalist.errors import InputError
+from anomalist.studies.executors import Executor, Lost, execute
+from anomalist.studies.store import Store
+from anomalist.trial import FitFailed, Row, Trial, run_together
+
+__all__ = ["Places", "run_trials"]
+
+_DEATHS = 3  # of workers, that a study survives before it gives up
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a study keeps what it makes."""
+
+    results: Path
+
+    @property
+    def trials(self) -> Path:
+        """The rows."""
+        return self.results / "trials"
+
+    @property
+    def models(self) -> Path:
+        """The fitted detectors."""
+        return self.results / "models"
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Trials that share one fitted detector."""
+
+    trials: tuple[Trial, ...]
+    places: Places
+    shared: bool  # whether the worker sees the driver's folders
+
+
+@dataclass
+class _Report:
+    """What a job brings home: rows with their side files, and failures."""
+
+    rows: list[tuple[Row, dict[str, Any]]] = field(default_factory=list)
+    failures: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def run_trials(
+    trials: Sequence[Trial],
+    results: Path,
+    *,
+    executor: Executor = "local",
+    address: str | None = None,
+    workers: int | None = None,
+    shared: bool = True,
+    retry_failed: bool = False,
+) -> dict[str, str]:
+    """Run all trials that have no row yet.
+
+    Every row is written when it is there. A second driver on the same folder waits for the first, then finds the
+    rows. What was killed is taken up where it stopped; a trial that raises is noted and the rest goes on.
+
+    Args:
+        trials: what to run.
+        results: the folder that holds ``trials/`` and ``models/``.
+        executor: where to run, see :func:`anomalist.studies.executors.execute`.
+        address: the cluster's address.
+        workers: how many at once.
+        shared: whether workers see ``results`` too; if not, rows come back to the driver and nothing is cached there.
+        retry_failed: whether trials that failed before are run again.
+
+    Returns:
+        the message of each failed trial, by key.
+    """
+    places, store = Places(results), Store(results / "trials")
+    with _one_driver(places):
+        if retry_failed:
+            for trial in trials:
+                store.forget_failure(trial.key)
+        deaths = 0
+        while jobs := _jobs(trials, store, places, shared):
+            total = len({trial.key for trial in trials})
+            try:
+                with _Progress(total, total - sum(len(job.trials) for job in jobs)) as progress:
+                    for report in execute(_work, jobs, executor=executor, address=address, workers=workers):
+                        _keep(report, store)
+                        progress.advance(report)
+                break
+            except Lost:
+                deaths += 1
+                if deaths > _DEATHS:
+                    raise InputError(f"workers died {deaths} times; rows so far are kept in {places.trials}") from None
+                print("a worker died; its trials are given out again", file=sys.stderr, flush=True)
+    failures = {trial.key: store.failure(trial.key) for trial in trials}
+    return {key: str(failure["error"]) for key, failure in failures.items() if failure is not None}
+
+
+def _jobs(trials: Sequence[Trial], store: Store, places: Places, shared: bool) -> list[_Job]:
+    """Group the unfinished trials by the detector that they share."""
+    groups: dict[str, dict[str, Trial]] = defaultdict(dict)
+    for trial in trials:
+        if store.row(trial.key) is None and store.failure(trial.key) is None:
+            groups[trial.fit_key][trial.key] = trial
+    return [_Job(tuple(group.values()), places, shared) for group in groups.values()]
+
+
+def _work(job: _Job) -> _Report:
+    """Run one job in a worker. Rows are kept at once where the worker sees the store, and brought home anyway."""
+    store = Store(job.places.trials) if job.shared else None
+    models = job.places.models if job.shared else None
+    report, waiting = _Report(), list(job.trials)
+    while waiting:
+        try:
+            for row, seconds in run_together(tuple(waiting), models):
+                first = waiting.pop(0)
+                side = environment(first.threads, first.device, first.precision, seconds)
+                if store is not None:
+                    store.keep(row, side)
+                report.rows.append((row, side))
+        except Exception as error:
+            text = str(error) if isinstance(error, InputError | FitFailed) else f"{type(error).__name__}: {error}"
+            details = {"error": text, "traceback": traceback.format_exc()}
+            for failed in waiting if isinstance(error, FitFailed) else waiting[:1]:
+                failure = {"config": failed.model_dump(mode="json"), **details}
+                if store is not None:
+                    store.keep_failure(failed.key, failure)
+                report.failures[failed.key] = failure
+            waiting = [trial for trial in waiting if trial.key not in report.failures]
+    return report
+
+
+def _keep(report: _Report, store: Store) -> None:
+    for row, side in report.rows:
+        if store.row(row["trial"]) is None:
+            store.keep(row, side)
+    for key, failure in report.failures.items():
+        store.keep_failure(key, failure)
+
+
+def _one_driver(places: Places) -> FileLock:
+    """Return a lock that this driver now holds; the system frees it if the driver is killed."""
+    lock = FileLock(places.results / ".driver.lock")
+    try:
+        lock.acquire(timeout=0.2)
+    except Timeout:
+        print(f"another study is running in {places.results}; waiting for it", file=sys.stderr, flush=True)
+        lock.acquire()
+    return lock
+
+
+class _Progress:
+    """Trials done of total, failures, time left; a live line on a terminal, else a plain line now and then."""
+
+    def __init__(self, total: int, done: int) -> None:
+        self.total, self.done, self.start_done, self.failed = total, done, done, 0
+        self.said = time.monotonic()
+
+    def __enter__(self) -> _Progress:
+        self.start = time.monotonic()
+        live = sys.stderr.isatty()
+        self.bar = tqdm(total=self.total, initial=self.done, desc="trials", unit="trial", disable=not live)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def advance(self, report: _Report) -> None:
+        """Count a job's trials and say so."""
+        new = len(report.rows) + len(report.failures)
+        self.done += new
+        self.failed += len(report.failures)
+        last = report.rows[-1][0]["config"] if report.rows else None
+        what = "" if last is None else f"{last['model']['name']}, seed {last['seed']}"
+        self.bar.update(new)
+        self.bar.set_postfix_str(f"{self.failed} failed, {what}")
+        now = time.monotonic()
+        if self.bar.disable and (now - self.said > 10 or self.done == self.total):
+            self.said = now
+            left = (now - self.start) / max(self.done - self.start_done, 1) * (self.total - self.done)
+            print(
+                f"trials: {self.done} of {self.total} done, {self.failed} failed, {left:.0f} s left ({what})",
+                file=sys.stderr,
+                flush=True,
+            )

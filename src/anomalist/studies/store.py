@@ -1,0 +1,85 @@
+"""Store: one file a trial, written whole or not at all; what is there never needs to be run again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from anomalist.errors import InputError
+from anomalist.files import make_folder, write_json
+from anomalist.trial import Row, Trial
+
+__all__ = ["Store"]
+
+
+class Store:
+    """A folder of result rows, ``KEY.json``, each with a side file ``KEY.run.json`` (times, machine, versions).
+
+    A row that failed is ``KEY.error.json``. Rows hold nothing but what their config determines, so writing one
+    twice writes the same bytes, and no lock is needed for them to be right.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = make_folder(folder)
+
+    def row(self, key: str) -> Row | None:
+        """Return a finished trial's row, or None; a damaged file is set aside as ``KEY.damaged`` and counts as none."""
+        path = self.folder / f"{key}.json"
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            if stored["sha256"] == _digest(stored["row"]) and stored["row"]["trial"] == key:
+                row: Row = stored["row"]
+                return row
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            pass
+        path.replace(path.with_suffix(".damaged"))
+        return None
+
+    def failure(self, key: str) -> dict[str, Any] | None:
+        """Return what is known of a trial that failed, or None."""
+        try:
+            found: dict[str, Any] = json.loads((self.folder / f"{key}.error.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return found
+
+    def keep(self, row: Row, side: dict[str, Any]) -> None:
+        """Write a row and its side file; an earlier failure is forgotten."""
+        key = row["trial"]
+        write_json(self.folder / f"{key}.run.json", side)
+        write_json(self.folder / f"{key}.json", {"schema": 1, "sha256": _digest(row), "row": row})
+        self.forget_failure(key)
+
+    def keep_failure(self, key: str, failure: dict[str, Any]) -> None:
+        """Write down that a trial failed, and how."""
+        write_json(self.folder / f"{key}.error.json", failure)
+
+    def forget_failure(self, key: str) -> None:
+        """Let a failed trial be run again."""
+        (self.folder / f"{key}.error.json").unlink(missing_ok=True)
+
+    def rows(self, trials: Iterable[Trial]) -> list[Row]:
+        """Return the rows of those trials that are finished, in the trials' order."""
+        found = (self.row(trial.key) for trial in trials)
+        return [row for row in found if row is not None]
+
+    def find(self, prefix: str) -> str:
+        """Return the one key that begins with ``prefix``.
+
+        Raises:
+            InputError: there is none, or more than one.
+        """
+        keys = sorted(p.stem for p in self.folder.glob(f"{prefix}*.json") if p.name.count(".") == 1)
+        if len(keys) != 1:
+            found = "no trial" if not keys else f"{len(keys)} trials, {', '.join(keys[:3])}, …"
+            raise InputError(f"trial {prefix!r}: {found} in {str(self.folder)!r}; give the name of one")
+        return keys[0]
+
+
+def _digest(row: Row) -> str:
+    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,88 @@
+"""Tables of a study: every raw row, flat, and the mean over seeds of each point with its interval."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from anomalist.files import make_folder, replacing
+
+__all__ = ["flatten", "points", "write"]
+
+Flat = dict[str, Any]
+
+
+def flatten(row: dict[str, Any]) -> Flat:
+    """Return a trial's row as one level of columns, such as ``task.corruption``, ``model.bottleneck`` or ``auroc``.
+
+    A metric has three columns: its value, and its interval within the trial as ``auroc_low`` and ``auroc_high``.
+    """
+    flat: Flat = {"trial": row["trial"]}
+    for name, value in row["config"].items():
+        inner = value.items() if isinstance(value, dict) else [("", value)]
+        flat |= {f"{name}.{key}".rstrip("."): _plain(item) for key, item in inner}
+    flat |= row["facts"]
+    for name, found in row["metrics"].items():
+        flat |= {name: found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
+    return flat
+
+
+def points(table: Sequence[Flat], axes: Sequence[str], metric: str, confidence: float = 0.95) -> list[Flat]:
+    """Return, for every combination of the axes' values, the mean of a metric over its rows, the seeds.
+
+    Args:
+        table: flat rows.
+        axes: columns.
+        metric: a column; rows without it are passed over.
+        confidence: of the interval.
+
+    Returns:
+        a row a point: the axes, ``mean``, Student's t interval ``low`` and ``high`` (None for a single seed), ``n``,
+        and the raw ``values``.
+    """
+    groups: dict[tuple[Any, ...], list[float]] = {}
+    for row in table:
+        if row.get(metric) is not None:
+            groups.setdefault(tuple(row.get(axis) for axis in axes), []).append(float(row[metric]))
+    found = []
+    for key, values in groups.items():
+        mean, n = float(np.mean(values)), len(values)
+        half = None
+        if n > 1:
+            half = float(stats.t.ppf(0.5 + confidence / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
+        low, high = (None, None) if half is None else (mean - half, mean + half)
+        found.append(
+            dict(zip(axes, key, strict=True)) | {"mean": mean, "low": low, "high": high, "n": n, "values": values}
+        )
+    return found
+
+
+def write(table: Sequence[Flat], folder: Path, name: str) -> list[Path]:
+    """Write the raw rows as ``NAME.csv`` and, where pyarrow is installed, ``NAME.parquet``; return the paths."""
+    make_folder(folder)
+    columns = list(dict.fromkeys(column for row in table for column in row))
+    written = [folder / f"{name}.csv"]
+    with replacing(written[0]) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        out = csv.DictWriter(file, columns, lineterminator="\n")
+        out.writeheader()
+        out.writerows(table)
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        return written
+    written.append(folder / f"{name}.parquet")
+    with replacing(written[1]) as temporary:
+        whole = {column: [row.get(column) for row in table] for column in columns}
+        parquet.write_table(pyarrow.table(whole), temporary)
+    return written
+
+
+def _plain(value: Any) -> Any:
+    """Return a list as text, so that a column has one type."""
+    return " ".join(map(str, value)) if isinstance(value, Iterable) and not isinstance(value, str) else value

@@ -1,0 +1,175 @@
+"""Trial: a frozen config and the pure function that turns it into one result row; its hash is its name.
+
+Training is separated from scoring: trials that agree in everything that training depends on share one fitted
+detector, which a folder of models keeps for later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from anomalist import datasets
+from anomalist.config import Config
+from anomalist.detector import RUN_FIELDS, Detector, Model, load
+from anomalist.environment import Stopwatch
+from anomalist.errors import InputError
+from anomalist.evaluation import Judge
+from anomalist.files import make_folder
+from anomalist.images import Dataset
+from anomalist.tasks import Corrupted, OneClass, Split
+from anomalist.training import using_threads
+
+__all__ = ["FitFailed", "Row", "Trial", "run_together"]
+
+_DIGITS = 16  # of a hash: 64 bits tell apart more trials than anyone will run
+
+Row = dict[str, Any]
+
+
+class FitFailed(Exception):  # noqa: N818
+    """The detector that several trials share could not be fitted."""
+
+
+class Trial(Config):
+    """One detector, one task, one seed."""
+
+    task: Annotated[Corrupted | OneClass, Field(discriminator="kind")] = Field(Corrupted(), description="the task")
+    model: Model = Field("autoencoder", validate_default=True, description="the detector, see `anomalist list models`")
+    localize: bool = Field(True, description="whether pixel metrics are computed too")
+    false_alarm_rate: float = Field(
+        0.01, gt=0, lt=1, description="share of normal images, and of their pixels, that thresholds let through"
+    )
+    seed: int = Field(0, description="governs weights, data order, splits, corruptions and contamination")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where networks run")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="arithmetic of networks")
+    threads: int = Field(1, ge=1, description="processor threads")
+
+    @property
+    def key(self) -> str:
+        """The trial's name: a hash of its config without default values, and of the detector's version."""
+        return _hash(self._essence())
+
+    @property
+    def fit_key(self) -> str:
+        """The fitted detector's name: a hash of what training depends on, and of nothing else."""
+        essence = self._essence()
+        task = {name: value for name, value in essence["task"].items() if name not in self.task.TEST_ONLY}
+        if not self.task.contamination:
+            task.pop("contaminant", None)
+        for judged_only in ("localize", "false_alarm_rate"):
+            essence.pop(judged_only, None)
+        return _hash({**essence, "task": task})
+
+    def _essence(self) -> dict[str, Any]:
+        """Return the config without default values: a new option with a default leaves old names as they are."""
+        dump = self.model_dump(mode="json", exclude_defaults=True)
+        task = {**dump.get("task", {}), "kind": self.task.kind}
+        return {**dump, "task": task, "version": type(self.model).version}
+
+
+def run_together(trials: Sequence[Trial], models: Path | None = None) -> Iterator[tuple[Row, dict[str, float]]]:
+    """Fit once, or load what was fitted before, and judge each trial: yield its row and the seconds it took.
+
+    Args:
+        trials: trials with one and the same ``fit_key``.
+        models: a folder that keeps fitted detectors; None: nothing is kept.
+
+    Yields:
+        the row: ``trial`` (its key), ``config``, ``metrics`` (name to value, low, high, n) and ``facts`` (severity,
+        mean squared change of a pixel, counts); and beside it the seconds of each stage, which no row holds.
+
+    Raises:
+        FitFailed: none of the trials can be judged.
+    """
+    first = trials[0]
+    assert {trial.fit_key for trial in trials} == {first.fit_key}
+    watch = Stopwatch()
+    with using_threads(first.threads):
+        try:
+            with watch("data"):
+                dataset = _dataset(first.task.dataset)
+                train, held_out = first.task.training(dataset, first.seed)
+            with watch("fit"):
+                detector = _fitted(first, train, models)
+        except Exception as error:
+            raise FitFailed(str(error) if isinstance(error, InputError) else repr(error)) from error
+        judges: dict[tuple[int | None, float], Judge] = {}
+        for trial in trials:
+            with watch("score"):
+                shared = (trial.task.test, trial.false_alarm_rate)
+                if shared not in judges:
+                    normal = trial.task.normal(dataset, trial.seed)
+                    judges[shared] = Judge(detector, held_out, normal, trial.false_alarm_rate)
+                row = _row(trial, judges[shared], dataset)
+            yield row, watch.seconds
+            watch = Stopwatch()
+
+
+def _row(trial: Trial, judge: Judge, dataset: Dataset) -> Row:
+    anomalies = trial.task.anomalies(judge.normal, dataset, trial.seed)
+    if len(anomalies) == 0:
+        raise InputError("the task has no anomaly: nothing changed in any test image")
+    _, metrics = judge.judge(anomalies, seed=trial.seed, localize=trial.localize)
+    facts: dict[str, Any] = {"normal": len(judge.normal), "anomalies": len(anomalies), "left_out": anomalies.left_out}
+    if isinstance(trial.task, Corrupted):
+        height, width = anomalies.images.shape[2:]
+        corruption = trial.task.corruption
+        unset = dict.fromkeys(("severity", corruption.physical))
+        facts["corruption"] = str(corruption.model_copy(update=unset))  # which one, whatever its strength
+        facts["severity"] = corruption.severity_at((height, width))
+        facts["changed_energy"] = _changed_energy(anomalies, judge.normal)
+    return {
+        "trial": trial.key,
+        "config": trial.model_dump(mode="json"),
+        "metrics": {name: estimate._asdict() for name, estimate in metrics.items()},
+        "facts": facts,
+    }
+
+
+def _changed_energy(anomalies: Split, normal: Split) -> float:
+    """Return the mean squared change of a value between corrupted images and their clean twins."""
+    order = np.argsort(normal.source)
+    twins = order[np.searchsorted(normal.source, anomalies.source, sorter=order)]
+    return float(np.mean((anomalies.images - normal.images[twins]) ** 2, dtype=np.float64))
+
+
+def _fitted(trial: Trial, train: Split, models: Path | None) -> Detector:
+    """Return the fitted detector: from ``models`` if it is there and whole, else fitted now and put there."""
+    detector = trial.model.model_copy(update={name: getattr(trial, name) for name in RUN_FIELDS})
+    if models is None:
+        return detector.fit(train.images)
+    place = make_folder(models, "folder of models") / trial.fit_key
+    try:
+        return load(place)
+    except InputError:  # not there, or damaged
+        shutil.rmtree(place, ignore_errors=True)
+    checkpoint = models / f"{trial.fit_key}.checkpoint"
+    detector.fit(train.images, checkpoint=checkpoint)
+    temporary = Path(tempfile.mkdtemp(dir=models, prefix=f".{trial.fit_key}-"))
+    detector.save(temporary)
+    try:
+        temporary.rename(place)
+    except OSError:  # another process was first; its detector is the same
+        shutil.rmtree(temporary, ignore_errors=True)
+    checkpoint.unlink(missing_ok=True)
+    return detector
+
+
+@lru_cache(maxsize=2)
+def _dataset(name: str) -> Dataset:
+    return datasets.load(name)
+
+
+def _hash(value: dict[str, Any]) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

@@ -1,0 +1,178 @@
+"""Studies lose no work: killed, doubled, damaged or failing, the rows come out the same bytes, each run once."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from small import BASE, trials
+
+from anomalist import cli
+from anomalist.errors import InputError
+from anomalist.studies.executors import Lost, execute
+from anomalist.studies.grid import with_values
+from anomalist.studies.runner import run_trials
+from anomalist.studies.store import Store
+
+HERE = Path(__file__).parent
+DRIVER = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from small import trials; from pathlib import Path;"
+    "from anomalist.studies.runner import run_trials;"
+    "sys.exit(bool(run_trials(trials(), Path(sys.argv[2]), workers=int(sys.argv[3]))))"
+)
+
+
+def rows_in(folder):
+    paths = [path for path in (folder / "trials").glob("[!.]*.json") if path.name.count(".") == 1]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def start(folder, workers=1):
+    command = [sys.executable, "-c", DRIVER, HERE, folder, str(workers)]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    assert run_trials(trials(), folder, workers=1) == {}
+    found = rows_in(folder)
+    assert len(found) == 12
+    return found
+
+
+def test_a_finished_study_runs_nothing_and_answers_at_once(tmp_path):
+    run_trials(trials(1), tmp_path, workers=1)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
+    began = time.perf_counter()
+    assert run_trials(trials(1), tmp_path, workers=1) == {}
+    assert time.perf_counter() - began < 1
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")} == before
+
+
+def test_a_damaged_row_is_set_aside_and_run_again(tmp_path, expected):
+    run_trials(trials(), tmp_path, workers=1)
+    names = sorted(expected)[:3]
+    (tmp_path / "trials" / names[0]).write_text("{")
+    (tmp_path / "trials" / names[1]).write_bytes(b"")
+    altered = expected[names[2]].replace(b'"seed": ', b'"seed": 1')
+    (tmp_path / "trials" / names[2]).write_bytes(altered)
+    run_trials(trials(), tmp_path, workers=1)
+    assert rows_in(tmp_path) == expected
+    assert len(list((tmp_path / "trials").glob("*.damaged"))) == 3
+
+
+def test_a_trial_that_raises_is_noted_and_the_rest_goes_on(tmp_path):
+    bad = with_values(BASE, {"task.corruption": "stripes:lines=0"})  # nothing changes: no anomaly
+    unfit = with_values(BASE, {"task.train": 70_000})
+    failures = run_trials([bad, unfit, *trials(1)], tmp_path, workers=1)
+    assert set(failures) == {bad.key, unfit.key}
+    assert "no anomaly" in failures[bad.key]
+    assert "70,000 images asked for" in failures[unfit.key]
+    assert len(rows_in(tmp_path)) == 6
+    store = Store(tmp_path / "trials")
+    before = store.failure(bad.key)
+    store.keep_failure(bad.key, {**before, "error": "an old story"})
+    assert run_trials([bad], tmp_path, workers=1) == {bad.key: "an old story"}  # not run again unasked
+    assert "no anomaly" in run_trials([bad], tmp_path, workers=1, retry_failed=True)[bad.key]
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_and_resumed_the_rows_are_the_same(tmp_path, expected):
+    chance = random.Random(0)
+    for _ in range(20):
+        process = start(tmp_path)
+        try:
+            process.wait(timeout=chance.uniform(1.0, 4.5))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    assert start(tmp_path).wait(timeout=120) == 0
+    assert rows_in(tmp_path) == expected
+
+
+@pytest.mark.slow
+def test_two_drivers_at_once_give_the_same_rows(tmp_path, expected):
+    both = [start(tmp_path), start(tmp_path)]
+    assert [process.wait(timeout=180) for process in both] == [0, 0]
+    assert rows_in(tmp_path) == expected
+
+
+def _die_once(path):
+    if not path.exists():
+        path.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return path.name
+
+
+@pytest.mark.slow
+def test_the_death_of_a_local_worker_is_noticed(tmp_path):
+    with pytest.raises(Lost):
+        list(execute(_die_once, [tmp_path / "one", tmp_path / "two"], workers=2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["local", "dask", "ray"])
+@pytest.mark.filterwarnings("default")  # the engines' own
+def test_every_executor_gives_the_same_bytes(executor, tmp_path, expected):
+    assert run_trials(trials(), tmp_path, executor=executor, workers=2) == {}
+    assert rows_in(tmp_path) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_without_a_shared_folder_rows_come_back_to_the_driver(tmp_path, expected):
+    assert run_trials(trials(), tmp_path, executor="dask", workers=2, shared=False) == {}
+    assert rows_in(tmp_path) == expected
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.slow
+def test_the_command_runs_a_grid_shows_a_trial_and_reruns_it(tmp_path, capsys):
+    words = ["study", "grid", "--quick", "--seeds", "2", "--workers", "1", "--results", str(tmp_path)]
+    words += ["--vary", "model.bottleneck=2,8", "--vary", "model.epochs=1", "--vary", "task.train=200"]
+    assert cli.main(words) == 0
+    assert "4 of 4 trials are finished" in capsys.readouterr().out
+    written = {str(path.relative_to(tmp_path)) for path in tmp_path.glob("[sp]*/*")}
+    assert {"studies/grid.csv", "studies/grid.parquet", "studies/grid.md", "plots/grid_vs_auc.png"} <= written
+    key = next(iter(rows_in(tmp_path))).removesuffix(".json")
+    assert cli.main(["trial", key[:9], "--results", str(tmp_path)]) == 0
+    assert json.loads(capsys.readouterr().out)["trial"] == key
+    assert cli.main(["trial", key, "--rerun", "--results", str(tmp_path)]) == 0
+    assert "the same, to the last digit" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["study", "bottelneck"], "unknown study 'bottelneck': did you mean 'bottleneck'?"),
+        (["study", "grid"], "study grid takes one --vary or more"),
+        (["study", "grid", "--vary", "model.botleneck=2"], "did you mean 'model.bottleneck'?"),
+        (["study", "bottleneck", "--vary", "seed=1"], "--vary belongs to `anomalist study grid`"),
+        (["study", "bottleneck", "--seeds", "0"], "--seeds takes 1 or more"),
+        (["study", "bottleneck", "--executor", "slurm"], "argument --executor: invalid choice"),
+        (["trial", "0123"], "trial '0123': no trial in "),
+    ],
+)
+def test_bad_input_is_one_line(words, message, tmp_path, capsys):
+    assert cli.main([*words, "--results", str(tmp_path)]) == 2
+    said = capsys.readouterr().err.strip()
+    assert message in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_scheduler_that_is_not_there_is_one_clear_line(tmp_path):
+    import dask
+
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        pytest.raises(InputError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"),
+    ):
+        run_trials(trials(1), tmp_path, executor="dask", address="tcp://127.0.0.1:9")
