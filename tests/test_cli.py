@@ -107,6 +107,7 @@ def test_ctrl_c_keeps_what_is_finished_and_exits_130(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "anomalist", *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell's children ignore it
     )  # fmt: skip
     deadline = time.monotonic() + 90
     while not (tmp_path / "metrics.json").exists():
