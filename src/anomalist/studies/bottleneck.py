@@ -10,6 +10,7 @@ from anomalist.trial import Trial
 __all__ = ["study"]
 
 BOTTLENECKS = (2, 4, 8, 16, 32, 64, 128)
+REFERENCE = 32  # the detector's default
 CORRUPTIONS = (  # strengths at which the default detector is right in some cases and wrong in others
     "gaussian_noise:sigma=0.05",
     "pixel_dropout:probability=0.1",
@@ -25,7 +26,9 @@ def study(size: Size = "default", seeds: int | None = None) -> Study:
         size: how much work, see :mod:`anomalist.studies.protocol`.
         seeds: how many; None: the size's own number.
     """
-    return Study("bottleneck", _trials(size, seeds), x="model.bottleneck", lines=("task.kind", "corruption"))
+    return Study(
+        "bottleneck", _trials(size, seeds), x="model.bottleneck", lines=("task.kind", "corruption"), reference=REFERENCE
+    )
 
 
 def _trials(size: Size, seeds: int | None) -> list[Trial]:

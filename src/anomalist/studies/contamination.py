@@ -28,6 +28,7 @@ def study(size: Size = "default", seeds: int | None = None) -> Study:
         _trials(size, seeds),
         x="task.contamination",
         lines=("task.corruption", "task.contaminant", "model.discard"),
+        reference=0.0,
     )
 
 

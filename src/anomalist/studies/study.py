@@ -11,6 +11,7 @@ from anomalist.files import make_folder, replacing
 from anomalist.reports import studies as pictures
 from anomalist.reports.pages import save
 from anomalist.studies import tables
+from anomalist.studies.comparisons import compare, sentence
 from anomalist.studies.runner import run_trials
 from anomalist.studies.store import Store
 from anomalist.trial import Trial
@@ -28,6 +29,7 @@ class Study:
     trials: Sequence[Trial]
     x: str  # the axis along the pictures
     lines: tuple[str, ...]  # the axes that tell lines apart
+    reference: Any = None  # the value of ``x`` that the others are compared with, if any is
 
 
 def run(study: Study, results: Path, **execution: Any) -> dict[str, str]:
@@ -41,6 +43,13 @@ def run(study: Study, results: Path, **execution: Any) -> dict[str, str]:
     failures = run_trials(study.trials, results, **execution)
     report(study, results, failures)
     return failures
+
+
+def _said(study: Study, table: Sequence[tables.Flat], metric: str) -> list[str]:
+    """Return the comparisons with the reference in words, a line each."""
+    found = compare(table, study.x, study.lines, study.reference, metric)
+    head = f"Against {study.x} = {study.reference}, paired over seeds (t-test, Holm-corrected within a line):"
+    return [head, "", *(f"- {sentence(one, study.x, study.lines, study.reference, metric)}" for one in found)]
 
 
 def report(study: Study, results: Path, failures: dict[str, str]) -> None:
@@ -59,5 +68,7 @@ def report(study: Study, results: Path, failures: dict[str, str]) -> None:
         if points:
             save(pictures.curves(points, study.x, study.lines, metric), plots / f"{study.name}_vs_{short}.png")
             text += ["", f"## {metric}", "", pictures.points_table(points, axes, metric, "github")]
+            if study.reference is not None:
+                text += ["", *_said(study, table, metric)]
     with replacing(folder / f"{study.name}.md") as temporary:
         temporary.write_text("\n".join(text) + "\n", encoding="utf-8")
