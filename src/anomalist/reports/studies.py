@@ -13,6 +13,8 @@ from anomalist.reports.plots import PALETTE
 
 __all__ = ["curves", "points_table"]
 
+_TICKS = 8
+
 Point = dict[str, Any]
 
 
@@ -38,7 +40,9 @@ def curves(points: Sequence[Point], x: str, lines: Sequence[str], metric: str) -
         colour, style = PALETTE[number % len(PALETTE)], ("-", "--", ":")[number // len(PALETTE) % 3]
         group.sort(key=lambda point: place[point[x]])
         at = [place[point[x]] for point in group]
-        axes.plot(at, [point["mean"] for point in group], style, marker="o", markersize=4, color=colour, label=name)
+        axes.plot(
+            at, [point["mean"] for point in group], style, marker="o", markersize=4, color=colour, label=name or None
+        )
         banded = [point for point in group if point["low"] is not None]
         low, high = ([point[end] for point in banded] for end in ("low", "high"))
         axes.fill_between([place[point[x]] for point in banded], low, high, color=colour, alpha=0.2, linewidth=0)
@@ -46,9 +50,13 @@ def curves(points: Sequence[Point], x: str, lines: Sequence[str], metric: str) -
         axes.plot(*np.transpose(raw), ".", color=colour, alpha=0.3, markersize=3)
     if numeric and len(ticks) > 2 and min(ticks) > 0 and max(ticks) / min(ticks) >= 16:
         axes.set_xscale("log", base=2)
-    axes.set_xticks(list(place.values()), [f"{tick:g}" if numeric else str(tick) for tick in ticks])
+        axes.xaxis.set_major_formatter("{x:g}")
+    if not numeric or len(ticks) <= _TICKS:  # more would lie over one another
+        axes.minorticks_off()
+        axes.set_xticks(list(place.values()), [f"{tick:g}" if numeric else str(tick) for tick in ticks])
     axes.set(xlabel=x, ylabel=f"{metric} (mean over seeds, 95 % interval)")
-    figure.legend(loc="outside right upper", fontsize="x-small")
+    if any(groups):  # a study of one line needs no name for it
+        figure.legend(loc="outside right upper", fontsize="x-small")
     return figure
 
 

@@ -1,0 +1,51 @@
+"""Study pictures and tables show every point, its interval and its raw values."""
+
+import numpy as np
+import pytest
+
+from anomalist.reports.studies import curves, points_table
+
+
+def points(ticks, lines=("a", "b")):
+    rng = np.random.default_rng(0)
+    return [
+        {
+            "x": tick,
+            "line": line,
+            "mean": 0.8,
+            "low": 0.7,
+            "high": 0.9,
+            "n": 3,
+            "values": list(0.8 + rng.normal(0, 0.1, 3)),
+        }
+        for line in lines
+        for tick in ticks
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ticks", "scale"), [([2, 8, 32, 128], "log"), ([0.0, 0.1, 0.2], "linear"), (["p", "q"], "linear")]
+)
+def test_each_line_has_its_points_and_band(ticks, scale):
+    given = points(ticks)
+    axes = curves(given, "x", ["line"], "auroc").axes[0]
+    assert axes.get_xscale() == scale
+    means = [line for line in axes.lines if line.get_label() in ("a", "b")]
+    assert [len(line.get_xdata()) for line in means] == [len(ticks)] * 2
+    raw = [line for line in axes.lines if line.get_label() not in ("a", "b")]
+    assert sorted(np.concatenate([line.get_ydata() for line in raw])) == sorted(v for p in given for v in p["values"])
+    assert len(axes.collections) == 2
+
+
+def test_few_ticks_are_named_and_many_are_left_to_the_axis():
+    few = curves(points([1, 2, 3]), "x", ["line"], "auroc").axes[0]
+    assert [label.get_text() for label in few.get_xticklabels()] == ["1", "2", "3"]
+    many = curves(points(list(np.linspace(0.01, 0.2, 25))), "x", ["line"], "auroc").axes[0]
+    assert len(many.get_xticks()) < 25
+
+
+def test_one_seed_has_no_interval():
+    alone = [{"x": 1, "line": None, "mean": 0.5, "low": None, "high": None, "n": 1, "values": [0.5]}]
+    assert "0.5000  " in points_table(alone, ["line", "x"], "auroc")
+    assert "[" not in points_table(alone, ["line", "x"], "auroc").splitlines()[-1]
+    assert len(curves(alone, "x", ["line"], "auroc").axes[0].lines) == 2
