@@ -40,13 +40,13 @@ class Corruption(Config):
 
     severity: float | None = Field(None, ge=0, le=1, description="strength between nothing (0) and the most (1)")
 
-    @abstractmethod
     def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
-        """Return the physical parameter at ``severity`` for images of ``shape`` (H, W): the documented map."""
+        """Return the physical parameter at ``severity`` for images of ``shape`` (H, W); by default they are equal."""
+        return severity
 
-    @abstractmethod
     def to_severity(self, value: float, shape: tuple[int, int]) -> float:
-        """Return the severity at which the physical parameter is ``value``: the inverse map."""
+        """Return the severity at which the physical parameter is ``value``: the inverse of ``to_physical``."""
+        return value
 
     @abstractmethod
     def change(

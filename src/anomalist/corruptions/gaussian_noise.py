@@ -25,14 +25,6 @@ class GaussianNoise(Corruption):
 
     sigma: float | None = Field(None, ge=0, le=1, description="standard deviation, as a share of the range")
 
-    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
-        """Sigma = severity."""
-        return severity
-
-    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
-        """Severity = sigma."""
-        return value
-
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
     ) -> NDArray[np.float32]:

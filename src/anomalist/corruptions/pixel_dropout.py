@@ -25,14 +25,6 @@ class PixelDropout(Corruption):
 
     probability: float | None = Field(None, ge=0, le=1, description="chance that a pixel goes black")
 
-    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
-        """Probability = severity."""
-        return severity
-
-    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
-        """Severity = probability."""
-        return value
-
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
     ) -> NDArray[np.float32]:
