@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from anomalist.metrics.comparison import holm, paired
-from anomalist.studies.comparisons import compare, sentence
+from anomalist.reports.studies import thresholds_table
+from anomalist.studies.comparisons import compare, detection_thresholds, sentence
 
 RNG = np.random.default_rng(0)
 SEEDS = RNG.normal(0.8, 0.05, 10)
@@ -45,3 +46,25 @@ def test_it_says_lower_where_it_is_and_leaves_the_rest_open():
 
 def test_without_the_reference_nothing_is_compared():
     assert compare(TABLE, "size", ["kind"], 64, "auroc") == []
+
+
+def test_thresholds_are_found_line_by_line_with_the_energy_there():
+    severities = (0.05, 0.1, 0.2, 0.4, 0.8)
+    curves = {"easy": [0.6, 0.7, 0.8, 0.97, 1.0], "blind": [0.5, 0.52, 0.5, 0.51, 0.5], "instant": [0.99, 1, 1, 1, 1]}
+    table = [
+        {"seed": seed, "kind": kind, "severity": s, "auroc": min(1.0, y + 0.001 * seed), "changed_energy": s**2}
+        for kind, course in curves.items()
+        for s, y in zip(severities, course, strict=True)
+        for seed in range(4)
+    ]
+    found = {
+        (row["kind"], row["level"]): row for row in detection_thresholds(table, "severity", ["kind"], (0.75, 0.95))
+    }
+    easy = found["easy", 0.75]
+    assert 0.1 < easy["low"] <= easy["value"] <= easy["high"] < 0.2
+    assert easy["energy"] == pytest.approx(np.interp(easy["value"], severities, np.square(severities)))
+    assert found["blind", 0.75]["value"] is None
+    assert found["instant", 0.95]["below"]
+    text = thresholds_table(list(found.values()), ["kind"])
+    assert "not reached" in text
+    assert "0.05 or less" in text

@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from anomalist.reports.plots import PALETTE
 
-__all__ = ["curves", "points_table"]
+__all__ = ["curves", "points_table", "thresholds_table"]
 
 _TICKS = 8
 
@@ -64,6 +64,29 @@ def points_table(points: Sequence[Point], axes: Sequence[str], metric: str, styl
     """Return a line a point: its axes, the mean with its interval, and the number of seeds."""
     head = [*axes, f"{metric} [95 % interval]", "seeds"]
     cells = [[*(_short(point[axis]) for axis in axes), _interval(point), point["n"]] for point in points]
+    return tabulate(cells, head, tablefmt=style, disable_numparse=True)
+
+
+def thresholds_table(found: Sequence[Point], lines: Sequence[str], style: str = "github") -> str:
+    """Return a line a threshold: the severity at which an AUROC is reached, and the change of pixels there.
+
+    Args:
+        found: what ``studies.comparisons.detection_thresholds`` returned.
+        lines: the axes that tell lines apart.
+        style: a format of tabulate.
+    """
+    head = [*lines, "AUROC", "severity [95 % interval]", "mean squared change", "fit's RMSE"]
+    cells = []
+    for one in found:
+        if one["value"] is None:
+            reached = "not reached"
+        elif one["below"]:
+            reached = f"{one['value']:.3g} or less"
+        else:
+            high = "open" if one["high"] is None else f"{one['high']:.3g}"
+            reached = f"{one['value']:.3g} [{one['low']:.3g}, {high}]"
+        names = [_short(one[line]) for line in lines]
+        cells.append([*names, f"{one['level']:g}", reached, _short(one["energy"]), f"{one['rmse']:.3f}"])
     return tabulate(cells, head, tablefmt=style, disable_numparse=True)
 
 

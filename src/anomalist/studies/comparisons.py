@@ -1,14 +1,17 @@
-"""Comparisons of a study's points with its reference, paired over seeds, and what may be said of them."""
+"""Comparisons of a study's points, paired over seeds, what may be said of them, and detection thresholds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from anomalist.metrics.comparison import holm, paired
+from anomalist.metrics.psychometric import fit_curve, thresholds
 from anomalist.studies.tables import Flat
 
-__all__ = ["compare", "sentence"]
+__all__ = ["compare", "detection_thresholds", "sentence"]
 
 ALPHA = 0.05
 
@@ -58,3 +61,33 @@ def sentence(comparison: Flat, x: str, lines: Sequence[str], reference: Any, met
     effect = "" if comparison["effect"] is None else f"d = {comparison['effect']:+.1f}, "
     word = "higher" if size > 0 else "lower"
     return f"{against}: {metric} is {word}, by {size:+.4f} [{low:+.4f}, {high:+.4f}], {effect}{p}."
+
+
+def detection_thresholds(table: Sequence[Flat], x: str, lines: Sequence[str], levels: tuple[float, ...]) -> list[Flat]:
+    """Fit a psychometric curve to each line's AUROC and return where it reaches each level.
+
+    Args:
+        table: flat rows with ``seed``, ``auroc`` and ``changed_energy``.
+        x: the severity's column.
+        lines: the axes that tell lines apart.
+        levels: AUROCs.
+
+    Returns:
+        a row a line and level: the lines' values, the fields of :class:`anomalist.metrics.psychometric.Threshold`, the
+        mean changed ``energy`` there (interpolated) and the fit's ``rmse``. Only seeds with every severity count.
+    """
+    found: list[Flat] = []
+    for line in dict.fromkeys(tuple(row.get(name) for name in lines) for row in table):
+        rows = [row for row in table if tuple(row.get(name) for name in lines) == line]
+        severities = sorted({row[x] for row in rows})
+        auroc = {(row["seed"], row[x]): float(row["auroc"]) for row in rows}
+        seeds = [seed for seed in sorted({row["seed"] for row in rows}) if all((seed, s) in auroc for s in severities)]
+        if not seeds or len(severities) < 3:
+            continue
+        measured = np.array([[auroc[seed, severity] for severity in severities] for seed in seeds])
+        energies = [np.mean([row["changed_energy"] for row in rows if row[x] == severity]) for severity in severities]
+        rmse = fit_curve(severities, measured.mean(axis=0)).rmse
+        for threshold in thresholds(severities, measured, levels):
+            energy = None if threshold.value is None else float(np.interp(threshold.value, severities, energies))
+            found.append(dict(zip(lines, line, strict=True)) | threshold._asdict() | {"energy": energy, "rmse": rmse})
+    return found

@@ -26,7 +26,7 @@ def study(size: Size = "default", seeds: int | None = None) -> Study:
         size: how much work, see :mod:`anomalist.studies.protocol`.
         seeds: how many; None: the size's own number.
     """
-    return Study("difficulty", _trials(size, seeds), x="severity", lines=("corruption",))
+    return Study("difficulty", _trials(size, seeds), x="severity", lines=("corruption",), levels=(0.75, 0.95))
 
 
 def _trials(size: Size, seeds: int | None) -> list[Trial]:

@@ -11,7 +11,7 @@ from anomalist.files import make_folder, replacing
 from anomalist.reports import studies as pictures
 from anomalist.reports.pages import save
 from anomalist.studies import tables
-from anomalist.studies.comparisons import compare, sentence
+from anomalist.studies.comparisons import compare, detection_thresholds, sentence
 from anomalist.studies.runner import run_trials
 from anomalist.studies.store import Store
 from anomalist.trial import Trial
@@ -30,6 +30,7 @@ class Study:
     x: str  # the axis along the pictures
     lines: tuple[str, ...]  # the axes that tell lines apart
     reference: Any = None  # the value of ``x`` that the others are compared with, if any is
+    levels: tuple[float, ...] = ()  # AUROCs whose severities are looked for along ``x``, if any are
 
 
 def run(study: Study, results: Path, **execution: Any) -> dict[str, str]:
@@ -70,5 +71,8 @@ def report(study: Study, results: Path, failures: dict[str, str]) -> None:
             text += ["", f"## {metric}", "", pictures.points_table(points, axes, metric, "github")]
             if study.reference is not None:
                 text += ["", *_said(study, table, metric)]
+    if table and study.levels:
+        found = detection_thresholds(table, study.x, study.lines, study.levels)
+        text += ["", "## detection thresholds", "", pictures.thresholds_table(found, study.lines)]
     with replacing(folder / f"{study.name}.md") as temporary:
         temporary.write_text("\n".join(text) + "\n", encoding="utf-8")
