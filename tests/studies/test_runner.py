@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -176,3 +177,24 @@ def test_a_scheduler_that_is_not_there_is_one_clear_line(tmp_path):
         pytest.raises(InputError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"),
     ):
         run_trials(trials(1), tmp_path, executor="dask", address="tcp://127.0.0.1:9")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_dask_worker_killed_in_the_middle_loses_nothing(tmp_path, expected):
+    from dask.distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50) as cluster:
+        victim = next(iter(cluster.workers.values())).pid
+
+        def kill_after_the_first_row():
+            while not rows_in(tmp_path):
+                time.sleep(0.05)
+            os.kill(victim, signal.SIGKILL)
+
+        (tmp_path / "trials").mkdir()
+        killer = threading.Thread(target=kill_after_the_first_row)
+        killer.start()
+        assert run_trials(trials(), tmp_path, executor="dask", address=cluster.scheduler_address) == {}
+        killer.join()
+    assert rows_in(tmp_path) == expected
