@@ -79,7 +79,7 @@ def thresholds_table(found: Sequence[Point], lines: Sequence[str], style: str = 
     cells = []
     for one in found:
         if one["value"] is None:
-            reached = "not reached"
+            reached = "not reached by the fit"
         elif one["below"]:
             reached = f"{one['value']:.3g} or less"
         else:
