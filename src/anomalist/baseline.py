@@ -22,7 +22,7 @@ from anomalist import datasets
 from anomalist._version import __version__
 from anomalist.config import Config
 from anomalist.corruption import Corruption, parse
-from anomalist.detector import RUN_FIELDS, Detector, Model, Scores
+from anomalist.detector import Detector, Model, Scores, for_run
 from anomalist.detector import parse as parse_model
 from anomalist.environment import Stopwatch, environment
 from anomalist.errors import InputError
@@ -76,7 +76,7 @@ class Baseline(Config):
 
     def detector(self) -> Detector:
         """Return the detector, not yet fitted, with this run's seed, device and precision."""
-        return self.model.model_copy(update={name: getattr(self, name) for name in RUN_FIELDS})
+        return for_run(self.model, self)
 
     def task(self, corruption: Corruption) -> Corrupted:
         """Return the task of finding ``corruption``."""

@@ -21,7 +21,7 @@ from anomalist.errors import InputError, unknown
 from anomalist.files import make_folder, replacing, write_json
 from anomalist.images import check_images
 
-__all__ = ["RUN_FIELDS", "Detector", "Model", "Scores", "load", "parse"]
+__all__ = ["RUN_FIELDS", "Detector", "Model", "Scores", "for_run", "load", "parse"]
 
 RUN_FIELDS = ("seed", "device", "precision")  # how a fit is run, as opposed to what is fitted
 _DESCRIPTION, _ARRAYS = "detector.json", "arrays.safetensors"
@@ -170,6 +170,11 @@ def parse(given: str | dict[str, Any] | Detector) -> Detector:
 def _dump(detector: Detector, info: SerializationInfo) -> dict[str, Any]:
     fields = detector.model_dump(mode="json", exclude=set(RUN_FIELDS), exclude_defaults=info.exclude_defaults)
     return {"name": detector.name, **fields}
+
+
+def for_run(model: Detector, run: Config) -> Detector:
+    """Return ``model``, not yet fitted, with the seed, device and precision of ``run``, a config that has them."""
+    return model.model_copy(update={name: getattr(run, name) for name in RUN_FIELDS})
 
 
 # A detector as a field of another config, which holds the run fields itself.

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ def environment(threads: int, device: str, precision: str, seconds: dict[str, fl
     }
 
 
+@lru_cache(maxsize=1)
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     if info.is_file():
@@ -68,6 +70,7 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
+@lru_cache(maxsize=1)  # a study asks for every row, and what runs is what was imported
 def _commit() -> str | None:
     """Return the commit of the source tree, with ``+changes`` if it is not clean; None outside a checkout."""
     folder = Path(__file__).parent

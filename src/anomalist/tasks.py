@@ -111,6 +111,11 @@ class TaskConfig(Config):
         """Return the normal test images."""
         return _normal(_choose(_of_classes(dataset.test, self.classes(dataset)), self.test, seed, "test"))
 
+    def build(self, dataset: Dataset, seed: int) -> Task:
+        """Return all three splits, the test images normal ones first."""
+        normal = self.normal(dataset, seed)
+        return Task(*self.training(dataset, seed), normal + self.anomalies(normal, dataset, seed))
+
     @abstractmethod
     def anomalies(self, normal: Split, dataset: Dataset, seed: int) -> Split:
         """Return the anomalous test images, given the normal ones."""
@@ -216,8 +221,7 @@ def corrupted(
     if severity is not None:
         parsed = parse({"name": parsed.name, **parsed.model_dump(exclude_unset=True), "severity": severity})
     task = Corrupted(dataset=dataset.name, corruption=parsed, train=train, calibration=calibration, test=test)
-    normal = task.normal(dataset, seed)
-    return Task(*task.training(dataset, seed), normal + task.anomalies(normal, dataset, seed))
+    return task.build(dataset, seed)
 
 
 def one_class(
@@ -244,8 +248,7 @@ def one_class(
     """
     classes = (normal_classes,) if isinstance(normal_classes, int) else normal_classes
     task = OneClass(dataset=dataset.name, normal_classes=classes, train=train, calibration=calibration, test=test)
-    normal = task.normal(dataset, seed)
-    return Task(*task.training(dataset, seed), normal + task.anomalies(normal, dataset, seed))
+    return task.build(dataset, seed)
 
 
 def _of_classes(images: ImageSet, classes: tuple[int, ...]) -> ImageSet:

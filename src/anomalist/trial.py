@@ -20,7 +20,7 @@ from pydantic import Field
 
 from anomalist import datasets
 from anomalist.config import Config
-from anomalist.detector import RUN_FIELDS, Detector, Model, load
+from anomalist.detector import Detector, Model, for_run, load
 from anomalist.environment import Stopwatch
 from anomalist.errors import InputError
 from anomalist.evaluation import Judge
@@ -145,7 +145,7 @@ def _changed_energy(anomalies: Split, normal: Split) -> float:
 
 def _fitted(trial: Trial, train: Split, models: Path | None) -> Detector:
     """Return the fitted detector: from ``models`` if it is there and whole, else fitted now and put there."""
-    detector = trial.model.model_copy(update={name: getattr(trial, name) for name in RUN_FIELDS})
+    detector = for_run(trial.model, trial)
     if models is None:
         return detector.fit(train.images)
     place = make_folder(models, "folder of models") / trial.fit_key

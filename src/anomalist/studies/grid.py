@@ -9,6 +9,7 @@ from typing import Any
 from anomalist.config import Config
 from anomalist.detector import RUN_FIELDS, Detector
 from anomalist.errors import InputError, unknown
+from anomalist.tasks import TaskConfig
 from anomalist.trial import Trial
 
 __all__ = ["grid", "parse_axis", "with_values"]
@@ -39,25 +40,17 @@ def with_values(base: Trial, values: Mapping[str, Any]) -> Trial:
     if (model := values.get("model")) is not None:  # another detector: its own defaults
         dump["model"] = {"name": model}
     if (kind := values.get("task.kind")) is not None and kind != base.task.kind:
-        shared = set(type(base.task).model_fields) & {"dataset", "train", "calibration", "test", "contamination"}
-        dump["task"] = {name: dump["task"][name] for name in shared}
+        dump["task"] = {name: dump["task"][name] for name in TaskConfig.model_fields} | {"kind": kind}
+    valid = _paths(Trial(**dump))  # of the detector and the task that the values choose
     for path, value in values.items():
+        if path not in valid:
+            raise unknown("option", path, valid)
         part, _, name = path.partition(".")
-        if path == "model":
-            continue
-        if part in ("task", "model") and name:
+        if name:
             dump[part][name] = value
-        elif part in dump and not name:
+        elif path != "model":
             dump[part] = value
-        else:
-            raise unknown("option", path, _paths(base))
-    try:
-        return Trial(**dump)
-    except InputError as error:
-        for path in values:
-            if path not in _paths(base) and path.partition(".")[2] in str(error):
-                raise unknown("option", path, _paths(base)) from None
-        raise
+    return Trial(**dump)
 
 
 def parse_axis(text: str) -> tuple[str, list[str]]:

@@ -20,26 +20,9 @@ from anomalist.studies.executors import Executor, Lost, execute
 from anomalist.studies.store import Store
 from anomalist.trial import FitFailed, Row, Trial, run_together
 
-__all__ = ["Places", "run_trials"]
+__all__ = ["run_trials"]
 
 _DEATHS = 3  # of workers, that a study survives before it gives up
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a study keeps what it makes."""
-
-    results: Path
-
-    @property
-    def trials(self) -> Path:
-        """The rows."""
-        return self.results / "trials"
-
-    @property
-    def models(self) -> Path:
-        """The fitted detectors."""
-        return self.results / "models"
 
 
 @dataclass(frozen=True)
@@ -47,8 +30,7 @@ class _Job:
     """Trials that share one fitted detector."""
 
     trials: tuple[Trial, ...]
-    places: Places
-    shared: bool  # whether the worker sees the driver's folders
+    results: Path | None  # the driver's folder; None where the worker does not see it
 
 
 @dataclass
@@ -86,13 +68,13 @@ def run_trials(
     Returns:
         the message of each failed trial, by key.
     """
-    places, store = Places(results), Store(results / "trials")
-    with _one_driver(places):
+    store = Store(results / "trials")
+    with _one_driver(results):
         if retry_failed:
             for trial in trials:
                 store.forget_failure(trial.key)
         deaths = 0
-        while jobs := _jobs(trials, store, places, shared):
+        while jobs := _jobs(trials, store, results if shared else None):
             total = len({trial.key for trial in trials})
             try:
                 with _Progress(total, total - sum(len(job.trials) for job in jobs)) as progress:
@@ -103,25 +85,25 @@ def run_trials(
             except Lost:
                 deaths += 1
                 if deaths > _DEATHS:
-                    raise InputError(f"workers died {deaths} times; rows so far are kept in {places.trials}") from None
+                    raise InputError(f"workers died {deaths} times; rows so far are kept in {store.folder}") from None
                 print("a worker died; its trials are given out again", file=sys.stderr, flush=True)
     failures = {trial.key: store.failure(trial.key) for trial in trials}
     return {key: str(failure["error"]) for key, failure in failures.items() if failure is not None}
 
 
-def _jobs(trials: Sequence[Trial], store: Store, places: Places, shared: bool) -> list[_Job]:
+def _jobs(trials: Sequence[Trial], store: Store, results: Path | None) -> list[_Job]:
     """Group the unfinished trials by the detector that they share."""
     groups: dict[str, dict[str, Trial]] = defaultdict(dict)
     for trial in trials:
         if store.row(trial.key) is None and store.failure(trial.key) is None:
             groups[trial.fit_key][trial.key] = trial
-    return [_Job(tuple(group.values()), places, shared) for group in groups.values()]
+    return [_Job(tuple(group.values()), results) for group in groups.values()]
 
 
 def _work(job: _Job) -> _Report:
     """Run one job in a worker. Rows are kept at once where the worker sees the store, and brought home anyway."""
-    store = Store(job.places.trials) if job.shared else None
-    models = job.places.models if job.shared else None
+    store = None if job.results is None else Store(job.results / "trials")
+    models = None if job.results is None else job.results / "models"
     report, waiting = _Report(), list(job.trials)
     while waiting:
         try:
@@ -151,13 +133,13 @@ def _keep(report: _Report, store: Store) -> None:
         store.keep_failure(key, failure)
 
 
-def _one_driver(places: Places) -> FileLock:
+def _one_driver(results: Path) -> FileLock:
     """Return a lock that this driver now holds; the system frees it if the driver is killed."""
-    lock = FileLock(places.results / ".driver.lock")
+    lock = FileLock(results / ".driver.lock")
     try:
         lock.acquire(timeout=0.2)
     except Timeout:
-        print(f"another study is running in {places.results}; waiting for it", file=sys.stderr, flush=True)
+        print(f"another study is running in {results}; waiting for it", file=sys.stderr, flush=True)
         lock.acquire()
     return lock
 

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from scipy import stats
-
 from anomalist.files import make_folder, replacing
+from anomalist.metrics.comparison import mean_interval
 
 __all__ = ["flatten", "points", "write"]
 
@@ -51,14 +49,8 @@ def points(table: Sequence[Flat], axes: Sequence[str], metric: str, confidence: 
             groups.setdefault(tuple(row.get(axis) for axis in axes), []).append(float(row[metric]))
     found = []
     for key, values in groups.items():
-        mean, n = float(np.mean(values)), len(values)
-        half = None
-        if n > 1:
-            half = float(stats.t.ppf(0.5 + confidence / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
-        low, high = (None, None) if half is None else (mean - half, mean + half)
-        found.append(
-            dict(zip(axes, key, strict=True)) | {"mean": mean, "low": low, "high": high, "n": n, "values": values}
-        )
+        interval = mean_interval(values, confidence)._asdict()
+        found.append(dict(zip(axes, key, strict=True)) | interval | {"values": values})
     return found
 
 
