@@ -100,6 +100,7 @@ def test_the_grid_is_every_combination_of_values_and_seeds():
         ({"model.botleneck": 2}, "unknown option 'model.botleneck': did you mean 'model.bottleneck'?"),
         ({"task.sed": 2}, "unknown option 'task.sed'"),
         ({"sed": 2}, "unknown option 'sed': did you mean 'seed'?"),
+        ({"model.seed": 2}, "unknown option 'model.seed'"),  # the trial's own seed is the only one
         ({"model.bottleneck": 0}, "bottleneck: input should be greater than or equal to 1"),
         ({"task.corruption": "strips"}, "unknown corruption 'strips'"),
         ({"model": "autoencodr"}, "unknown model 'autoencodr'"),
