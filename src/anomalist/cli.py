@@ -31,6 +31,7 @@ commands:
   run    fit a detector on normal images and find corrupted ones, the whole baseline unless told otherwise
   list   what there is: models, datasets, corruptions
   study  many trials over seeds: bottleneck, contamination, difficulty, or a grid of any options; resumable
+  report remake a study's tables and pictures from what is stored
   trial  show one trial of a study, or run it again and say whether it came out the same
   data   data sets on this machine: which are ready, which would be fetched, and where they lie
 
@@ -60,6 +61,7 @@ def _dispatch(words: list[str]) -> int:
     commands: dict[str, Callable[[list[str]], int | None]] = {
         "run": _run,
         "study": _study,
+        "report": _report,
         "trial": _trial,
         "list": _list,
         "data": _data,
@@ -135,15 +137,27 @@ def _study(words: list[str]) -> int:
         shared=not found.no_shared_folder,
         retry_failed=found.retry_failed,
     )
-    print((found.results / "studies" / f"{chosen.name}.md").read_text(encoding="utf-8"))
+    print((found.results / "studies" / f"{chosen.layout.name}.md").read_text(encoding="utf-8"))
     return 1 if failures else 0
+
+
+def _report(words: list[str]) -> None:
+    from anomalist import options
+    from anomalist.studies import report
+
+    parser = options.Parser("report", "Make a study's tables and pictures again, from the rows that are stored.")
+    parser.add_argument("name", metavar="{" + ",".join(_STUDIES) + "}", help="which study")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the study (default: results)")
+    found = parser.read(words)
+    report.remake(found.name, found.results)
+    print((found.results / "studies" / f"{found.name}.md").read_text(encoding="utf-8"))
 
 
 _STUDIES = ("bottleneck", "contamination", "difficulty", "grid")
 
 
 def _chosen_study(found: argparse.Namespace) -> Study:
-    from anomalist.studies import grid, protocol, study
+    from anomalist.studies import grid, layout, protocol, study
 
     if found.name not in _STUDIES:
         raise unknown("study", found.name, _STUDIES)
@@ -161,7 +175,7 @@ def _chosen_study(found: argparse.Namespace) -> Study:
         raise InputError("study grid takes one --vary or more, e.g. --vary model.bottleneck=2,4,8")
     trials = grid.grid(protocol.base(size), axes, protocol.seeds_of(size, found.seeds))
     x, *lines = sorted(axes, key=lambda path: -len(axes[path]))
-    return study.Study("grid", trials, x=x, lines=tuple(lines))
+    return study.Study(layout.Layout(name="grid", x=x, lines=tuple(lines)), trials)
 
 
 def _trial(words: list[str]) -> int:

@@ -101,6 +101,8 @@ def run_together(trials: Sequence[Trial], models: Path | None = None) -> Iterato
                 train, held_out = first.task.training(dataset, first.seed)
             with watch("fit"):
                 detector = _fitted(first, train, models)
+        except OSError:  # a full disk is no property of the trial
+            raise
         except Exception as error:
             raise FitFailed(str(error) if isinstance(error, InputError) else repr(error)) from error
         judges: dict[tuple[int | None, float], Judge] = {}

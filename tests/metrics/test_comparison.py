@@ -7,16 +7,7 @@ import pytest
 from scipy import stats
 
 from anomalist.errors import InputError
-from anomalist.metrics.comparison import (
-    Comparison,
-    compare_to_reference,
-    describe,
-    holm,
-    mean_interval,
-    paired,
-    trend,
-    verdict,
-)
+from anomalist.metrics.comparison import Comparison, describe, holm, mean_interval, paired, verdict
 
 RNG = np.random.default_rng(0)
 
@@ -39,12 +30,12 @@ def test_pairing_finds_what_seeds_alone_would_hide():
 
 
 def test_equal_settings_differ_in_nothing():
-    assert paired([1.0, 1.0, 1.0], [1.0, 1.0, 1.0]) == (0.0, 0.0, 0.0, 0.0, 1.0, 3, None)
+    assert paired([1.0, 1.0, 1.0], [1.0, 1.0, 1.0]) == (0.0, 0.0, 0.0, 0.0, 1.0, 3, 0.0, None)
 
 
 def test_a_constant_difference_has_no_scale():
     found = paired([0.5, 0.625, 0.75], [0.75, 0.875, 1.0])
-    assert found == (0.25, 0.25, 0.25, None, 0.0, 3, None)
+    assert found == (0.25, 0.25, 0.25, None, 0.0, 3, 0.0, None)
 
 
 def test_rounding_is_no_difference():
@@ -114,56 +105,25 @@ def test_a_confidence_is_a_fraction(confidence):
     for refused in (
         lambda: mean_interval([1.0, 2.0], confidence),
         lambda: paired([1.0, 2.0], [1.0, 3.0], confidence),
-        lambda: trend([1, 2], [[1, 2], [1, 3]], confidence),
     ):
         with pytest.raises(InputError, match="confidence"):
             refused()
 
 
-def test_a_family_is_compared_with_its_reference_and_corrected():
+def test_a_margin_asks_whether_a_change_is_large_enough_to_matter():
     base = RNG.normal(0.8, 0.05, 10)
-    groups = {4: base - 0.01 + RNG.normal(0, 0.005, 10), 32: base, 128: base + RNG.normal(0, 0.005, 10), 2: base}
-    found = compare_to_reference(groups, 32)
-    assert list(found) == [4, 128, 2]
-    for label, one in found.items():
-        assert one[:6] == paired(base, groups[label])[:6]
-    assert [one.p_holm for one in found.values()] == list(holm([one.p for one in found.values()]))
-    assert compare_to_reference({"alone": base}, "alone") == {}
-    with pytest.raises(InputError, match="reference 64"):
-        compare_to_reference(groups, 64)
+    slightly, clearly = (base - loss + RNG.normal(0, 0.002, 10) for loss in (0.004, 0.02))
+    for other, says in ((slightly, "supported"), (clearly, "contradicted"), (base - 0.01, "open")):
+        found = paired(base, other, null=-0.01)
+        assert verdict(found, "greater") == says
+        assert found[:4] == paired(base, other)[:4]  # the difference and its interval are as they were
+    found = paired(base, slightly, null=-0.01)
+    assert found.p == pytest.approx(stats.ttest_1samp(slightly - base, -0.01).pvalue)
+    assert " differs by -0.00" in describe(found, "5 % against 0", "AUROC")
+    assert describe(found, "5 % against 0", "AUROC").endswith("against -0.01")
 
 
-def test_a_trend_is_the_t_test_of_each_seeds_slope():
-    levels = np.log2([2, 4, 8, 16, 32])
-    values = RNG.normal(0, 0.3, (10, 1)) + 0.02 * levels + RNG.normal(0, 0.02, (10, 5))
-    found = trend(levels, values)
-    slopes = [stats.linregress(levels, row).slope for row in values]
-    test = stats.ttest_1samp(slopes, 0)
-    low, high = test.confidence_interval()
-    expected = (np.mean(slopes), low, high, np.mean(slopes) / np.std(slopes, ddof=1), test.pvalue, 10)
-    assert found[:6] == pytest.approx(expected)
-    assert found.rank_correlation == pytest.approx(np.mean([stats.kendalltau(levels, row)[0] for row in values]))
-
-
-def test_a_trend_of_constant_saturated_or_bent_courses():
-    flat = trend([1, 2, 3], np.ones((4, 3)))
-    assert (flat.slope, flat.p, flat.rank_correlation) == (0.0, 1.0, 0.0)
-    tied = trend([1, 2, 3], [[0.9, 1.0, 1.0], [0.8, 1.0, 1.0], [0.95, 0.99, 1.0]])
-    assert 0.8 < tied.rank_correlation < 1
-    bent = trend([1, 2, 3, 4, 5], np.array([0.5, 0.9, 0.8, 0.7, 0.6]) + RNG.normal(0, 0.001, (5, 5)))
-    assert bent.rank_correlation == pytest.approx(-0.2)
-
-
-@pytest.mark.parametrize(
-    ("levels", "values"),
-    [([1, 2], [[1, 2]]), ([1, 1], [[1, 2], [1, 2]]), ([1, 2, 3], [[1, 2], [1, 2]]), ([1, 2], [[1, np.nan], [1, 2]])],
-)
-def test_what_has_no_trend_is_refused(levels, values):
-    with pytest.raises(InputError, match="trend takes"):
-        trend(levels, values)
-
-
-LOWER = Comparison(-0.012, -0.015, -0.009, -2.9, 0.0001, 10, 0.0003)
+LOWER = Comparison(-0.012, -0.015, -0.009, -2.9, 0.0001, 10, 0.0, 0.0003)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +136,6 @@ LOWER = Comparison(-0.012, -0.015, -0.009, -2.9, 0.0001, 10, 0.0003)
         (paired([1.0, 1.0], [1.0, 1.0]), "open", "open"),
         (paired(np.zeros(5), np.ones(5)), "open", "open"),  # five seeds alike: the sign test's p is 0.06
         (paired(np.zeros(6), np.ones(6)), "supported", "contradicted"),
-        (trend([1, 2, 3], np.arange(3) + RNG.normal(0, 0.01, (5, 3))), "supported", "contradicted"),
     ],
 )
 def test_a_verdict_follows_p_and_the_sign(found, greater, less):
@@ -190,16 +149,9 @@ def test_an_unclear_claim_is_refused(claim, alpha):
 
 
 def test_verdicts_on_nothing_are_as_rare_as_promised_and_fall_both_ways():
-    """Six settings that equal the reference: any verdict but open, anywhere in the family, is a false one."""
-    families = RNG.normal(size=(1_000, 7, 10))
-    false = {"supported": 0, "contradicted": 0}
-    for family in families:
-        found = compare_to_reference(dict(enumerate(family)), 0)
-        for says in {verdict(one, "greater") for one in found.values()} - {"open"}:
-            false[says] += 1
-    assert 5 < false["supported"] < 50  # the seven share a reference, so that Holm's 5 % is not used up
-    assert 5 < false["contradicted"] < 50
-    assert sum(false.values()) / 1_000 < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 1_000)
+    says = [verdict(paired(*RNG.normal(size=(2, 10))), "greater") for _ in range(3_000)]
+    for one in ("supported", "contradicted"):
+        assert says.count(one) / 3_000 == pytest.approx(0.025, abs=4 * np.sqrt(0.025 * 0.975 / 3_000))
 
 
 def test_a_real_difference_is_seen():
@@ -210,33 +162,24 @@ def test_a_real_difference_is_seen():
     assert "supported" not in says
 
 
-def test_a_sentence_says_what_was_found_and_what_it_makes_of_the_claim():
-    words = ("bottleneck 4 against 32 on stripes", "AUROC", "greater", "smaller bottlenecks are more sensitive")
+def test_a_sentence_says_what_was_found():
+    words = ("bottleneck 4 against 32 on stripes", "AUROC")
     assert describe(LOWER, *words) == (
-        "bottleneck 4 against 32 on stripes: AUROC lower by 0.0120 [0.0090, 0.0150], p = 0.0003 (Holm): "
-        "the data contradict 'smaller bottlenecks are more sensitive'"
+        "bottleneck 4 against 32 on stripes: AUROC lower by 0.0120 [0.0090, 0.0150], d = -2.9, p = 0.0003 (Holm)"
     )
     unclear = Comparison(0.003, -0.014, 0.02, 0.1, 0.41, 10)
-    assert describe(unclear, *words).endswith("AUROC differs by +0.003 [-0.014, +0.020], p = 0.41: the data leave open "
-                                              "'smaller bottlenecks are more sensitive'")  # fmt: skip
-    assert "higher by 0.012" in describe(Comparison(0.012, 0.002, 0.022, 2.9, 0.00001, 10, 0.00006), *words)
-    assert "p < 0.0001 (Holm): the data support" in describe(Comparison(0.1, 0.0, 0.2, 2, 0.0, 10, 0.00006), *words)
+    assert describe(unclear, *words).endswith("AUROC differs by +0.003 [-0.014, +0.020], d = +0.1, p = 0.41")
+    assert "higher by 0.012" in describe(Comparison(0.012, 0.002, 0.022, 2.9, 0.00001, 10, 0.0, 0.00006), *words)
+    assert "p < 0.0001 (Holm)" in describe(Comparison(0.1, 0.0, 0.2, 2, 0.0, 10, 0.0, 0.00006), *words)
 
 
 def test_a_sentence_hides_neither_a_small_effect_nor_the_side_of_alpha():
-    tiny = describe(Comparison(0.00002, 0.00001, 0.00003, 2.0, 0.0499999, 10), "a against b", "AUROC", "less", "b < a")
-    assert "higher by 0.000020 [0.000010, 0.000030], p = 0.0499999: the data contradict" in tiny
+    tiny = describe(Comparison(0.00002, 0.00001, 0.00003, 2.0, 0.0499999, 10), "a against b", "AUROC")
+    assert "higher by 0.000020 [0.000010, 0.000030], d = +2.0, p = 0.0499999" in tiny
 
 
-def test_a_sentence_on_seeds_that_are_all_alike_and_on_a_trend():
-    alike = describe(paired(np.zeros(3), np.ones(3)), "a against b", "AUROC", "greater", "b is better")
-    assert alike == (
-        "a against b: AUROC differs by +1.000 [+1.000, +1.000], p = 0.25 (sign test, all 3 seeds alike): "
-        "the data leave open 'b is better'"
-    )
-    same = describe(paired([0.5, 0.7], [0.5, 0.7]), "a against b", "AUROC", "greater", "b is better")
-    assert "differs by +0.000 [+0.000, +0.000], p = 1: the data leave open" in same
-    rising = trend([1, 2, 3], 1.5 * np.arange(3) + RNG.normal(0, 0.01, (5, 3)))
-    assert "higher by 1." in (said := describe(rising, "severity", "AUROC", "less", "it falls"))
-    assert "per unit of level" in said
-    assert "contradict" in said
+def test_a_sentence_on_seeds_that_are_all_alike():
+    alike = describe(paired(np.zeros(3), np.ones(3)), "a against b", "AUROC")
+    assert alike == "a against b: AUROC differs by +1.000 [+1.000, +1.000], p = 0.25 (sign test, all 3 seeds alike)"
+    same = describe(paired([0.5, 0.7], [0.5, 0.7]), "a against b", "AUROC")
+    assert same.endswith("differs by +0.000 [+0.000, +0.000], d = +0.0, p = 1")

@@ -15,7 +15,6 @@ from anomalist.metrics.psychometric import (
     energy_at,
     fit_curve,
     fit_psychometric,
-    thresholds,
 )
 
 SEVERITY = np.array([0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5])
@@ -53,28 +52,10 @@ def test_a_falling_course_shows_in_the_residual():
 
 def test_nothing_is_said_beyond_the_measured_severities():
     rng = np.random.default_rng(0)
-    never = thresholds(SEVERITY, 0.6 + rng.normal(0, 0.01, (10, 7)))
+    never = bootstrap_psychometric(SEVERITY, 0.6 + rng.normal(0, 0.01, (10, 7)), resamples=50).thresholds
     assert [(one.value, one.low, one.high, one.below) for one in never] == [(None, None, None, False)] * 2
-    always = thresholds(SEVERITY, np.full((10, 7), 0.999))
+    always = bootstrap_psychometric(SEVERITY, np.full((10, 7), 0.999), resamples=50).thresholds
     assert [(one.value, one.below) for one in always] == [(0.02, True)] * 2
-
-
-@pytest.mark.slow
-def test_the_interval_covers_the_true_threshold():
-    truth = Curve(0.12, 1.8, 0.99, 0)
-    rng = np.random.default_rng(0)
-    hits = 0
-    for trial in range(60):
-        of_seed = rng.normal(0, 0.02, (10, 1))  # a detector is better or worse at every severity
-        seeds = np.clip(truth.at(SEVERITY) + of_seed + rng.normal(0, 0.005, (10, 7)), 0, 1)
-        found = thresholds(SEVERITY, seeds, (0.75,), seed=trial, resamples=100)[0]
-        hits += found.low <= truth.reaches(0.75) <= found.high
-    assert hits >= 51  # 85 %: percentiles of ten seeds are a little narrow
-
-
-def test_the_same_seed_gives_the_same_interval():
-    seeds = np.clip(Curve(0.1, 2, 1, 0).at(SEVERITY) + np.random.default_rng(1).normal(0, 0.02, (10, 7)), 0, 1)
-    assert thresholds(SEVERITY, seeds, seed=3, resamples=20) == thresholds(SEVERITY, seeds, seed=3, resamples=20)
 
 
 @pytest.mark.parametrize(
@@ -192,15 +173,6 @@ def test_its_ends_are_the_percentiles_that_hesterberg_gives():
     assert (found.low, found.high) == pytest.approx((draws[3], draws[396]), rel=1e-5)
 
 
-def test_its_intervals_are_wider_than_plain_percentiles_and_wider_still_for_few_seeds():
-    for n, least in ((10, 1.02), (4, 1.05)):
-        auroc = seeds_of(COURSES["rising"], n)
-        plain = thresholds(SEVERITY, auroc, (0.75,), resamples=300)[0]
-        wide = bootstrap_psychometric(SEVERITY, auroc, (0.75,), resamples=300).thresholds[0]
-        assert wide.value == plain.value
-        assert wide.high - wide.low > least * (plain.high - plain.low)
-
-
 def test_resamples_that_do_not_reach_the_level_leave_the_interval_open():
     rng = np.random.default_rng(0)
     auroc = np.clip(Curve(0.15, 2, 0.96, 0).at(SEVERITY) + rng.normal(0, 0.03, (10, 1)), 0, 1)
@@ -243,7 +215,7 @@ def test_one_seed_has_a_curve_and_no_interval():
     ],
 )
 def test_seeds_that_cannot_be_fitted_are_refused(s, y):
-    for fit in (fit_psychometric, bootstrap_psychometric, thresholds):
+    for fit in (fit_psychometric, bootstrap_psychometric):
         with pytest.raises(InputError, match="psychometric curve"):
             fit(s, y)
 

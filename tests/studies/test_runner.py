@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from small import BASE, trials
 
@@ -115,6 +117,86 @@ def _die_once(path):
 def test_the_death_of_a_local_worker_is_noticed(tmp_path):
     with pytest.raises(Lost):
         list(execute(_die_once, [tmp_path / "one", tmp_path / "two"], workers=2))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # joblib's own, of the worker that stopped
+def test_the_work_of_a_dead_local_worker_is_given_out_again(tmp_path, expected, capsys):
+    def kill_after_the_first_row():
+        while not rows_in(tmp_path):
+            time.sleep(0.02)
+        children = psutil.Process().children(recursive=True)
+        next(child for child in children if "popen_loky" in " ".join(child.cmdline())).kill()
+
+    (tmp_path / "trials").mkdir()
+    killer = threading.Thread(target=kill_after_the_first_row)
+    killer.start()
+    assert run_trials(trials(), tmp_path, workers=2) == {}
+    killer.join()
+    assert rows_in(tmp_path) == expected
+    assert "a worker died; its trials are given out again" in capsys.readouterr().err
+
+
+GRID = ["study", "grid", "--quick", "--vary", "model.bottleneck=2,4,8", "--vary", "model.epochs=1"]
+
+
+def command(folder, *words, limit=None):
+    def prepare():
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    line = [sys.executable, "-m", "anomalist", *GRID, "--results", str(folder), *words]
+    return subprocess.Popen(line, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=prepare)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_stops_within_seconds_and_keeps_what_is_finished(tmp_path, workers):
+    process = command(tmp_path, "--workers", workers)
+    while not rows_in(tmp_path):
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    began = time.monotonic()
+    said = process.communicate(timeout=30)[1]
+    assert time.monotonic() - began < 10
+    assert process.returncode == 130
+    assert "anomalist: interrupted; what was finished is kept" in said.splitlines()
+    assert "Traceback" not in said
+    kept = rows_in(tmp_path)
+    assert 0 < len(kept) < 9
+    assert all(json.loads(row) for row in kept.values())
+    assert cli.main([*GRID, "--results", str(tmp_path), "--workers", "1"]) == 0
+    assert len(after := rows_in(tmp_path)) == 9
+    assert kept.items() <= after.items()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_full_disk_is_one_clear_line_and_nothing_is_half_written(tmp_path, workers):
+    """No file may grow beyond 50 kB, which a model does and a row does not: the system refuses as a full disk does."""
+    process = command(tmp_path, "--workers", workers, limit=50_000)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 2
+    assert "Traceback" not in said
+    told = [line for line in said.splitlines() if line.startswith("anomalist: ")]
+    assert len(told) == 1
+    assert told[0].startswith("anomalist: error: File too large")
+    assert told[0].endswith("what was finished is kept")
+    assert rows_in(tmp_path) == {}
+    assert not list(tmp_path.rglob("*.error.json"))
+    assert cli.main([*GRID, "--results", str(tmp_path), "--workers", "1"]) == 0
+    assert len(rows_in(tmp_path)) == 9
+
+
+@pytest.mark.parametrize("folder", ["/proc/no/results", "file"])
+def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path, folder, capsys):
+    (tmp_path / "file").touch()
+    assert cli.main([*GRID, "--results", str(tmp_path / folder)]) == 2
+    said = capsys.readouterr().err.strip()
+    assert len(said.splitlines()) == 1
+    assert folder in said
 
 
 @pytest.mark.slow

@@ -29,7 +29,6 @@ __all__ = [
     "energy_at",
     "fit_curve",
     "fit_psychometric",
-    "thresholds",
 ]
 
 Array = NDArray[np.float64]
@@ -220,16 +219,6 @@ def bootstrap_psychometric(
     return Bootstrap(fit, tuple(grid.tolist()), low, high, tuple(told))
 
 
-def thresholds(
-    severity: ArrayLike, auroc: ArrayLike, levels: Sequence[float] = LEVELS, *, seed: int = 0, resamples: int = 200
-) -> list[Threshold]:
-    """Return the thresholds of :func:`bootstrap_psychometric`, with plain percentiles, narrower, and fewer reasons."""
-    s, y = _measured(severity, auroc)
-    whole = fit_curve(s, y.mean(axis=0))
-    curves = list(_resampled(s, y, whole, seed, resamples))
-    return [_threshold(whole, curves, level, s.tolist(), 0.025) for level in levels]
-
-
 def energy_at(severity: ArrayLike, severities: ArrayLike, energies: ArrayLike) -> Array:
     """Return the mean changed energy at severities between the measured ones: one scale for unlike corruptions.
 
@@ -283,7 +272,8 @@ def _threshold(whole: Curve, curves: list[Curve], level: float, measured: Sequen
     left, right = (float(end) if np.isfinite(end) else None for end in (low, high))
     missed = int(np.sum(np.isinf(draws)))
     start = f"the interval may begin below {measured[0]:g}" if low <= measured[0] else None
-    end = f"open above: {missed} of {len(draws)} resamples do not reach it" if right is None else None
+    cut = right is None and middle is not None  # where the fit itself does not reach it, that is said already
+    end = f"open above: {missed} of {len(draws)} resamples do not reach it" if cut else None
     return Threshold(level, middle, left, right, below, _join(start, end), 1 - missed / len(draws))
 
 

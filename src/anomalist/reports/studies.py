@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tabulate import tabulate
 
@@ -14,50 +15,79 @@ from anomalist.reports.plots import PALETTE
 __all__ = ["curves", "points_table", "thresholds_table"]
 
 _TICKS = 8
+_LINES = 6  # in one panel
 
 Point = dict[str, Any]
 
 
-def curves(points: Sequence[Point], x: str, lines: Sequence[str], metric: str) -> Figure:
-    """Draw the mean of a metric against an axis, a line a setting, with the interval as a band and every raw point.
+def curves(points: Sequence[Point], x: str, lines: Sequence[str], metric: str, fits: Sequence[Any] = ()) -> Figure:
+    """Draw the mean of a metric against an axis, a line a setting, with its 95 % interval and every raw point.
+
+    The interval is a band; where a curve was fitted, it and its bootstrap band are drawn, the means being mere marks.
+    More than six lines are parted into panels by the first of their axes.
 
     Args:
         points: what ``studies.tables.points`` returned: the axes, ``mean``, ``low``, ``high``, ``values``.
         x: the axis along the picture; numbers if they all are, else names side by side.
         lines: the axes that tell lines apart.
         metric: the label of the other axis.
+        fits: what ``studies.comparisons.psychometrics`` returned: ``line``, ``bootstrap``.
     """
-    figure = Figure(figsize=(8.5, 4.8), layout="constrained")
-    axes = figure.subplots()
-    ticks = list(dict.fromkeys(point[x] for point in points))
-    numeric = all(isinstance(tick, int | float) for tick in ticks)
-    place = {tick: tick if numeric else number for number, tick in enumerate(ticks)}
-    groups: dict[str, list[Point]] = {}
-    for point in points:
-        name = ", ".join(str(point[line]) for line in lines if point[line] is not None)
-        groups.setdefault(name, []).append(point)
-    for number, (name, group) in enumerate(groups.items()):
-        colour, style = PALETTE[number % len(PALETTE)], ("-", "--", ":")[number // len(PALETTE) % 3]
-        group.sort(key=lambda point: place[point[x]])
-        at = [place[point[x]] for point in group]
-        axes.plot(
-            at, [point["mean"] for point in group], style, marker="o", markersize=4, color=colour, label=name or None
-        )
-        banded = [point for point in group if point["low"] is not None]
-        low, high = ([point[end] for point in banded] for end in ("low", "high"))
-        axes.fill_between([place[point[x]] for point in banded], low, high, color=colour, alpha=0.2, linewidth=0)
-        raw = [(place[point[x]], value) for point in group for value in point["values"]]
-        axes.plot(*np.transpose(raw), ".", color=colour, alpha=0.3, markersize=3)
-    if numeric and len(ticks) > 2 and min(ticks) > 0 and max(ticks) / min(ticks) >= 16:
+    panels: dict[Any, list[Point]] = {None: list(points)}
+    named = list(lines)
+    if len({_name(point, lines) for point in points}) > _LINES:
+        panels, named = {point[lines[0]]: [] for point in points}, named[1:]
+        for point in points:
+            panels[point[lines[0]]].append(point)
+    figure = Figure(figsize=(8.5, 1 + 3.8 * len(panels)), layout="constrained")
+    grid = figure.subplots(len(panels), squeeze=False, sharex=True)[:, 0]
+    fitted = {_name(fit.line, lines): fit.bootstrap for fit in fits}
+    for axes, (title, inside) in zip(grid, panels.items(), strict=True):
+        place = _places(axes, [point[x] for point in points])
+        groups: dict[str, list[Point]] = {}
+        for point in inside:
+            groups.setdefault(_name(point, named), []).append(point)
+        for number, (name, group) in enumerate(groups.items()):
+            _line(axes, group, [place[point[x]] for point in group], fitted.get(name), number, name)
+        axes.set(ylabel=f"{metric} (mean over seeds, 95 % interval)", title=title or "")
+        if any(groups):  # a study of one line needs no name for it
+            axes.legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
+    grid[-1].set_xlabel(x)
+    return figure
+
+
+def _places(axes: Axes, ticks: Sequence[Any]) -> dict[Any, float]:
+    """Return where each value lies along the axis, and mark them: to scale if they are numbers with room between."""
+    values = list(dict.fromkeys(ticks))
+    numeric = all(isinstance(value, int | float) for value in values)
+    values = sorted(values) if numeric else values
+    if numeric and len(values) > 2 and values[0] > 0 and values[-1] / values[0] >= 16:
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter("{x:g}")
-    if not numeric or len(ticks) <= _TICKS:  # more would lie over one another
+    elif numeric and len(values) <= _TICKS and min(np.diff(values), default=1) < (values[-1] - values[0]) / 15:
+        numeric = False
+    place = {value: value if numeric else number for number, value in enumerate(values)}
+    if not numeric or len(values) <= _TICKS:  # more would lie over one another
         axes.minorticks_off()
-        axes.set_xticks(list(place.values()), [f"{tick:g}" if numeric else str(tick) for tick in ticks])
-    axes.set(xlabel=x, ylabel=f"{metric} (mean over seeds, 95 % interval)")
-    if any(groups):  # a study of one line needs no name for it
-        figure.legend(loc="outside right upper", fontsize="x-small")
-    return figure
+        axes.set_xticks(list(place.values()), [f"{v:g}" if isinstance(v, int | float) else str(v) for v in values])
+    return place
+
+
+def _line(axes: Axes, group: list[Point], at: list[float], fit: Any, number: int, name: str) -> None:
+    colour, style = PALETTE[number % len(PALETTE)], ("-", "--", ":")[number // len(PALETTE) % 3]
+    raw = [(x, value) for x, point in zip(at, group, strict=True) for value in point["values"]]
+    axes.plot(*np.transpose(raw), ".", color=colour, alpha=0.3, markersize=3)
+    order = np.argsort(at)
+    at, group = [at[i] for i in order], [group[i] for i in order]
+    banded = [(x, point["low"], point["high"]) for x, point in zip(at, group, strict=True) if point["low"] is not None]
+    if fit is None:
+        axes.plot(at, [point["mean"] for point in group], style, color=colour)
+    else:
+        axes.plot(fit.grid, fit.fit.curve.at(fit.grid), style, color=colour)
+        banded = [] if fit.low is None else list(zip(fit.grid, fit.low, fit.high, strict=True))
+    axes.plot(at, [point["mean"] for point in group], "o", markersize=4, color=colour, label=name or None)
+    over, low, high = np.transpose(banded) if banded else ([], [], [])
+    axes.fill_between(over, low, high, color=colour, alpha=0.2, linewidth=0)
 
 
 def points_table(points: Sequence[Point], axes: Sequence[str], metric: str, style: str = "simple") -> str:
@@ -67,27 +97,37 @@ def points_table(points: Sequence[Point], axes: Sequence[str], metric: str, styl
     return tabulate(cells, head, tablefmt=style, disable_numparse=True)
 
 
-def thresholds_table(found: Sequence[Point], lines: Sequence[str], style: str = "github") -> str:
+def thresholds_table(fits: Sequence[Any], lines: Sequence[str], style: str = "github") -> str:
     """Return a line a threshold: the severity at which an AUROC is reached, and the change of pixels there.
 
     Args:
-        found: what ``studies.comparisons.detection_thresholds`` returned.
+        fits: what ``studies.comparisons.psychometrics`` returned: ``line``, ``bootstrap``, ``energies``.
         lines: the axes that tell lines apart.
         style: a format of tabulate.
     """
-    head = [*lines, "AUROC", "severity [95 % interval]", "mean squared change", "fit's RMSE"]
+    head = [*lines, "AUROC", "severity [95 % interval]", "mean squared change", "fit's RMSE", "remarks"]
     cells = []
-    for one in found:
-        if one["value"] is None:
-            reached = "not reached by the fit"
-        elif one["below"]:
-            reached = f"{one['value']:.3g} or less"
-        else:
-            high = "open" if one["high"] is None else f"{one['high']:.3g}"
-            reached = f"{one['value']:.3g} [{one['low']:.3g}, {high}]"
-        names = [_short(one[line]) for line in lines]
-        cells.append([*names, f"{one['level']:g}", reached, _short(one["energy"]), f"{one['rmse']:.3f}"])
+    for fit in fits:
+        names, rmse = [_short(fit.line[line]) for line in lines], f"{fit.bootstrap.fit.curve.rmse:.3f}"
+        for one, energy in zip(fit.bootstrap.thresholds, fit.energies, strict=True):
+            remarks = one.reason or "-"
+            cells.append([*names, f"{one.level:g}", _reached(one), _short(energy), rmse, remarks])
     return tabulate(cells, head, tablefmt=style, disable_numparse=True)
+
+
+def _reached(one: Any) -> str:
+    if one.value is None:
+        return "not reached by the fit"
+    if one.below:
+        return f"{one.value:.3g} or less"
+    if one.low is None:  # a single seed
+        return f"{one.value:.3g}"
+    return f"{one.value:.3g} [{one.low:.3g}, {'open' if one.high is None else f'{one.high:.3g}'}]"
+
+
+def _name(point: Point, lines: Sequence[str]) -> str:
+    given = [(line.rpartition(".")[2], point[line]) for line in lines if point[line] is not None]
+    return ", ".join(f"{axis} {value:g}" if isinstance(value, int | float) else str(value) for axis, value in given)
 
 
 def _short(value: Any) -> str:

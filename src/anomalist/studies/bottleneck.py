@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from anomalist.studies.grid import grid, with_values
+from anomalist.studies.layout import Claim, Layout
 from anomalist.studies.protocol import Size, base, seeds_of
 from anomalist.studies.study import Study
 from anomalist.trial import Trial
@@ -26,9 +27,14 @@ def study(size: Size = "default", seeds: int | None = None) -> Study:
         size: how much work, see :mod:`anomalist.studies.protocol`.
         seeds: how many; None: the size's own number.
     """
-    return Study(
-        "bottleneck", _trials(size, seeds), x="model.bottleneck", lines=("task.kind", "corruption"), reference=REFERENCE
+    claim = Claim(
+        statement="smaller bottlenecks are more sensitive",
+        along="model.bottleneck",
+        direction="less",
+        reference=REFERENCE,
     )
+    layout = Layout(name="bottleneck", x="model.bottleneck", lines=("task.kind", "corruption"), claims=(claim,))
+    return Study(layout, _trials(size, seeds))
 
 
 def _trials(size: Size, seeds: int | None) -> list[Trial]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from anomalist.studies.grid import grid
+from anomalist.studies.layout import Claim, Layout
 from anomalist.studies.protocol import Size, base, seeds_of
 from anomalist.studies.study import Study
 from anomalist.trial import Trial
@@ -14,6 +15,16 @@ TESTED = ("gaussian_noise:sigma=0.1", "pixel_dropout:probability=0.3")
 OTHER_CLASS = "class"
 DISCARD = 0.2  # the remedy's share: the most that the study contaminates by, since the true share is not known
 NORMAL = tuple(range(9))  # the nines are kept out, to contaminate with
+CLAIMS = (
+    Claim(
+        statement="contamination costs little: less than 0.01",
+        along="task.contamination",
+        direction="greater",
+        reference=0.0,
+        margin=0.01,
+    ),
+    Claim(statement="discarding the highest losses helps", along="model.discard", direction="greater", reference=0.0),
+)
 
 
 def study(size: Size = "default", seeds: int | None = None) -> Study:
@@ -23,13 +34,9 @@ def study(size: Size = "default", seeds: int | None = None) -> Study:
         size: how much work, see :mod:`anomalist.studies.protocol`.
         seeds: how many; None: the size's own number.
     """
-    return Study(
-        "contamination",
-        _trials(size, seeds),
-        x="task.contamination",
-        lines=("task.corruption", "task.contaminant", "model.discard"),
-        reference=0.0,
-    )
+    lines = ("task.corruption", "task.contaminant", "model.discard")
+    layout = Layout(name="contamination", x="task.contamination", lines=lines, claims=CLAIMS)
+    return Study(layout, _trials(size, seeds))
 
 
 def _trials(size: Size, seeds: int | None) -> list[Trial]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from anomalist.studies.grid import with_values
+from anomalist.studies.layout import Claim, Layout
 from anomalist.studies.protocol import Size, base, seeds_of
 from anomalist.studies.study import Study
 from anomalist.trial import Trial
@@ -26,7 +27,13 @@ def study(size: Size = "default", seeds: int | None = None) -> Study:
         size: how much work, see :mod:`anomalist.studies.protocol`.
         seeds: how many; None: the size's own number.
     """
-    return Study("difficulty", _trials(size, seeds), x="severity", lines=("corruption",), levels=(0.75, 0.95))
+    claim = Claim(
+        statement="detection degrades gracefully with difficulty: what is stronger is seen better",
+        along="severity",
+        direction="greater",
+    )
+    layout = Layout(name="difficulty", x="severity", lines=("corruption",), levels=(0.75, 0.95), claims=(claim,))
+    return Study(layout, _trials(size, seeds))
 
 
 def _trials(size: Size, seeds: int | None) -> list[Trial]:

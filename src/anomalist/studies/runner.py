@@ -113,6 +113,8 @@ def _work(job: _Job) -> _Report:
                 if store is not None:
                     store.keep(row, side)
                 report.rows.append((row, side))
+        except OSError:  # a full disk, a folder taken away: no trial's fault, and the next would fare no better
+            raise
         except Exception as error:
             text = str(error) if isinstance(error, InputError | FitFailed) else f"{type(error).__name__}: {error}"
             details = {"error": text, "traceback": traceback.format_exc()}

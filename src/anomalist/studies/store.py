@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anomalist.errors import InputError
 from anomalist.files import make_folder, write_json
-from anomalist.trial import Row, Trial
+
+if TYPE_CHECKING:
+    from anomalist.trial import Row
 
 __all__ = ["Store"]
 
@@ -62,11 +63,6 @@ class Store:
     def forget_failure(self, key: str) -> None:
         """Let a failed trial be run again."""
         (self.folder / f"{key}.error.json").unlink(missing_ok=True)
-
-    def rows(self, trials: Iterable[Trial]) -> list[Row]:
-        """Return the rows of those trials that are finished, in the trials' order."""
-        found = (self.row(trial.key) for trial in trials)
-        return [row for row in found if row is not None]
 
     def find(self, prefix: str) -> str:
         """Return the one key that begins with ``prefix``.

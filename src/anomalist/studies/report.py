@@ -1,0 +1,102 @@
+"""Report: what is made of a study's rows: a raw table, points with intervals, claims in words, plots; without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from anomalist._version import __version__
+from anomalist.errors import InputError
+from anomalist.files import make_folder, replacing, write_json
+from anomalist.studies import tables
+from anomalist.studies.comparisons import compare, psychometrics, said
+from anomalist.studies.layout import Layout
+from anomalist.studies.store import Store
+
+__all__ = ["is_current", "remake", "report"]
+
+METRICS = {"auroc": ("AUROC", "auc"), "aupro": ("AUPRO", "aupro")}  # its name, and its picture's
+
+
+def report(layout: Layout, keys: Sequence[str], results: Path) -> None:
+    """Write ``studies/NAME.csv``, ``.parquet`` and ``.md``, and ``plots/NAME_vs_auc.png`` and its AUPRO twin.
+
+    ``studies/NAME.json`` keeps the layout and the trials' names, so that all of it can be made again from rows alone.
+
+    Args:
+        layout: how the points are laid out, and the claims.
+        keys: the names of the study's trials.
+        results: the folder that holds ``trials/``, ``studies/`` and ``plots/``.
+    """
+    from anomalist.reports import studies as pictures  # Matplotlib, which a finished study does not need
+    from anomalist.reports.pages import save
+
+    store = Store(results / "trials")
+    table = [tables.flatten(row) for key in keys if (row := store.row(key)) is not None]
+    failures = {key: failure["error"] for key in keys if (failure := store.failure(key)) is not None}
+    folder, plots = make_folder(results / "studies"), make_folder(results / "plots")
+    (folder / f"{layout.name}.json").unlink(missing_ok=True)  # written last: it says that all else is there
+    if table:
+        tables.write(table, folder, layout.name)
+    text = _head(layout, len(table), len(keys), failures)
+    fits = psychometrics(table, layout.x, layout.lines, layout.levels) if layout.levels else []
+    for metric, (name, short) in METRICS.items():
+        points = tables.points(table, layout.axes, metric)
+        if not points:
+            continue
+        curves = pictures.curves(points, layout.x, layout.lines, name, fits if metric == "auroc" else ())
+        save(curves, plots / f"{layout.name}_vs_{short}.png")
+        text += ["", f"## {name}", "", pictures.points_table(points, layout.axes, name, "github")]
+        for claim in layout.claims:
+            text += ["", *said(compare(table, layout.axes, claim, metric), claim, name)]
+    if fits:
+        text += ["", "## Detection thresholds", "", pictures.thresholds_table(fits, layout.lines)]
+    with replacing(folder / f"{layout.name}.md") as temporary:
+        temporary.write_text("\n".join(text) + "\n", encoding="utf-8")
+    write_json(folder / f"{layout.name}.json", _description(layout, keys, store))
+
+
+def is_current(layout: Layout, keys: Sequence[str], results: Path) -> bool:
+    """Return whether the report in ``results`` is of this layout and these very rows, so that none needs to be made."""
+    try:
+        kept = json.loads((results / "studies" / f"{layout.name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(kept == _description(layout, keys, Store(results / "trials")))
+
+
+def _description(layout: Layout, keys: Sequence[str], store: Store) -> dict[str, Any]:
+    found = hashlib.sha256()
+    for key in keys:
+        found.update(json.dumps([store.row(key), store.failure(key)], sort_keys=True).encode())
+    rows = {"trials": list(keys), "rows_sha256": found.hexdigest()}
+    return {"anomalist": __version__, "layout": layout.model_dump(mode="json"), **rows}
+
+
+def remake(name: str, results: Path) -> None:
+    """Make the report of a study again, from what is stored.
+
+    Raises:
+        InputError: no such study was run in ``results``, or its description is damaged.
+    """
+    path = results / "studies" / f"{name}.json"
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        layout, keys = Layout(**kept["layout"]), list(kept["trials"])
+    except FileNotFoundError:
+        raise InputError(f"no study {name!r} in {str(results)!r}: run `anomalist study {name}` first") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{str(path)!r} is damaged ({error}); run `anomalist study {name}` again") from None
+    report(layout, keys, results)
+
+
+def _head(layout: Layout, finished: int, total: int, failures: Mapping[str, str]) -> list[str]:
+    text = [f"# Study: {layout.name}", "", f"{finished} of {total} trials are finished."]
+    if failures:
+        text += ["", f"{len(failures)} failed:", *(f"- `{key}`: {message}" for key, message in failures.items())]
+    if layout.claims:
+        text += ["", "Comparisons are paired over seeds (t-test, d: Cohen's d_z), Holm-corrected within a corruption."]
+    return text
