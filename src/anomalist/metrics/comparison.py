@@ -6,8 +6,8 @@ import math
 from typing import Literal, NamedTuple
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from anomalist.errors import InputError
 
@@ -88,7 +88,7 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> MeanInterval:
     n, mean = len(given), float(given.mean())
     if n == 1:
         return MeanInterval(mean, None, None, 1)
-    half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * given.std(ddof=1) / math.sqrt(n))
+    half = float(scipy.stats.t.ppf((1 + confidence) / 2, n - 1) * given.std(ddof=1) / math.sqrt(n))
     return MeanInterval(mean, mean - half, mean + half, n)
 
 
@@ -120,7 +120,7 @@ def paired(reference: ArrayLike, other: ArrayLike, confidence: float = 0.95, *, 
     if spread <= NOTHING * max(1.0, abs(mean)):
         effect = 0.0 if abs(mean) <= NOTHING else None
         return Comparison(mean, mean, mean, effect, float(abs(mean - null) <= NOTHING), n, null)
-    test = stats.ttest_1samp(difference, null)
+    test = scipy.stats.ttest_1samp(difference, null)
     low, high = (float(end) for end in test.confidence_interval(confidence))
     return Comparison(mean, low, high, mean / spread, float(test.pvalue), n, null)
 

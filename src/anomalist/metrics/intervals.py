@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import stdtrit
 
 from anomalist.errors import InputError
@@ -113,8 +113,8 @@ def _score_interval(area: float, variance: float, units: tuple[int, int], confid
 
     # V vanishes at 0 and 1 themselves, which would be a false root where the area is 0 or 1.
     inside = 1e-12
-    low = float(brentq(excess, 0.0, min(area, 1 - inside))) if area > inside else 0.0
-    high = float(brentq(excess, max(area, inside), 1.0)) if area < 1 - inside else 1.0
+    low = float(scipy.optimize.brentq(excess, 0.0, min(area, 1 - inside))) if area > inside else 0.0
+    high = float(scipy.optimize.brentq(excess, max(area, inside), 1.0)) if area < 1 - inside else 1.0
     return low, high
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
-from scipy import stats
 
 from anomalist.errors import InputError
 from anomalist.metrics.intervals import Estimate
@@ -25,5 +25,5 @@ def proportion_interval(hits: NDArray[np.bool_], confidence: float = 0.95) -> Es
     if hits.size == 0:
         raise InputError("proportion_interval takes one value or more, got none")
     count = int(np.count_nonzero(hits))
-    interval = stats.binomtest(count, hits.size).proportion_ci(confidence, "wilson")
+    interval = scipy.stats.binomtest(count, hits.size).proportion_ci(confidence, "wilson")
     return Estimate(count / hits.size, float(interval.low), float(interval.high), hits.size)

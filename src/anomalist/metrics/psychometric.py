@@ -12,10 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-from scipy.interpolate import PchipInterpolator
-from scipy.optimize import isotonic_regression, least_squares
 
 from anomalist.errors import InputError
 
@@ -137,7 +135,7 @@ def fit_curve(severity: ArrayLike, auroc: ArrayLike) -> Curve:
 
 def _fit(s: Array, y: Array, start: tuple[float, float, float]) -> Curve:
     bounds = ([np.log(s.min()) - 5, _SHAPES[0], 0.5], [np.log(s.max()) + 5, _SHAPES[1], 1.0])
-    found = least_squares(lambda p: _model(p, s) - y, np.clip(start, *bounds), bounds=bounds)
+    found = scipy.optimize.least_squares(lambda p: _model(p, s) - y, np.clip(start, *bounds), bounds=bounds)
     log_scale, shape, ceiling = (float(value) for value in found.x)
     return Curve(float(np.exp(log_scale)), shape, ceiling, float(np.sqrt(np.mean(found.fun**2))))
 
@@ -154,7 +152,7 @@ def fit_psychometric(severity: ArrayLike, auroc: ArrayLike) -> Psychometric:
     """
     s, y = _measured(severity, auroc)
     mean = y.mean(axis=0)
-    best = np.maximum(isotonic_regression(mean).x, 0.5)  # clipped, it is the best of those above chance
+    best = np.maximum(scipy.optimize.isotonic_regression(mean).x, 0.5)  # clipped, it is the best of those above chance
     rmse = float(np.sqrt(np.mean((best - mean) ** 2)))
     return Psychometric(tuple(s.tolist()), tuple(mean.tolist()), len(y), fit_curve(s, mean), tuple(best.tolist()), rmse)
 
@@ -211,7 +209,7 @@ def bootstrap_psychometric(
         alone = (one._replace(reason=_join(one.reason, "one seed shows no spread")) for one in found)
         return Bootstrap(fit, tuple(grid.tolist()), None, None, tuple(alone))
     curves = list(_resampled(s, y, fit.curve, seed, resamples))
-    tail = float(stats.norm.cdf(stats.t.ppf(0.025, n - 1) * np.sqrt(n / (n - 1))))
+    tail = float(scipy.stats.norm.cdf(scipy.stats.t.ppf(0.025, n - 1) * np.sqrt(n / (n - 1))))
     band = np.sort([curve.at(grid) for curve in curves], axis=0)
     low, high = (tuple(band[round(q * (resamples - 1))].tolist()) for q in (tail, 1 - tail))
     ranges = [_threshold(fit.curve, curves, level, fit.severity, tail) for level in levels]
@@ -238,7 +236,8 @@ def energy_at(severity: ArrayLike, severities: ArrayLike, energies: ArrayLike) -
     if not np.all((wanted >= s.min()) & (wanted <= s.max())):
         raise InputError(f"energies are known for severities from {s.min():g} to {s.max():g} alone")
     order = np.argsort(s)
-    return np.asarray(PchipInterpolator(s[order], isotonic_regression(e[order]).x)(wanted), np.float64)
+    rising = scipy.optimize.isotonic_regression(e[order]).x
+    return np.asarray(scipy.interpolate.PchipInterpolator(s[order], rising)(wanted), np.float64)
 
 
 def _measured(severity: ArrayLike, auroc: ArrayLike) -> tuple[Array, Array]:
