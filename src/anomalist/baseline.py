@@ -11,11 +11,11 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from tqdm import tqdm
 
 from anomalist import datasets
@@ -32,6 +32,7 @@ from anomalist.images import Dataset
 from anomalist.reports import pages, tables
 from anomalist.tasks import Corrupted, Spec, Split
 from anomalist.training import using_threads
+from anomalist.trial import check_unseen
 
 __all__ = ["Baseline", "quick", "run"]
 
@@ -73,6 +74,12 @@ class Baseline(Config):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of networks")
     threads: int | None = Field(None, ge=1, description="processor threads; by default one a core")
+    allow_seen: bool = Field(False, description="whether a detector may be tested on a corruption that it learns from")
+
+    @model_validator(mode="after")
+    def _unseen(self) -> Self:
+        check_unseen(self.model, self.corruptions, self.allow_seen)
+        return self
 
     def detector(self) -> Detector:
         """Return the detector, not yet fitted, with this run's seed, device and precision."""
@@ -126,7 +133,9 @@ def run(config: Baseline, results: Path, *, save_maps: bool = False) -> list[dic
     make_folder(results)
     watch = Stopwatch()
     with using_threads(config.threads) as threads:
-        _say(f"anomalist {__version__}: {config.model.name} on {config.dataset}, seed {config.seed}, {threads} threads")
+        _say(
+            f"anomalist {__version__}: {config.model.label} on {config.dataset}, seed {config.seed}, {threads} threads"
+        )
         with watch("data"):
             dataset = datasets.load(config.dataset)
             write_json(results / "dataset_stats.json", datasets.stats(dataset))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
-from anomalist.errors import unknown
+from anomalist.errors import InputError, unknown
 
-__all__ = ["describe", "find_class", "find_module", "lazy_class", "names"]
+__all__ = ["build", "describe", "find_class", "find_module", "lazy_class", "names"]
 
 KINDS = {"datasets": "data set", "corruptions": "corruption", "models": "model"}
 
@@ -47,6 +48,47 @@ def find_class(package: str, name: str) -> Any:
         InputError: there is no such file.
     """
     return getattr(find_module(package, name), _camel_case(name))
+
+
+def build(package: str, given: str | dict[str, Any]) -> Any:
+    """Return what ``given`` names, made with the options that it gives.
+
+    Args:
+        package: ``"corruptions"`` or ``"models"``.
+        given: ``"name"``, ``"name:option=value,option=value"``, or a mapping with the key ``name``, which may be such
+            a text itself: the mapping's options win. The values of an option that takes several are parted by ``;``,
+            and parentheses keep a value together: ``ensemble:members=(lof:k=5,blur=1);pca``.
+
+    Raises:
+        InputError: an unknown name, option or value.
+    """
+    kind = KINDS[package]
+    if not isinstance(given, str | dict):
+        raise InputError(f"a {kind} is a name or a mapping with a name, or text name:option=value, got {given!r}")
+    options: dict[str, Any] = {"name": given} if isinstance(given, str) else dict(given)
+    name = options.pop("name", "")
+    if isinstance(name, str):
+        name, _, rest = name.partition(":")
+        options = _read_options(rest, f"{kind} {name}:{rest}") | options
+        name = name.strip()
+    found = find_class(package, name)
+    for key, value in options.items():
+        field = found.model_fields.get(key)
+        if isinstance(value, str) and field is not None and get_origin(field.annotation) is tuple:
+            options[key] = [part.removeprefix("(").removesuffix(")") for part in _split(value, ";")]
+    return found(**options)
+
+
+def _read_options(text: str, where: str) -> dict[str, Any]:
+    pairs = [pair.partition("=") for pair in _split(text, ",")]
+    if bad := [key for key, sign, _ in pairs if not sign]:
+        raise InputError(f"{where!r}: {bad[0]!r} lacks a value; write name:option=value")
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _split(text: str, sign: str) -> list[str]:
+    """Part ``text`` at ``sign``, but not within parentheses."""
+    return [part.strip() for part in re.split(rf"{sign}(?![^(]*\))", text) if part.strip()]
 
 
 def lazy_class(package: str, name: str) -> Any:

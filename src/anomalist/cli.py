@@ -113,6 +113,7 @@ def _study(words: list[str]) -> int:
         "  anomalist study difficulty --quick\n"
         "  anomalist study grid --vary model.bottleneck=2,4,8 --vary task.contamination=0,0.05 \\\n"
         "      --vary task.contaminant=class --vary task.normal_classes=0 --seeds 10\n"
+        "  anomalist study one_class --models lof:blur=1,deskew=true autoencoder:bottleneck=16\n"
         "  anomalist study bottleneck --executor dask --address tcp://scheduler:8786",
     )
     parser.add_argument("name", metavar="{" + ",".join(_STUDIES) + "}", help="which study")
@@ -120,6 +121,7 @@ def _study(words: list[str]) -> int:
     parser.add_argument("--full", action="store_true", help="the baseline's own protocol: all images")
     parser.add_argument("--seeds", type=int, help="how many seeds (default: 10; with --quick 3)")
     parser.add_argument("--vary", action="append", default=[], metavar="OPTION=VALUE,VALUE", help="an axis of a grid")
+    parser.add_argument("--models", nargs="+", default=(), metavar="NAME:OPTION=VALUE,…", help="detectors to compare")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder to write to (default: results)")
     parser.add_argument("--executor", choices=executors.EXECUTORS, default="local", help="where trials run")
     parser.add_argument("--address", help="of the cluster; by default one is started here")
@@ -153,7 +155,8 @@ def _report(words: list[str]) -> None:
     print((found.results / "studies" / f"{found.name}.md").read_text(encoding="utf-8"))
 
 
-_STUDIES = ("bottleneck", "contamination", "difficulty", "grid")
+_STUDIES = ("bottleneck", "contamination", "difficulty", "one_class", "blind_spot", "grid")
+_OF_DETECTORS = ("one_class", "blind_spot")
 
 
 def _chosen_study(found: argparse.Namespace) -> Study:
@@ -167,7 +170,10 @@ def _chosen_study(found: argparse.Namespace) -> Study:
     if found.name != "grid":
         if found.vary:
             raise InputError(f"--vary belongs to `anomalist study grid`; the study {found.name!r} has its own axes")
-        made = importlib.import_module(f"anomalist.studies.{found.name}").study(size, found.seeds)
+        chosen = (found.models,) if found.name in _OF_DETECTORS else ()
+        if found.models and not chosen:
+            raise InputError(f"--models belongs to {', '.join(_OF_DETECTORS)}; a grid takes --vary model=NAME,NAME")
+        made = importlib.import_module(f"anomalist.studies.{found.name}").study(size, found.seeds, *chosen)
         assert isinstance(made, study.Study)
         return made
     axes = dict(grid.parse_axis(text) for text in found.vary)

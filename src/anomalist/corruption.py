@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -12,7 +11,7 @@ from pydantic import Field, model_validator
 
 from anomalist import catalog
 from anomalist.config import Config, snake_case
-from anomalist.errors import InputError, unknown
+from anomalist.errors import InputError
 from anomalist.images import check_images
 
 __all__ = ["Corrupted", "Corruption", "parse"]
@@ -141,17 +140,6 @@ def parse(spec: str | Corruption | dict[str, Any]) -> Corruption:
     """
     if isinstance(spec, Corruption):
         return spec
-    if isinstance(spec, str):
-        name, _, rest = spec.partition(":")
-        pairs = [pair.partition("=") for pair in filter(None, re.split(r"\s*,\s*", rest))]
-        if bad := [key for key, sign, _ in pairs if not sign]:
-            raise InputError(f"corruption {spec!r}: {bad[0]!r} lacks a value; write name:option=value")
-        spec = {"name": name.strip(), **{key.strip(): value.strip() for key, _, value in pairs}}
-    if not isinstance(spec, dict):
-        raise InputError(f"a corruption is a name, name:option=value or a mapping with a name, got {spec!r}")
-    options = dict(spec)
-    if "name" not in options:
-        raise unknown("corruption", "", catalog.names("corruptions"))
-    corruption = catalog.find_class("corruptions", options.pop("name"))(**options)
+    corruption = catalog.build("corruptions", spec)
     assert isinstance(corruption, Corruption)
     return corruption

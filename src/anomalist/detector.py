@@ -17,13 +17,14 @@ from safetensors import numpy as safetensors
 from anomalist import catalog
 from anomalist._version import __version__
 from anomalist.config import Config, snake_case
-from anomalist.errors import InputError, unknown
+from anomalist.errors import InputError
 from anomalist.files import make_folder, replacing, write_json
 from anomalist.images import check_images
 
-__all__ = ["RUN_FIELDS", "Detector", "Model", "Scores", "for_run", "load", "parse"]
+__all__ = ["RUN_FIELDS", "SEEN", "Detector", "Model", "Scores", "for_run", "load", "parse"]
 
 RUN_FIELDS = ("seed", "device", "precision")  # how a fit is run, as opposed to what is fitted
+SEEN = " (trained on synthetic anomalies)"  # follows the name of a detector that has seen anomalies, if only made ones
 _DESCRIPTION, _ARRAYS = "detector.json", "arrays.safetensors"
 
 
@@ -41,6 +42,7 @@ class Detector(Config):
     """
 
     version: ClassVar[int] = 1  # of the algorithm: raised when a result changes on purpose
+    deterministic: ClassVar[bool] = False  # whether the seed changes nothing, but which images are kept if not all are
 
     seed: int = Field(0, description="seed of every random choice")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
@@ -59,6 +61,25 @@ class Detector(Config):
     def history(self) -> list[float]:
         """The mean training loss of each epoch; empty before ``fit``, and for detectors without a loss."""
         return []
+
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """The names of the corruptions that it has seen in training; empty for all that learn from normal images."""
+        return ()
+
+    @property
+    def spec(self) -> str:
+        """The name and the options that are not the defaults, as :func:`parse` reads them."""
+        plain = type(self)()
+        names = [name for name in type(self).model_fields if name not in RUN_FIELDS]
+        chosen = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(plain, name)}
+        options = [f"{name}={_text(value)}" for name, value in chosen.items()]
+        return ":".join([self.name, ",".join(options)]) if options else self.name
+
+    @property
+    def label(self) -> str:
+        """The name as consoles and reports print it, with ``SEEN`` where that is due."""
+        return self.name + SEEN * bool(self.trained_on)
 
     def fit(self, images: NDArray[np.float32], *, checkpoint: Path | None = None) -> Self:
         """Learn from images that are taken to be normal.
@@ -149,20 +170,26 @@ class Detector(Config):
         write_json(path / _DESCRIPTION, description)
 
 
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        parts = [_text(part) for part in value]
+        return ";".join(f"({part})" if "," in part or ";" in part else part for part in parts)
+    return value.spec if isinstance(value, Detector) else str(value)
+
+
 def parse(given: str | dict[str, Any] | Detector) -> Detector:
-    """Return the detector that ``given`` names, not yet fitted: a name, a mapping with ``name``, or a detector.
+    """Return the detector that ``given`` names, not yet fitted.
+
+    Args:
+        given: ``"name"``, ``"name:option=value,option=value"``, a mapping with the key ``name`` (see
+            :func:`anomalist.catalog.build`), or a detector, which is returned as it is.
 
     Raises:
         InputError: an unknown model, option or value.
     """
     if isinstance(given, Detector):
         return given
-    if not isinstance(given, str | dict):
-        raise InputError(f"a model is a name or a mapping with a name, got {given!r}")
-    options = {"name": given} if isinstance(given, str) else dict(given)
-    if "name" not in options:
-        raise unknown("model", "", catalog.names("models"))
-    detector = catalog.find_class("models", options.pop("name"))(**options)
+    detector = catalog.build("models", given)
     assert isinstance(detector, Detector)
     return detector
 

@@ -89,7 +89,7 @@ def _add_model(parser: Parser, name: str, field: FieldInfo, arguments: Sequence[
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument(f"--{name}", default=field.default, nargs="?")
     chosen = getattr(first.parse_known_args(arguments)[0], name) or field.default
-    detector: type[Detector] = catalog.find_class("models", chosen)
+    detector: type[Detector] = catalog.find_class("models", chosen.partition(":")[0])  # name:option=value too
     _add(parser, name, field)
     return detector
 

@@ -84,7 +84,8 @@ def train(
 
     Args:
         network: what is trained, in place; it ends on the CPU, in evaluation mode.
-        loss: a batch of images, float32 ``[n, C, H, W]``, to a scalar.
+        loss: a batch of images, float32 ``[n, C, H, W]``, to a scalar. What it draws from torch's CPU generator, with
+            ``torch.randn(…)`` and the like, depends on the seed and the number of the step alone.
         images: float32 ``[N, C, H, W]``.
         epochs: passes over the images; None: as many as make about 3,400 steps, since a small set needs more.
         batch_size: images a step; the last step of a pass takes what is left.
@@ -115,10 +116,12 @@ def train(
     history: list[float] = []
     state = _State(network, optimiser, schedule, order, history, checkpoint)
     state.restore(where)
-    with _Progress(title, epochs, len(data), done=len(history)) as progress:
-        for _ in range(len(history), epochs):
+    with _Progress(title, epochs, len(data), done=len(history)) as progress, torch.random.fork_rng(devices=[]):
+        for epoch in range(len(history), epochs):
             total = torch.zeros((), device=where)
-            for rows in torch.split(torch.randperm(len(data), generator=order).to(where), batch_size):
+            batches = torch.split(torch.randperm(len(data), generator=order).to(where), batch_size)
+            for step, rows in enumerate(batches, epoch * steps):
+                torch.default_generator.manual_seed(derive(seed, f"step {step}"))  # the loss may draw: see seeded
                 with torch.autocast(where.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
                     value = loss(data[rows])
                 optimiser.zero_grad(set_to_none=True)
@@ -208,8 +211,8 @@ class _State:
             "order": self.order.get_state(),
             "history": self.history,
         }
-        with replacing(self.path) as temporary:
-            torch.save(state, temporary)
+        with replacing(self.path) as temporary, temporary.open("wb") as file:  # torch takes no file named .name-x
+            torch.save(state, file)
         self.saved = time.monotonic()
 
 

@@ -13,13 +13,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from anomalist import datasets
 from anomalist.config import Config
+from anomalist.corruption import Corruption
 from anomalist.detector import Detector, Model, for_run, load
 from anomalist.environment import Stopwatch
 from anomalist.errors import InputError
@@ -29,7 +30,7 @@ from anomalist.images import Dataset
 from anomalist.tasks import Corrupted, OneClass, Split
 from anomalist.training import using_threads
 
-__all__ = ["FitFailed", "Row", "Trial", "run_together"]
+__all__ = ["FitFailed", "Row", "Trial", "check_unseen", "run_together"]
 
 _DIGITS = 16  # of a hash: 64 bits tell apart more trials than anyone will run
 
@@ -38,6 +39,22 @@ Row = dict[str, Any]
 
 class FitFailed(Exception):  # noqa: N818
     """The detector that several trials share could not be fitted."""
+
+
+def check_unseen(model: Detector, corruptions: Sequence[Corruption], allow_seen: bool) -> None:
+    """Raise InputError if a detector would be tested on what it learns from, unless that is allowed.
+
+    Args:
+        model: a detector; one that holds others speaks for them in its ``trained_on``.
+        corruptions: what test images suffer.
+        allow_seen: whether it may be tested on those all the same.
+    """
+    seen = [str(corruption) for corruption in corruptions if corruption.name in model.trained_on]
+    if seen and not allow_seen:
+        raise InputError(
+            f"{model.name} is trained on {', '.join(model.trained_on)}: a test on {seen[0]} says nothing of unseen "
+            "anomalies; test on another corruption, or set allow_seen"
+        )
 
 
 class Trial(Config):
@@ -53,6 +70,13 @@ class Trial(Config):
     device: Literal["cpu", "cuda"] = Field("cpu", description="where networks run")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="arithmetic of networks")
     threads: int = Field(1, ge=1, description="processor threads")
+    allow_seen: bool = Field(False, description="whether a detector may be tested on a corruption that it learns from")
+
+    @model_validator(mode="after")
+    def _unseen(self) -> Self:
+        if isinstance(self.task, Corrupted):
+            check_unseen(self.model, (self.task.corruption,), self.allow_seen)
+        return self
 
     @property
     def key(self) -> str:
@@ -66,7 +90,7 @@ class Trial(Config):
         task = {name: value for name, value in essence["task"].items() if name not in self.task.TEST_ONLY}
         if not self.task.contamination:
             task.pop("contaminant", None)
-        for judged_only in ("localize", "false_alarm_rate"):
+        for judged_only in ("localize", "false_alarm_rate", "allow_seen"):
             essence.pop(judged_only, None)
         return _hash({**essence, "task": task})
 
@@ -99,19 +123,20 @@ def run_together(trials: Sequence[Trial], models: Path | None = None) -> Iterato
             with watch("data"):
                 dataset = _dataset(first.task.dataset)
                 train, held_out = first.task.training(dataset, first.seed)
-            with watch("fit"):
-                detector = _fitted(first, train, models)
+            detector = _fitted(first, train, models, watch)
         except OSError:  # a full disk is no property of the trial
             raise
         except Exception as error:
             raise FitFailed(str(error) if isinstance(error, InputError) else repr(error)) from error
         judges: dict[tuple[int | None, float], Judge] = {}
         for trial in trials:
-            with watch("score"):
-                shared = (trial.task.test, trial.false_alarm_rate)
-                if shared not in judges:
-                    normal = trial.task.normal(dataset, trial.seed)
+            shared = (trial.task.test, trial.false_alarm_rate)
+            if shared not in judges:
+                normal = trial.task.normal(dataset, trial.seed)
+                with watch("score_normal"):
                     judges[shared] = Judge(detector, held_out, normal, trial.false_alarm_rate)
+                watch.seconds["normal_images"] = len(held_out) + len(normal)
+            with watch("score"):
                 row = _row(trial, judges[shared], dataset)
             yield row, watch.seconds
             watch = Stopwatch()
@@ -122,7 +147,10 @@ def _row(trial: Trial, judge: Judge, dataset: Dataset) -> Row:
     if len(anomalies) == 0:
         raise InputError("the task has no anomaly: nothing changed in any test image")
     _, metrics = judge.judge(anomalies, seed=trial.seed, localize=trial.localize)
-    facts: dict[str, Any] = {"normal": len(judge.normal), "anomalies": len(anomalies), "left_out": anomalies.left_out}
+    facts: dict[str, Any] = {"model": trial.model.spec}
+    facts |= {"normal": len(judge.normal), "anomalies": len(anomalies), "left_out": anomalies.left_out}
+    if trial.model.trained_on:  # whoever reads the row must know; those of other detectors stay as they were
+        facts["trained_on"] = " ".join(trial.model.trained_on)
     if isinstance(trial.task, Corrupted):
         height, width = anomalies.images.shape[2:]
         corruption = trial.task.corruption
@@ -145,18 +173,21 @@ def _changed_energy(anomalies: Split, normal: Split) -> float:
     return float(np.mean((anomalies.images - normal.images[twins]) ** 2, dtype=np.float64))
 
 
-def _fitted(trial: Trial, train: Split, models: Path | None) -> Detector:
+def _fitted(trial: Trial, train: Split, models: Path | None, watch: Stopwatch) -> Detector:
     """Return the fitted detector: from ``models`` if it is there and whole, else fitted now and put there."""
     detector = for_run(trial.model, trial)
     if models is None:
-        return detector.fit(train.images)
+        with watch("fit"):
+            return detector.fit(train.images)
     place = make_folder(models, "folder of models") / trial.fit_key
     try:
-        return load(place)
+        with watch("load"):
+            return load(place)
     except InputError:  # not there, or damaged
         shutil.rmtree(place, ignore_errors=True)
     checkpoint = models / f"{trial.fit_key}.checkpoint"
-    detector.fit(train.images, checkpoint=checkpoint)
+    with watch("fit"):
+        detector.fit(train.images, checkpoint=checkpoint)
     temporary = Path(tempfile.mkdtemp(dir=models, prefix=f".{trial.fit_key}-"))
     detector.save(temporary)
     try:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 from functools import cache
+from importlib.util import find_spec
 from typing import Literal, get_args, get_origin
 
 import numpy as np
@@ -16,8 +17,15 @@ from anomalist.training import using_threads
 from refusals import refused
 from toys import blobs
 
-NAMES = catalog.names("models")
-SMALL = {"width": 4, "bottleneck": 3, "epochs": 1, "batch_size": 64}  # those of them that a detector has
+NAMES = [name for name in catalog.names("models") if name != "pyod" or find_spec("pyod")]
+SMALL = {  # those of them that a detector has
+    "width": 4,
+    "bottleneck": 3,
+    "epochs": 1,
+    "batch_size": 64,
+    "trees": 20,
+    "members": ("autoencoder:width=4,bottleneck=3,epochs=1,batch_size=64", "lof", "pca"),
+}
 SIZES = [(1, 12, 12), (3, 33, 47), (1, 5, 6)]
 
 
@@ -90,7 +98,7 @@ def test_the_seed_decides_and_nothing_else(variant):
     other = small(variant[0], **dict(variant[1:]), seed=1).fit(blobs(150))
     assert same(fitted(variant).score(test), again.score(test))
     assert again.history == fitted(variant).history
-    assert not same(other.score(test), again.score(test))
+    assert same(other.score(test), again.score(test)) == again.deterministic  # it says so of itself, and is held to it
 
 
 @each_variant
@@ -343,7 +351,8 @@ def test_anomalies_score_higher_than_normal_images(variant):
         marked = normal.copy()
         marked[:, :, :3, :3] = 1
         pixel = detector.score(marked).pixel
-        assert pixel[:, :3, :3].mean() > 3 * pixel[:, 5:, 5:].mean()
+        inside, outside = pixel[:, :3, :3].reshape(100, -1, 1), pixel[:, 5:, 5:].reshape(100, 1, -1)
+        assert (inside > outside).mean() > 0.95  # whatever the scale of the map
 
 
 @each_name

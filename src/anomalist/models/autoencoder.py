@@ -3,34 +3,47 @@
 A network g(f(x)) with f: [C, H, W] -> [bottleneck] is trained on normal images to minimise |x - g(f(x))|^2
 (Hinton & Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 2006; for novelty
 detection: Japkowicz, Myers & Gluck, IJCAI 1995). The error map is the squared error of each pixel, averaged
-over channels, in squared units of the [0, 1] range; the image's score is the map's ``aggregation``. Where training
-images may hold anomalies, ``discard`` leaves the worst explained images of each batch out of its loss (trimmed
-loss: Shen & Sanghavi, "Learning with bad training data via iterative trimmed loss minimization", ICML 2019).
+over channels, in squared units of the [0, 1] range; the image's score is the map's ``aggregation``. Another ``loss``
+changes both what is minimised and the map; ``blurs`` changes the map alone. Where training images may hold
+anomalies, ``discard`` leaves the worst explained images of each batch out of its loss (trimmed loss: Shen & Sanghavi,
+"Learning with bad training data via iterative trimmed loss minimization", ICML 2019). With ``denoise`` the network
+gets x + sigma e, e standard normal, and still has to return x (Vincent, Larochelle, Bengio & Manzagol, "Extracting
+and composing robust features with denoising autoencoders", ICML 2008); images are scored without noise.
+
+The error says how far an image lies from what the decoder can draw, not whether its code f(x) is one that normal
+images have. ``score_by="latent"`` is the local outlier factor of the code among those of the training images.
+``score_by="joint"`` adds the logarithms of error and factor, each less its mean and over its standard deviation on a
+tenth of the training images, which neither the network nor the factor has learnt from. The map is always the error.
 """
 
 from __future__ import annotations
 
-import math
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 from scipy.special import expit
-from torch import Tensor, nn
+from torch import Tensor
 
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
+from anomalist.models._autoencoder_network import ConvNetwork, DenseNetwork, Network, initialise
+from anomalist.models._errors import Loss, error_maps, trimmed_loss
+from anomalist.models._latent import LatentDensity
+from anomalist.models._standard import Standard, hold_out
 from anomalist.training import apply_batched, resolve, seeded, train
 
 __all__ = ["Autoencoder"]
 
+_HELD_OUT = 0.1  # share of the training images that puts error and local outlier factor on one scale
+_DENSITY = "density."  # prefix of the arrays
+
 
 class Autoencoder(Detector):
-    """Reconstruct through a bottleneck; score by the squared error."""
+    """Reconstruct through a bottleneck; score by the error."""
 
     architecture: Literal["conv", "dense"] = Field(
         "conv", description="convolutional, or the classic small dense network (128 and 64 hidden units)"
@@ -48,13 +61,25 @@ class Autoencoder(Detector):
     aggregation: Literal["mean", "max", "top_1_percent"] = Field(
         "mean", description="how an error map becomes one score"
     )
+    loss: Loss = Field("mse", description="squared error, absolute error or 1 - SSIM: what is minimised, and the map")
+    denoise: float = Field(0.0, ge=0, description="sigma of the noise added to what the network sees in training")
+    blurs: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        (0.0,),
+        min_length=1,
+        description="sigmas in pixels under which image and reconstruction are compared, 0 for none",
+    )
+    score_by: Literal["error", "latent", "joint"] = Field(
+        "error", description="an image's score: its error, its code's local outlier factor, or both"
+    )
 
-    _network: _Network | None = PrivateAttr(None)
+    _network: Network | None = PrivateAttr(None)
+    _density: LatentDensity | None = PrivateAttr(None)
+    _standards: tuple[Standard, ...] = PrivateAttr(())  # of the logarithms of error and local outlier factor
     _history: list[float] = PrivateAttr(default_factory=list)
 
     @property
     def history(self) -> list[float]:
-        """The mean squared error of each epoch; empty before ``fit``."""
+        """The mean loss of each epoch; empty before ``fit``."""
         return list(self._history)
 
     def reconstruct(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -66,11 +91,27 @@ class Autoencoder(Detector):
         expit(logits, out=logits)  # not torch.sigmoid: see apply_batched
         return logits
 
+    def encode(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the codes, float32 ``[N, bottleneck]``, of images as ``score`` takes them."""
+        self.check_fitted(images)
+        assert self._network is not None
+        device, dtype = resolve(self.device, self.precision)
+        return apply_batched(self._network.to(device).encoder, images, device=device, dtype=dtype)
+
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
-        network = self._build()
+        network, held_out = self._build(), images
+        if self.score_by == "joint":
+            images, held_out = hold_out(images, _HELD_OUT, self.seed)
+
+        def loss(batch: Tensor) -> Tensor:
+            seen = batch
+            if self.denoise:  # drawn on the CPU: see train
+                seen = batch + self.denoise * torch.randn(batch.shape).to(batch.device)
+            return trimmed_loss(network(seen), batch, self.loss, self.discard)
+
         self._history = train(
             network,
-            lambda batch: _trimmed_error(network(batch), batch, self.discard),
+            loss,
             images,
             epochs=self.epochs,
             batch_size=self.batch_size,
@@ -82,103 +123,63 @@ class Autoencoder(Detector):
             checkpoint=checkpoint,
         )
         self._network = network
+        if self.score_by != "error":
+            self._density = LatentDensity.fit(self.encode(images))
+        if self.score_by == "joint":
+            error = heatmaps.aggregate(self._maps(held_out), self.aggregation)
+            self._standards = tuple(Standard.of(_log(part)) for part in (error, self._sparseness(held_out)))
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
-        error = self.reconstruct(images)
-        error -= images
-        error *= error
-        maps = error[:, 0] if error.shape[1] == 1 else error.mean(axis=1)
-        return Scores(heatmaps.aggregate(maps, self.aggregation), maps)
+        maps = self._maps(images)
+        if self.score_by == "latent":
+            return Scores(self._sparseness(images), maps)
+        error = heatmaps.aggregate(maps, self.aggregation)
+        if self.score_by == "error":
+            return Scores(error, maps)
+        of_error, of_sparseness = self._standards
+        both = of_error(_log(error)) + of_sparseness(_log(self._sparseness(images)))
+        return Scores(both.astype(np.float32), maps)
 
-    def _build(self) -> _Network:
+    def _maps(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        return error_maps(images, self.reconstruct(images), self.loss, self.blurs)
+
+    def _sparseness(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert self._density is not None
+        return self._density.score(self.encode(images))
+
+    def _build(self) -> Network:
         assert self._shape is not None
         with seeded(self.seed, "weights"):  # before the first weight is drawn
             if self.architecture == "dense":
-                network: _Network = _Dense(self._shape, self.bottleneck)
+                network: Network = DenseNetwork(self._shape, self.bottleneck)
             else:
-                network = _Conv(self._shape, self.bottleneck, self.width)
-            return network.apply(_initialise)
+                network = ConvNetwork(self._shape, self.bottleneck, self.width)
+            return network.apply(initialise)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         assert self._network is not None
-        weights = {name: value.cpu().numpy() for name, value in self._network.state_dict().items()}
-        return {**weights, "history": np.array(self._history)}
+        arrays = {name: value.cpu().numpy() for name, value in self._network.state_dict().items()}
+        if self._density is not None:
+            arrays |= {_DENSITY + name: value for name, value in self._density.arrays().items()}
+        if self._standards:
+            arrays["standards"] = np.array([[standard.mean, standard.scale] for standard in self._standards])
+        return {**arrays, "history": np.array(self._history)}
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._history = arrays.pop("history").tolist()
+        if self.score_by != "error":
+            kept = {name: arrays.pop(name) for name in [*arrays] if name.startswith(_DENSITY)}
+            kept = {name.removeprefix(_DENSITY): value for name, value in kept.items()}
+            self._density = LatentDensity.restore(kept, self.bottleneck)
+        if self.score_by == "joint":
+            of_error, of_sparseness = arrays.pop("standards").tolist()
+            self._standards = (Standard(*of_error), Standard(*of_sparseness))
         network = self._build()
         network.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
         self._network = network.eval()
 
 
-class _Network(nn.Module):
-    """An encoder and a decoder; the output lies in [0, 1]."""
-
-    encoder: nn.Module
-    decoder: nn.Module
-
-    def logits(self, images: Tensor) -> Tensor:
-        result: Tensor = self.decoder(self.encoder(images))
-        return result.view_as(images)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return torch.sigmoid(self.logits(images))
-
-
-class _Dense(_Network):
-    """C H W - 128 - 64 - bottleneck - 64 - 128 - C H W."""
-
-    def __init__(self, shape: tuple[int, int, int], bottleneck: int) -> None:
-        super().__init__()
-        sizes = [math.prod(shape), 128, 64, bottleneck]
-        self.encoder = nn.Sequential(nn.Flatten(), *_linear_stack(sizes))
-        self.decoder = nn.Sequential(*_linear_stack(sizes[::-1]))
-
-
-class _Conv(_Network):
-    """Strided 3 x 3 convolutions that halve the image until its shorter side is about 7, then one linear layer."""
-
-    def __init__(self, shape: tuple[int, int, int], bottleneck: int, width: int) -> None:
-        super().__init__()
-        c, h, w = shape
-        depth = max(1, round(math.log2(max(min(h, w) / 7, 1))))
-        channels = [c] + [width * 2**level for level in range(depth)]
-        sizes = [(-(-h // 2**level), -(-w // 2**level)) for level in range(depth + 1)]
-        flat = channels[-1] * math.prod(sizes[-1])
-        down: list[nn.Module] = []
-        up: list[nn.Module] = []
-        for level in range(depth):
-            down += [nn.Conv2d(channels[level], channels[level + 1], 3, 2, 1), nn.ReLU()]
-            (big_h, big_w), (small_h, small_w) = sizes[level], sizes[level + 1]
-            extra = (big_h - 2 * small_h + 1, big_w - 2 * small_w + 1)  # an odd side comes back odd
-            up[:0] = [nn.ReLU(), nn.ConvTranspose2d(channels[level + 1], channels[level], 3, 2, 1, extra)]
-        self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, bottleneck))
-        inner = (channels[-1], *sizes[-1])
-        self.decoder = nn.Sequential(nn.Linear(bottleneck, flat), nn.Unflatten(1, inner), *up)
-
-
-def _trimmed_error(restored: Tensor, images: Tensor, discard: float) -> Tensor:
-    """Return the mean squared error of a batch without the ``discard`` share of images where it is highest."""
-    kept = max(1, round(len(images) * (1 - discard)))
-    if kept == len(images):
-        return nn.functional.mse_loss(restored, images)
-    errors = nn.functional.mse_loss(restored, images, reduction="none").flatten(1).mean(1)
-    return errors.topk(kept, largest=False).values.mean()
-
-
-def _initialise(layer: nn.Module) -> None:
-    """Draw weights so that signals keep their size through ReLU layers (He et al., ICCV 2015).
-
-    torch's own default shrinks them, and training then starts with hundreds of steps on a plateau.
-    """
-    if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
-        assert layer.bias is not None
-        nn.init.zeros_(layer.bias)
-
-
-def _linear_stack(sizes: list[int]) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    for before, after in pairwise(sizes):
-        layers += [nn.Linear(before, after), nn.ReLU()]
-    return layers[:-1]
+def _log(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return logarithms: errors and local outlier factors have a long upper tail."""
+    logarithms: NDArray[np.float64] = np.log(np.maximum(values.astype(np.float64), 1e-12))
+    return logarithms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,47 @@ def points_table(points: Sequence[Point], axes: Sequence[str], metric: str, styl
     return tabulate(cells, head, tablefmt=style, disable_numparse=True)
 
 
+def standings_table(standings: Sequence[Any], column: str, costs: Mapping[str, Any], style: str = "github") -> str:
+    """Return a line a detector: its mean and its values in each column, in percent, and what it costs.
+
+    Args:
+        standings: what ``studies.leaderboard.leaderboard`` returned: ``model``, ``cells``, ``mean``.
+        column: the axis of the columns.
+        costs: what ``studies.leaderboard.costs`` returned, by model: ``fit``, ``rate``, ``threads``.
+        style: a format of tabulate.
+    """
+    columns = list(dict.fromkeys(value for one in standings for value in one.cells))
+    head = ["model", "mean, %", *(f"{column.rpartition('.')[2]} {value}" for value in columns), "fit, s", "images/s"]
+    lines = []
+    for one in standings:
+        cost = costs.get(one.model)
+        spent = ["-", "-"] if cost is None else [f"{cost.fit:,.1f}", f"{cost.rate:,.0f}"]
+        cells = [_percent(one.cells.get(value)) for value in columns]
+        lines.append([one.model, _percent(one.mean), *cells, *spent])
+    threads = sorted({cost.threads for cost in costs.values()})
+    note = f"Mean over seeds ± half of Student's 95 % interval. Costs on {' or '.join(map(str, threads))} thread(s)."
+    return tabulate(lines, head, tablefmt=style, disable_numparse=True) + f"\n\n{note}"
+
+
+def against_cost(standings: Sequence[Any], costs: Mapping[str, Any], metric: str) -> Figure:
+    """Draw each detector's mean against the seconds of its fit and against the images that it scores a second."""
+    figure = Figure(figsize=(8.5, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    drawn = [one for one in standings if one.mean and one.model in costs]
+    for number, one in enumerate(drawn):
+        colour, mark = PALETTE[number % len(PALETTE)], "osD^v"[number // len(PALETTE) % 5]
+        for axes, cost in ((left, costs[one.model].fit), (right, costs[one.model].rate)):
+            axes.plot(cost, one.mean["mean"], mark, color=colour, label=one.model)
+            if one.mean["low"] is not None:
+                axes.plot([cost, cost], [one.mean["low"], one.mean["high"]], color=colour)
+    left.set(xscale="log", xlabel="seconds of a fit", ylabel=f"mean {metric} (95 % interval)")
+    right.set(xscale="log", xlabel="images scored a second")
+    if drawn:
+        handles, labels = left.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", fontsize="x-small", ncols=2)
+    return figure
+
+
 def thresholds_table(fits: Sequence[Any], lines: Sequence[str], style: str = "github") -> str:
     """Return a line a threshold: the severity at which an AUROC is reached, and the change of pixels there.
 
@@ -132,6 +173,13 @@ def _name(point: Point, lines: Sequence[str]) -> str:
 
 def _short(value: Any) -> str:
     return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _percent(point: Point | None) -> str:
+    if point is None:
+        return "-"
+    spread = "" if point["low"] is None else f" ±{50 * (point['high'] - point['low']):.2f}"
+    return f"{100 * point['mean']:.2f}{spread}"
 
 
 def _interval(point: Point) -> str:

@@ -36,6 +36,9 @@ class Layout(Config):
     name: str = Field(description="the study's name")
     x: str = Field(description="the axis along the pictures, a column of the table")
     lines: tuple[str, ...] = Field((), description="the axes that tell lines apart")
+    columns: str | None = Field(
+        None, description="an axis whose values become columns of a leaderboard, which takes the place of the pictures"
+    )
     levels: tuple[float, ...] = Field((), description="AUROCs whose severities are looked for along x")
     claims: tuple[Claim, ...] = Field((), description="what is put to the test")
 

@@ -14,6 +14,7 @@ from anomalist.files import make_folder, replacing, write_json
 from anomalist.studies import tables
 from anomalist.studies.comparisons import compare, psychometrics, said
 from anomalist.studies.layout import Layout
+from anomalist.studies.leaderboard import costs, leaderboard
 from anomalist.studies.store import Store
 
 __all__ = ["is_current", "remake", "report"]
@@ -43,9 +44,15 @@ def report(layout: Layout, keys: Sequence[str], results: Path) -> None:
         tables.write(table, folder, layout.name)
     text = _head(layout, len(table), len(keys), failures)
     fits = psychometrics(table, layout.x, layout.lines, layout.levels) if layout.levels else []
+    cost = costs(store, keys) if layout.columns else {}
     for metric, (name, short) in METRICS.items():
         points = tables.points(table, layout.axes, metric)
         if not points:
+            continue
+        if layout.columns:
+            standings = leaderboard(table, layout.columns, metric)
+            text += ["", f"## {name}", "", pictures.standings_table(standings, layout.columns, cost)]
+            save(pictures.against_cost(standings, cost, name), plots / f"{layout.name}_{short}_vs_cost.png")
             continue
         curves = pictures.curves(points, layout.x, layout.lines, name, fits if metric == "auroc" else ())
         save(curves, plots / f"{layout.name}_vs_{short}.png")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import traceback
@@ -77,7 +78,7 @@ def run_trials(
         while jobs := _jobs(trials, store, results if shared else None):
             total = len({trial.key for trial in trials})
             try:
-                with _Progress(total, total - sum(len(job.trials) for job in jobs)) as progress:
+                with _Progress(jobs, total, workers or os.cpu_count() or 1) as progress:
                     for report in execute(_work, jobs, executor=executor, address=address, workers=workers):
                         _keep(report, store)
                         progress.advance(report)
@@ -147,16 +148,21 @@ def _one_driver(results: Path) -> FileLock:
 
 
 class _Progress:
-    """Trials done of total, failures, time left; a live line on a terminal, else a plain line now and then."""
+    """Trials done of total, failures, time left, what runs now: live on a terminal, else a plain line now and then."""
 
-    def __init__(self, total: int, done: int) -> None:
-        self.total, self.done, self.start_done, self.failed = total, done, done, 0
-        self.said = time.monotonic()
+    def __init__(self, jobs: Sequence[_Job], total: int, workers: int) -> None:
+        self.waiting = {
+            job.trials[0].key: f"{job.trials[0].model.spec}, seed {job.trials[0].seed}" for job in jobs
+        }  # in the order of their starts
+        self.job_of = {trial.key: job.trials[0].key for job in jobs for trial in job.trials}
+        self.total, self.workers, self.failed = total, workers, 0
+        self.done = self.start_done = total - len(self.job_of)
 
     def __enter__(self) -> _Progress:
-        self.start = time.monotonic()
+        self.start = self.said = time.monotonic()
         live = sys.stderr.isatty()
         self.bar = tqdm(total=self.total, initial=self.done, desc="trials", unit="trial", disable=not live)
+        self.bar.set_postfix_str(self._now())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -164,19 +170,20 @@ class _Progress:
 
     def advance(self, report: _Report) -> None:
         """Count a job's trials and say so."""
-        new = len(report.rows) + len(report.failures)
-        self.done += new
+        keys = [*(row["trial"] for row, _ in report.rows), *report.failures]
+        for key in keys:
+            self.waiting.pop(self.job_of[key], None)
+        self.done += len(keys)
         self.failed += len(report.failures)
-        last = report.rows[-1][0]["config"] if report.rows else None
-        what = "" if last is None else f"{last['model']['name']}, seed {last['seed']}"
-        self.bar.update(new)
-        self.bar.set_postfix_str(f"{self.failed} failed, {what}")
+        self.bar.update(len(keys))
+        self.bar.set_postfix_str(f"{self.failed} failed; {self._now()}")
         now = time.monotonic()
         if self.bar.disable and (now - self.said > 10 or self.done == self.total):
             self.said = now
             left = (now - self.start) / max(self.done - self.start_done, 1) * (self.total - self.done)
-            print(
-                f"trials: {self.done} of {self.total} done, {self.failed} failed, {left:.0f} s left ({what})",
-                file=sys.stderr,
-                flush=True,
-            )
+            said = f"trials: {self.done} of {self.total} done, {self.failed} failed, {left:.0f} s left; {self._now()}"
+            print(said, file=sys.stderr, flush=True)
+
+    def _now(self) -> str:
+        running = list(self.waiting.values())[: self.workers]
+        return f"now {' | '.join(running)}" if running else "nothing left to run"

@@ -41,6 +41,14 @@ class Store:
         path.replace(path.with_suffix(".damaged"))
         return None
 
+    def side(self, key: str) -> dict[str, Any]:
+        """Return a row's side file (times, machine, versions); empty where it is missing or damaged."""
+        try:
+            found: dict[str, Any] = json.loads((self.folder / f"{key}.run.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return found
+
     def failure(self, key: str) -> dict[str, Any] | None:
         """Return what is known of a trial that failed, or None."""
         try:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from anomalist.detector import SEEN
 from anomalist.files import make_folder, replacing
 from anomalist.metrics.comparison import mean_interval
 
-__all__ = ["flatten", "points", "write"]
+__all__ = ["averaged", "flatten", "model_label", "points", "write"]
 
 Flat = dict[str, Any]
 
@@ -24,10 +25,45 @@ def flatten(row: dict[str, Any]) -> Flat:
     for name, value in row["config"].items():
         inner = value.items() if isinstance(value, dict) else [("", value)]
         flat |= {f"{name}.{key}".rstrip("."): _plain(item) for key, item in inner}
-    flat |= row["facts"]
+    flat |= row["facts"] | {"model.name": model_label(row), "model": model_label(row, "model")}
     for name, found in row["metrics"].items():
         flat |= {name: found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
     return flat
+
+
+def model_label(row: dict[str, Any], fact: str | None = None) -> str:
+    """Return a row's detector as reports print it, see :attr:`anomalist.detector.Detector.label`.
+
+    Args:
+        row: a trial's row.
+        fact: ``"model"`` for its options beside its name.
+    """
+    name = row["facts"].get(fact) or row["config"]["model"]["name"]  # older rows lack the fact
+    return str(name) + SEEN * ("trained_on" in row["facts"])
+
+
+def averaged(table: Sequence[Flat], axis: str, keep: Sequence[str], metric: str) -> list[Flat]:
+    """Return the mean of a metric over the values of an axis, such as a seed's ten digits, as one row each.
+
+    Args:
+        table: flat rows.
+        axis: the column that is averaged over.
+        keep: the columns that tell rows apart.
+        metric: a column.
+
+    Returns:
+        rows of ``keep`` and ``metric``, for those groups that have all values of the axis.
+    """
+    values = {row.get(axis) for row in table}
+    groups: dict[tuple[Any, ...], dict[Any, float]] = {}
+    for row in table:
+        if row.get(metric) is not None:
+            groups.setdefault(tuple(row.get(name) for name in keep), {})[row.get(axis)] = float(row[metric])
+    return [
+        dict(zip(keep, key, strict=True)) | {metric: sum(found.values()) / len(found)}
+        for key, found in groups.items()
+        if set(found) == values
+    ]
 
 
 def points(table: Sequence[Flat], axes: Sequence[str], metric: str, confidence: float = 0.95) -> list[Flat]:

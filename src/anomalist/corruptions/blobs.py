@@ -1,0 +1,134 @@
+"""Irregular regions, cut out of smoothed noise, are erased, filled or pasted over: stains, gaps and scratches.
+
+Each image has a field of white noise smoothed by a Gaussian of standard deviation ``scale`` pixels (two for
+scratches). The ``ceil(area x H x W)`` pixels where it is highest are hit, as textures are laid on by DRAEM (Zavrtanik
+et al., ICCV 2021, there with Perlin noise): they never have a straight edge, and a larger area holds each smaller one.
+``fill="paste"`` takes the image's own content from elsewhere, as CutPaste does (Li et al., CVPR 2021).
+
+Strength: ``area`` = severity, the share of the image's pixels that are hit. Where the fill equals what was there, as
+black on black, nothing changes.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import ClassVar, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from anomalist.corruption import Corruption
+from anomalist.randomness import uniform
+
+__all__ = ["Blobs"]
+
+_Fill = Literal["black", "white", "grey", "noise", "paste"]
+_FILLS: tuple[_Fill, ...] = get_args(_Fill)
+_BLOCK = 1 << 16  # values that are worked on at once: their temporaries stay in the processor's cache
+_THIN = 8.0  # how many times longer than wide a scratch is, about
+_NEGATIVE = 0.25  # of the pasted copies are in negative: even an image of one pixel then has something to paste
+
+
+class Blobs(Corruption):
+    """Overwrite irregular regions that cover a share ``area`` of the image."""
+
+    physical: ClassVar[str] = "area"
+
+    area: float | None = Field(None, ge=0, le=1, description="share of the image's pixels that are hit")
+    scale: float = Field(2.0, gt=0, description="how coarse the regions are: the noise's smoothing, in pixels")
+    shape: Literal["spots", "scratches"] = Field("spots", description="roundish regions, or long thin bent ones")
+    fill: Literal["black", "white", "grey", "noise", "paste", "mixed"] = Field(
+        "black",
+        description="what fills a region: black, white, one grey an image, noise, the image's own content from "
+        "elsewhere, or 'mixed', one of these drawn for each image",
+    )
+    opacity: float = Field(
+        1.0, gt=0, le=1, description="least opacity of the fill: each image draws its own, log-uniform up to 1"
+    )
+
+    def change(
+        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Fill each image's own region."""
+        out = np.empty(images.shape, np.float32)
+        step = max(1, _BLOCK // images[0].size)
+        for first in range(0, len(images), step):
+            part = slice(first, first + step)
+            hit = self._region(images.shape[2:], strength, seed, index[part])
+            out[part] = np.where(hit[:, None], self._filling(images[part], seed, index[part]), images[part])
+        return out
+
+    def _region(self, shape: tuple[int, ...], area: float, seed: int, index: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return the pixels that are hit: bool ``[n, H, W]``, as many in each image."""
+        h, w = shape
+        field = _smooth((h, w), self.scale, seed, "blobs/shape", index)
+        if self.shape == "scratches":  # near the zero line of a second field, where the first one is high
+            field -= np.float32(_THIN) * np.abs(_smooth((h, w), self.scale, seed, "blobs/line", index))
+        place = h * w - math.ceil(round(area * h * w, 9))
+        lowest = np.partition(field.reshape(-1, h * w), place, axis=1)[:, place]
+        return field >= lowest[:, None, None]
+
+    def _filling(self, images: NDArray[np.float32], seed: int, index: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return what the regions show: float32 like ``images``."""
+        if self.fill == "mixed":
+            chosen = (uniform(seed, "blobs/fill", index, 1)[:, 0] * np.float32(len(_FILLS))).astype(np.int64)
+            filling = np.empty(images.shape, np.float32)
+            for number, fill in enumerate(_FILLS):
+                rows = np.flatnonzero(chosen == number)
+                filling[rows] = _fill(fill, images[rows], seed, index[rows])
+        else:
+            filling = _fill(self.fill, images, seed, index)
+        if self.opacity == 1:
+            return filling
+        opacity = np.float32(self.opacity) ** uniform(seed, "blobs/opacity", index, 1)[:, :, None, None]
+        return np.clip(images + opacity * (filling - images), 0, 1)
+
+
+def _smooth(
+    shape: tuple[int, int], scale: float, seed: int, purpose: str, index: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return white noise smoothed by a Gaussian; mean 0 and variance 1 everywhere, so every place is as likely."""
+    h, w = shape
+    noise = uniform(seed, purpose, index, h * w).reshape(-1, h, w)
+    noise -= np.float32(0.5)
+    noise *= np.float32(math.sqrt(12))
+    smooth: NDArray[np.float32] = (_gaussian(h, scale) @ noise @ _gaussian(w, scale).T).astype(np.float32, copy=False)
+    return smooth
+
+
+@lru_cache(maxsize=64)
+def _gaussian(length: int, scale: float) -> NDArray[np.float32]:
+    """Return the matrix that smooths along an axis; each row has length 1, so a variance of 1 stays 1."""
+    away = np.subtract.outer(np.arange(length), np.arange(length)) / scale
+    kernel: NDArray[np.float64] = np.exp(-0.5 * away**2)
+    kernel /= np.linalg.norm(kernel, axis=1, keepdims=True)
+    return kernel.astype(np.float32)
+
+
+def _fill(fill: _Fill, images: NDArray[np.float32], seed: int, index: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return what may be seen through the region: float32 like ``images``."""
+    if fill == "paste":
+        return _elsewhere(images, seed, index)
+    if fill == "noise":
+        return uniform(seed, "blobs/noise", index, math.prod(images.shape[1:])).reshape(images.shape)
+    if fill == "grey":
+        return np.broadcast_to(uniform(seed, "blobs/grey", index, 1)[:, :, None, None], images.shape)
+    return np.full_like(images, fill == "white")
+
+
+def _elsewhere(images: NDArray[np.float32], seed: int, index: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return each image shifted around its borders by a random step, flipped or not along each axis."""
+    draws = uniform(seed, "blobs/paste", index, 5)
+    rows, columns = (_walk(draws[:, 2 * axis : 2 * axis + 2], length) for axis, length in enumerate(images.shape[2:]))
+    copy = images[np.arange(len(images))[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+    copy = copy.transpose(0, 3, 1, 2)
+    return np.where((draws[:, 4] < _NEGATIVE)[:, None, None, None], 1 - copy, copy)
+
+
+def _walk(draws: NDArray[np.float32], length: int) -> NDArray[np.int64]:
+    """Return, for each image, where each position along an axis takes its content from."""
+    step = 1 + (draws[:, :1].astype(np.float64) * max(length - 1, 1)).astype(np.int64)
+    way = np.where(draws[:, 1:] < 0.5, 1, -1)
+    return (way * np.arange(length) + step) % length

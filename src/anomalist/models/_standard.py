@@ -1,0 +1,52 @@
+"""Standard: scores of unlike detectors on one scale, in units of the spread of held-out normal images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalist.randomness import generator
+
+__all__ = ["Standard", "hold_out"]
+
+
+@dataclass(frozen=True)
+class Standard:
+    """The mean and the standard deviation of held-out normal scores.
+
+    Where these do not vary (one image, or a constant score), the unit is their mean's size, or 1 if that is 0.
+    """
+
+    mean: float
+    scale: float
+
+    @classmethod
+    def of(cls, normal: NDArray[Any]) -> Self:
+        """Return the standard of normal scores of any shape."""
+        mean, scale = float(normal.mean(dtype=np.float64)), float(normal.std(dtype=np.float64))
+        return cls(mean, scale if scale > 1e-6 * abs(mean) else abs(mean) or 1.0)
+
+    def __call__(self, scores: NDArray[Any]) -> NDArray[np.float64]:
+        """Return (scores - mean) / scale, float64."""
+        return (scores.astype(np.float64) - self.mean) / self.scale
+
+
+def hold_out(images: NDArray[np.float32], share: float, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the images to learn from and those held out, drawn by ``seed``, both in their order.
+
+    At least one is held out and one is left; a single image is both.
+
+    Args:
+        images: float32 ``[N, C, H, W]``.
+        share: of the images held out, in (0, 1).
+        seed: of the draw.
+    """
+    n = len(images)
+    if n == 1:
+        return images, images
+    held = np.zeros(n, np.bool_)
+    held[generator(seed, "held out").permutation(n)[: min(n - 1, max(1, round(share * n)))]] = True
+    return images[~held], images[held]

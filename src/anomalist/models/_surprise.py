@@ -1,0 +1,174 @@
+"""Surprise: what a predicted distribution over bins of values says of the values that were seen."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.special import logsumexp
+
+__all__ = ["Surprise", "bin_edges", "bin_means", "combine", "features", "mean_value", "pixel_map", "surprise"]
+
+Array = NDArray[np.float32]
+
+_QUANTILES = _UNIFORM = 8
+_SAMPLE = 1_000_000  # values: enough to place the bins
+_LEAST = np.float32(1e-9)  # a tail below is taken for this: 20 nats
+_SQUARES, _LINE = (3, 5, 7), 7  # windows, sides in pixels
+_HARDNESS = 2.0  # of the soft maximum
+_AROUND = 2.0  # pixels
+_LEAST_WEIGHT = np.float32(0.01)  # nats
+_LEAST_SPREAD = 1e-3  # nats: of a feature that is the same for all normal images
+
+
+class Surprise(NamedTuple):
+    """Two measures of surprise and their means under the prediction; nats, float32 ``[n, scales, H, W]``.
+
+    A value in bin k has the surprise -log p_k and the tail surprise -log(2 min(P(< k) + p_k / 2, P(> k) + p_k / 2)):
+    a two-sided mid-p-value (Lancaster, JASA 1961), which does not mind how finely the likely values are divided.
+    """
+
+    log: Array
+    expected_log: Array  # the entropy
+    tail: Array
+    expected_tail: Array
+
+
+def bin_edges(images: Array) -> Array:
+    """Return the inner edges of the bins that values are sorted into, ascending, float32 ``[bins - 1]``.
+
+    Edges lie half-way between multiples of 1/255: eight uniform ones; around exactly 0 and exactly 1; after each of
+    eight quantiles of all values; and before a quantile that several share, which so has a bin of its own. A value v
+    lies in the bin ``searchsorted(edges, v)``.
+
+    Args:
+        images: float32 ``[N, C, H, W]`` in [0, 1].
+    """
+    levels = np.rint(np.quantile(_sample(images), (np.arange(_QUANTILES) + 0.5) / _QUANTILES) * 255)
+    values, counts = np.unique(levels, return_counts=True)
+    uniform = np.rint(np.arange(1, _UNIFORM) * 255 / _UNIFORM)
+    edges = np.concatenate([[0, 254], uniform, values, values[counts > 1] - 1]) + 0.5
+    return (np.unique(edges[(edges > 0) & (edges < 255)]) / 255).astype(np.float32)
+
+
+def bin_means(images: Array, edges: Array) -> Array:
+    """Return the mean value of each bin over ``images``, in [0, 1], float32 ``[bins]``; an empty bin's middle."""
+    sample = _sample(images)
+    bins = np.searchsorted(edges, sample)
+    counts = np.bincount(bins, minlength=len(edges) + 1)
+    totals = np.bincount(bins, sample, minlength=len(edges) + 1)
+    limits = np.concatenate([[0], edges, [1]])
+    middles = (limits[:-1] + limits[1:]) / 2
+    means: Array = np.where(counts > 0, totals / np.maximum(counts, 1), middles).astype(np.float32)
+    return means.clip(0, 1)
+
+
+def surprise(logits: Array, bins: NDArray[np.int64]) -> Surprise:
+    """Compare predictions with what was seen; channels are added up.
+
+    Args:
+        logits: float32 ``[n, scales, C, bins, H, W]``.
+        bins: int ``[n, C, H, W]``, the number of each value's bin.
+    """
+    chance, log = _normalised(logits)
+    index = np.broadcast_to(bins[:, None, :, None], (*log.shape[:3], 1, *log.shape[4:]))
+    tail = np.minimum(_up_to(chance), _up_to(chance[:, :, :, ::-1])[:, :, :, ::-1])
+    tail = np.log(np.clip(tail, _LEAST, 1, out=tail), out=tail)
+
+    def seen(values: Array) -> Array:
+        result: Array = -np.take_along_axis(values, index, axis=3).sum(axis=(2, 3))
+        return result
+
+    def expected(values: Array) -> Array:
+        result: Array = -(chance * values).sum(axis=3).sum(axis=2)
+        return result
+
+    return Surprise(seen(log), expected(log), seen(tail), expected(tail))
+
+
+def mean_value(logits: Array, means: Array) -> Array:
+    """Return the mean of each prediction, float32 ``[n, C, H, W]`` in [0, 1].
+
+    Args:
+        logits: float32 ``[n, C, bins, H, W]``.
+        means: float32 ``[bins]``, the mean of each bin.
+    """
+    chance, _ = _normalised(logits[:, None])
+    result: Array = (chance[:, 0] * means[:, None, None]).sum(axis=2)
+    return result.clip(0, 1)
+
+
+def pixel_map(found: Surprise) -> Array:
+    """Return the tail surprise, mean over scales, times its mean excess around each pixel, float32 ``[n, H, W]``.
+
+    Around: a Gaussian of sigma 2 pixels. The weight is at least 0.01 nats, so that the map is never negative, and a
+    surprise that stands alone still counts.
+    """
+    tail = found.tail.mean(axis=1)
+    excess = tail - found.expected_tail.mean(axis=1)
+    weight = np.maximum(gaussian_filter(excess, (0, _AROUND, _AROUND)), _LEAST_WEIGHT)
+    result: Array = tail * weight
+    return result
+
+
+def features(found: Surprise) -> Array:
+    """Return what an image is judged by, float32 ``[n, scales x 7]``.
+
+    Of each scale: the mean excess of the surprise over what is expected, and of the tail surprise the mean excess, the
+    mean of the highest 1 %, and the excess summed over the window where that sum is highest, for squares of three
+    sizes and for short lines of either direction.
+    """
+    n, scales, h, w = found.tail.shape
+    excess = found.tail - found.expected_tail
+    flat = found.tail.reshape(n, scales, h * w)
+    count = max(1, round(h * w / 100))
+    highest = np.sort(np.partition(flat, -count, axis=2)[:, :, -count:], axis=2)  # sorted: one order of summing
+    squares = [_highest_window(excess, side, side) for side in _SQUARES]
+    lines = np.maximum(_highest_window(excess, 1, _LINE), _highest_window(excess, _LINE, 1))
+    means = [(found.log - found.expected_log).mean(axis=(2, 3)), excess.mean(axis=(2, 3)), highest.mean(axis=2)]
+    return np.concatenate([*means, *squares, lines], axis=1)
+
+
+def combine(found: Array, mean: Array, spread: Array) -> Array:
+    """Return the soft maximum of standardised features z, log(sum exp(2 z)) / 2, float32 ``[n]``.
+
+    Args:
+        found: float32 ``[n, features]``.
+        mean: float32 ``[features]``, of normal images.
+        spread: float32 ``[features]``, their standard deviation.
+    """
+    standardised = (found.astype(np.float64) - mean) / np.maximum(spread, _LEAST_SPREAD)
+    score: Array = (logsumexp(_HARDNESS * standardised, axis=1) / _HARDNESS).astype(np.float32)
+    return score
+
+
+def _up_to(chance: Array) -> Array:
+    """Return 2 (P(< k) + p_k / 2) for each bin k along axis 3: a loop, since NumPy's cumsum is slow on inner axes."""
+    result = np.empty_like(chance)
+    below = np.zeros_like(chance[:, :, :, 0])  # twice the chance of lower bins
+    for k in range(chance.shape[3]):
+        np.add(below, chance[:, :, :, k], out=result[:, :, :, k])
+        np.add(result[:, :, :, k], chance[:, :, :, k], out=below)
+    return result
+
+
+def _highest_window(excess: Array, rows: int, columns: int) -> Array:
+    windows = uniform_filter(excess, (0, 0, rows, columns), mode="constant") * (rows * columns)
+    highest: Array = windows.max(axis=(2, 3))
+    return highest
+
+
+def _normalised(logits: Array) -> tuple[Array, Array]:
+    """Return chances and their logarithms; bins lie along axis 3."""
+    log = logits - logits.max(axis=3, keepdims=True)
+    chance = np.exp(log)
+    total = chance.sum(axis=3, keepdims=True)
+    chance /= total
+    log -= np.log(total)
+    return chance, log
+
+
+def _sample(images: Array) -> Array:
+    return images.ravel()[:: max(1, images.size // _SAMPLE)]

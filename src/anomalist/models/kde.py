@@ -1,0 +1,89 @@
+"""KDE: an image is as anomalous as the density of training images around it is low.
+
+Parzen's estimate with a Gaussian kernel ("On estimation of a probability density function and mode", Annals of
+Mathematical Statistics 1962). For training vectors x_1 … x_n of D values and the bandwidth h,
+
+    score(x) = -log( 1/n sum_i exp(-|x - x_i|^2 / 2h^2) / (2 pi h^2)^(D/2) ), in nats.
+
+The bandwidth is the one under which each training image is most likely given all others ("leave one out":
+Habbema, Hermans & van den Broek, COMPSTAT 1974). It solves h^2 = mean over i of sum_j w_ij |x_i - x_j|^2 / D, w_ij the
+kernels' shares at x_i, which is iterated (Leiva-Murillo & Artes-Rodriguez, "Algorithms for maximum-likelihood
+bandwidth selection in kernel density estimators", Pattern Recognition Letters 2012). Or it is Scott's rule,
+h = s n^(-1/(D + 4)), s the root mean square of the values' standard deviations (Scott, "Multivariate density
+estimation", 1992), which is far too wide where D is large.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PrivateAttr
+
+from anomalist.shallow import Shallow, batches, squared_distances, table
+
+__all__ = ["Kde"]
+
+_NARROWEST = 1e-3  # equal training images would have it at 0
+_JUDGED = 1_000  # training images, evenly spaced, that the bandwidth is judged on
+
+
+class Kde(Shallow):
+    """Score by the negative log density."""
+
+    rule: Literal["leave_one_out", "scott"] = Field("leave_one_out", description="how the bandwidth is chosen")
+    bandwidth: float | None = Field(
+        None, ge=_NARROWEST, description="the kernel's width, in units of pixel values; else by rule"
+    )
+
+    _table: NDArray[np.float32] | None = PrivateAttr(None)
+    _width: float = PrivateAttr(0.0)
+
+    def _learn(self, vectors: NDArray[np.float32]) -> None:
+        self._table = vectors
+        n, size = vectors.shape
+        spread = math.sqrt(float(vectors.var(axis=0, dtype=np.float64).mean()))
+        width = max(spread * n ** (-1 / (size + 4)), _NARROWEST)
+        if self.bandwidth is None and self.rule == "leave_one_out" and n > 1:
+            width = _leave_one_out(vectors, width)
+        self._width = self.bandwidth or width
+
+    def _measure(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        assert self._table is not None
+        n, size = self._table.shape
+        exponent = squared_distances(vectors, self._table)
+        exponent /= -2 * self._width**2
+        top = exponent.max(axis=1)
+        exponent -= top[:, None]
+        total = np.exp(exponent, out=exponent).sum(axis=1)
+        density: NDArray[np.float64] = np.log(total) + top - size / 2 * math.log(2 * math.pi * self._width**2)
+        return math.log(n) - density
+
+    def _learnt(self) -> dict[str, NDArray[Any]]:
+        assert self._table is not None
+        return {"table": self._table, "width": np.array([self._width])}
+
+    def _recall(self, arrays: dict[str, NDArray[Any]], width: int) -> None:
+        self._table, self._width = table(arrays, width), arrays["width"].item()
+
+
+def _leave_one_out(vectors: NDArray[np.float32], width: float) -> float:
+    """Return the bandwidth of the highest leave-one-out likelihood, from the first guess ``width``."""
+    n, size = vectors.shape
+    judged = np.unique(np.linspace(0, n - 1, min(n, _JUDGED)).astype(np.int64))
+    for _ in range(100):
+        total = 0.0
+        for rows in batches(len(judged)):
+            chosen = judged[rows]
+            squared = squared_distances(vectors[chosen], vectors)
+            squared[np.arange(len(chosen)), chosen] = np.inf  # itself left out
+            closest = squared.min(axis=1, keepdims=True)
+            share = np.exp((closest - squared) / (2 * width**2))
+            squared[np.arange(len(chosen)), chosen] = 0
+            total += float(((share * squared).sum(axis=1) / share.sum(axis=1)).sum())
+        before, width = width, max(math.sqrt(total / len(judged) / size), _NARROWEST)
+        if abs(width - before) < 1e-4 * before:
+            break
+    return width

@@ -1,0 +1,43 @@
+"""kNN: an image is as anomalous as its nearest training images are far away.
+
+Score = mean of the Euclidean distances to the k nearest training images (Angiulli & Pizzuti, "Fast outlier
+detection in high dimensional spaces", PKDD 2002), or the k-th of them (Ramaswamy, Rastogi & Shim, "Efficient
+algorithms for mining outliers from large data sets", SIGMOD 2000). An image that is among the training images is
+its own neighbour when it is scored.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PrivateAttr
+
+from anomalist.shallow import Shallow, nearest, table
+
+__all__ = ["Knn"]
+
+
+class Knn(Shallow):
+    """Score by the distance to the nearest training images."""
+
+    k: int = Field(5, ge=1, description="nearest training images looked at; all, if there are fewer")
+    distance: Literal["mean", "kth"] = Field("mean", description="mean of their distances, or the farthest one's")
+
+    _table: NDArray[np.float32] | None = PrivateAttr(None)
+
+    def _learn(self, vectors: NDArray[np.float32]) -> None:
+        self._table = vectors
+
+    def _measure(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        assert self._table is not None
+        distances, _ = nearest(vectors, self._table, min(self.k, len(self._table)))
+        return distances.mean(axis=1) if self.distance == "mean" else distances[:, -1]
+
+    def _learnt(self) -> dict[str, NDArray[Any]]:
+        assert self._table is not None
+        return {"table": self._table}
+
+    def _recall(self, arrays: dict[str, NDArray[Any]], width: int) -> None:
+        self._table = table(arrays, width)

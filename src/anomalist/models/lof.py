@@ -1,0 +1,71 @@
+"""LOF: an image is anomalous where training images are sparser around it than around its neighbours.
+
+Local outlier factor (Breunig, Kriegel, Ng & Sander, "LOF: identifying density-based local outliers", SIGMOD 2000)
+of a new image x among the training images. With N(x) its k nearest training images and kd(o) the distance of o to
+its own k-th neighbour:
+
+    reach(x, o) = max(d(x, o), kd(o))
+    lrd(x) = 1 / mean of reach(x, o) over o in N(x)        local reachability density
+    LOF(x) = mean of lrd(o) over o in N(x) / lrd(x)
+
+About 1 among training images, higher for anomalies. 1e-10 is added to the mean reach, as scikit-learn does, so that
+many equal training images have a finite density.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PrivateAttr
+
+from anomalist.shallow import Shallow, batches, nearest, table
+
+__all__ = ["Lof"]
+
+
+class Lof(Shallow):
+    """Score by the local outlier factor."""
+
+    k: int = Field(20, ge=1, description="nearest training images that make up a neighbourhood")
+
+    _table: NDArray[np.float32] | None = PrivateAttr(None)
+    _reach: NDArray[np.float64] | None = PrivateAttr(None)  # [N], distance of each to its k-th neighbour
+    _density: NDArray[np.float64] | None = PrivateAttr(None)  # [N], local reachability density of each
+
+    def _learn(self, vectors: NDArray[np.float32]) -> None:
+        n = len(vectors)
+        count = min(self.k, n - 1)
+        distances, index = np.zeros((n, max(count, 1))), np.zeros((n, max(count, 1)), np.int64)
+        if count:  # a single image has no neighbour but itself
+            for rows in batches(n):
+                distances[rows], index[rows] = nearest(vectors[rows], vectors, count, first=rows.start)
+        self._table, self._reach = vectors, distances[:, -1]
+        self._density = _density(distances, self._reach[index])
+
+    def _measure(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        assert self._table is not None
+        assert self._reach is not None
+        assert self._density is not None
+        count = max(1, min(self.k, len(self._table) - 1))
+        distances, index = nearest(vectors, self._table, count)
+        factor: NDArray[np.float64] = self._density[index].mean(axis=1) / _density(distances, self._reach[index])
+        return factor
+
+    def _learnt(self) -> dict[str, NDArray[Any]]:
+        assert self._table is not None
+        assert self._reach is not None
+        assert self._density is not None
+        return {"table": self._table, "reach": self._reach, "density": self._density}
+
+    def _recall(self, arrays: dict[str, NDArray[Any]], width: int) -> None:
+        self._table, self._reach, self._density = table(arrays, width), arrays["reach"], arrays["density"]
+        if not self._reach.shape == self._density.shape == (len(self._table),):
+            raise ValueError("one reach and one density a training image")
+
+
+def _density(distances: NDArray[np.float64], reach: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return local reachability densities ``[n]`` from distances and the neighbours' own reach, both ``[n, k]``."""
+    density: NDArray[np.float64] = 1 / (np.maximum(distances, reach).mean(axis=1) + 1e-10)
+    return density

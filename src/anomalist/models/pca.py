@@ -1,0 +1,80 @@
+"""PCA: an image is as anomalous as its reconstruction from a few principal components is wrong.
+
+Jackson & Mudholkar, "Control procedures for residuals associated with principal component analysis",
+Technometrics 1979 (their Q statistic). With the mean m and the first components V of the training images,
+x' = m + V V^T (x - m). The error map is (x - x')^2 of each pixel, averaged over channels, in squared units of the
+[0, 1] range; the image's score is the map's ``aggregation``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PrivateAttr
+
+from anomalist import heatmaps
+from anomalist.detector import Scores
+from anomalist.shallow import Basis, Shallow, batches
+
+__all__ = ["Pca"]
+
+
+class Pca(Shallow):
+    """Score by the squared error outside of the kept components.
+
+    Where images are deskewed there is no map and no reconstruction: their pixels are no longer the image's.
+    """
+
+    components: int | None = Field(
+        None, ge=1, description="principal components kept; by default as many as hold `variance`"
+    )
+    variance: float = Field(0.95, gt=0, lt=1, description="share of the variance that the kept components hold")
+    aggregation: Literal["mean", "max", "top_1_percent"] = Field(
+        "mean", description="how an error map becomes one score"
+    )
+
+    _kept: Basis | None = PrivateAttr(None)
+
+    def reconstruct(self, images: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Return the reconstructions of blurred images, float32 ``[N, C, H, W]`` in [0, 1]; None if deskewed."""
+        self.check_fitted(images)
+        if self.deskew:
+            return None
+        parts = [self._restored(self.vectors(images[rows])) for rows in batches(len(images))]
+        return np.clip(np.concatenate(parts), 0, 1).astype(np.float32).reshape(images.shape)
+
+    def _reduction(self, pixels: NDArray[np.float32]) -> Basis | None:
+        return None  # its components are for measuring pixels, not in place of them
+
+    def _learn(self, vectors: NDArray[np.float32]) -> None:
+        self._kept = Basis.fit(vectors, self.components, self.variance)
+
+    def _measure(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        return heatmaps.aggregate(self._maps(vectors), self.aggregation).astype(np.float64)
+
+    def _score(self, images: NDArray[np.float32]) -> Scores:
+        if self.deskew:
+            return super()._score(images)
+        maps = np.concatenate([self._maps(self.vectors(images[rows])) for rows in batches(len(images))])
+        return Scores(heatmaps.aggregate(maps, self.aggregation), maps)
+
+    def _maps(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert self._shape is not None
+        error = (vectors - self._restored(vectors)) ** 2
+        maps: NDArray[np.float32] = error.reshape(-1, *self._shape).mean(axis=1).astype(np.float32)
+        return maps
+
+    def _restored(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        assert self._kept is not None
+        return self._kept.restore(self._kept.project(vectors))
+
+    def _learnt(self) -> dict[str, NDArray[Any]]:
+        assert self._kept is not None
+        return {"kept_mean": self._kept.mean, "kept_axes": self._kept.axes}
+
+    def _recall(self, arrays: dict[str, NDArray[Any]], width: int) -> None:
+        self._kept = Basis(arrays["kept_mean"], arrays["kept_axes"])
+        if self._kept.mean.shape != (width,) or self._kept.axes.shape[:1] != (width,):
+            raise ValueError(f"components of {width} values, got {list(self._kept.axes.shape)}")

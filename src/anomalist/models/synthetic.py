@@ -1,0 +1,167 @@
+"""Synthetic: a network trained to find defects that were made by hand in normal images; its map is where it sees one.
+
+Normal images get synthetic defects, and a small U-Net learns which pixels were changed, and whether any was (in the
+spirit of DRAEM: Zavrtanik, Kristan & Skocaj, ICCV 2021, without its reconstruction; and of CutPaste: Li et al., CVPR
+2021). With p_i its probability that pixel i is defective and q that the image is, it minimises
+
+    mean_i H(m_i, p_i) + image_weight H(max_i m_i, q),    H(m, p) = -m log p - (1 - m) log(1 - p),
+
+m the mask of the changed pixels. The map is the surprise of a pixel if all is well, -log(1 - p_i) in nats, at least 0
+and never saturated; the image's score is -log(1 - q), or the map's ``aggregation``.
+
+Unlike other detectors it has seen anomalies, if only made ones: ``trained_on`` names them, and a trial or a baseline
+that would test on one of these is refused unless it says ``allow_seen``. The standard defects are irregular regions
+and bent scratches: no squares, no rows or columns, no single pixels and no noise over a whole image.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, PlainSerializer, PlainValidator, PrivateAttr, model_validator
+from torch import Tensor, nn
+
+from anomalist import heatmaps
+from anomalist.corruption import Corruption, parse
+from anomalist.detector import Detector, Scores
+from anomalist.errors import InputError
+from anomalist.models._unet import UNet
+from anomalist.training import apply_batched, resolve, seeded, train
+
+__all__ = ["DEFECTS", "Synthetic"]
+
+DEFECTS = tuple(
+    parse(f"blobs:{spec}")
+    for spec in (
+        "scale=1",
+        "scale=2",
+        "scale=3",
+        "scale=4,shape=scratches",
+        "scale=8,shape=scratches",
+        "scale=2,fill=mixed",
+        "scale=6,fill=mixed,shape=scratches",
+        "scale=1,fill=noise,opacity=0.05",
+    )
+)
+_GROUP = 8  # images of a batch that share a defect and its severity
+
+
+class Synthetic(Detector):
+    """Learn to find synthetic defects; score by how sure the network is of one."""
+
+    defects: tuple[Annotated[Corruption, PlainValidator(parse), PlainSerializer(str, return_type=str)], ...] = Field(
+        DEFECTS,
+        min_length=1,
+        description="corruptions to learn from, each at random severities unless it has a strength of its own",
+    )
+    clean: float = Field(0.15, ge=0, lt=1, description="share of the training images that are left clean")
+    least: float = Field(0.005, gt=0, le=1, description="least severity of a defect; drawn log-uniform")
+    most: float = Field(0.25, gt=0, le=1, description="highest severity of a defect")
+    width: int = Field(32, ge=1, description="channels of the network's first layer; doubled at each halving")
+    epochs: int | None = Field(
+        None, ge=1, description="passes over the training images; by default as many as make about 3,400 steps"
+    )
+    batch_size: int = Field(64, ge=1, description="images a training step")
+    learning_rate: float = Field(3e-3, gt=0, description="peak of the one-cycle schedule")
+    image_weight: float = Field(0.3, ge=0, description="weight of the image's cross-entropy beside the pixels'")
+    aggregation: Literal["learnt", "mean", "max", "top_1_percent"] = Field(
+        "learnt", description="an image's score: the network's own answer, or what is made of the map"
+    )
+
+    _network: UNet | None = PrivateAttr(None)
+    _history: list[float] = PrivateAttr(default_factory=list)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.least > self.most:
+            raise InputError(f"synthetic.least: at most synthetic.most = {self.most:g}, got {self.least:g}")
+        return self
+
+    @property
+    def history(self) -> list[float]:
+        """The mean loss of each epoch, in nats; empty before ``fit``."""
+        return list(self._history)
+
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """The names of the corruptions that it learns from."""
+        return tuple(sorted({defect.name for defect in self.defects}))
+
+    def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
+        network = self._build()
+
+        def loss(batch: Tensor) -> Tensor:
+            spoilt, masks = self._spoil(batch.cpu().numpy())
+            logits = network(torch.from_numpy(spoilt).to(batch.device))
+            targets = torch.from_numpy(masks).to(batch.device, logits.dtype).flatten(1)
+            image = nn.functional.binary_cross_entropy_with_logits(logits[:, 0], targets.amax(1))
+            return nn.functional.binary_cross_entropy_with_logits(logits[:, 1:], targets) + self.image_weight * image
+
+        self._history = train(
+            network,
+            loss,
+            images,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            seed=self.seed,
+            device=self.device,
+            precision=self.precision,
+            title=f"training {self.name}",
+            checkpoint=checkpoint,
+        )
+        self._network = network
+
+    def _spoil(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return the images with defects in most of them, and the changed pixels; draws from torch's generator.
+
+        ``training.train`` sets that generator for each step, so a training that is taken up again draws the same.
+        """
+        n, _, h, w = images.shape
+        spoilt, masks = images.copy(), np.zeros((n, h, w), np.bool_)
+        hit = np.flatnonzero(torch.rand(n).numpy() >= self.clean)
+        for first in range(0, len(hit), _GROUP):
+            rows = hit[first : first + _GROUP]
+            draw, kind = torch.rand((), dtype=torch.float64).item(), int(torch.randint(len(self.defects), ()))
+            severity = self.least * (self.most / self.least) ** draw
+            result = _at(self.defects[kind], severity)(images[rows], seed=int(torch.randint(2**62, ())))
+            spoilt[rows], masks[rows] = result
+        return spoilt, masks
+
+    def _score(self, images: NDArray[np.float32]) -> Scores:
+        assert self._network is not None
+        device, dtype = resolve(self.device, self.precision)
+        logits = apply_batched(self._network.to(device), images, device=device, dtype=dtype)
+        surprise = np.logaddexp(np.float32(0), logits)  # -log(1 - p); not in torch: see apply_batched
+        maps = np.ascontiguousarray(surprise[:, 1:]).reshape(len(images), *images.shape[2:])
+        if self.aggregation == "learnt":
+            return Scores(surprise[:, 0].copy(), maps)
+        return Scores(heatmaps.aggregate(maps, self.aggregation), maps)
+
+    def _build(self) -> UNet:
+        assert self._shape is not None
+        with seeded(self.seed, "weights"):  # before the first weight is drawn
+            return UNet(self._shape[0], self.width)
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        assert self._network is not None
+        weights = {name: value.cpu().numpy() for name, value in self._network.state_dict().items()}
+        return {**weights, "history": np.array(self._history), "shape": np.array(self._shape)}
+
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._history = arrays.pop("history").tolist()
+        if (fitted_on := tuple(arrays.pop("shape").tolist())) != self._shape:  # the weights fit any
+            raise ValueError(f"its weights were fitted on images {list(fitted_on)}")
+        network = self._build()
+        network.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+        self._network = network.eval()
+
+
+def _at(defect: Corruption, severity: float) -> Corruption:
+    """Return the defect at a severity, unless it has a strength of its own."""
+    given = defect.severity is not None or getattr(defect, defect.physical) is not None
+    return defect if given else defect.model_copy(update={"severity": severity})

@@ -1,0 +1,42 @@
+"""Blind spot: what does each detector not see? Trained on clean digits, tested on things added and things missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anomalist.studies.grid import grid
+from anomalist.studies.layout import Layout
+from anomalist.studies.protocol import Size
+from anomalist.studies.study import Study
+from anomalist.trial import Trial
+
+__all__ = ["study"]
+
+MODELS: tuple[str, ...] = ("autoencoder", "pca", "inpainting", "synthetic")
+CORRUPTIONS = (
+    *(f"gaussian_noise:sigma={sigma}" for sigma in (0.3, 0.1, 0.05)),
+    *(f"pixel_dropout:probability={share}" for share in (0.3, 0.1, 0.05)),
+    "stripes:lines=1,value=white",
+    "stripes:lines=1,value=black",
+    *(f"patch_occlusion:side={side},margin=4" for side in (8, 5, 4)),
+)
+SEEDS: dict[Size, int] = {"quick": 1, "default": 3, "full": 10}
+SIZES: dict[Size, dict[str, int]] = {
+    "quick": {"train": 2_000, "calibration": 500, "test": 200},
+    "default": {"calibration": 6_000, "test": 2_000},  # 54,000 training images
+    "full": {"calibration": 6_000},
+}
+
+
+def study(size: Size = "default", seeds: int | None = None, models: Sequence[str] = ()) -> Study:
+    """Return the study: every detector on every corruption; images in which nothing changed are left out.
+
+    Args:
+        size: ``"quick"``: few images; ``"full"``: all test images and ten seeds.
+        seeds: how many; None: the size's own number.
+        models: detectors as ``name:option=value,…``; by default one of each kind that has a map.
+    """
+    base = Trial(task={"kind": "corrupted", **SIZES[size]})
+    axes = {"model": models or MODELS, "task.corruption": CORRUPTIONS}
+    layout = Layout(name="blind_spot", x="model", lines=("task.corruption",), columns="task.corruption")
+    return Study(layout, grid(base, axes, seeds or SEEDS[size]))

@@ -1,0 +1,82 @@
+"""Leaderboard: detectors side by side: a row a detector, a column a task, the mean of all, and what each costs."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from anomalist.studies.store import Store
+from anomalist.studies.tables import Flat, averaged, model_label, points
+
+__all__ = ["Cost", "Standing", "costs", "leaderboard"]
+
+
+class Standing(NamedTuple):
+    """A detector's place.
+
+    Attributes:
+        model: the detector.
+        cells: its points by column, as :func:`anomalist.studies.tables.points` returns them; none where nothing is run.
+        mean: the point of its means over all columns, seed by seed; None unless some seed has them all.
+    """
+
+    model: str
+    cells: dict[Any, Flat]
+    mean: Flat | None
+
+
+class Cost(NamedTuple):
+    """What a detector takes, medians over its fits.
+
+    Attributes:
+        fit: seconds of a fit.
+        rate: images scored a second.
+        threads: processor threads that it had.
+    """
+
+    fit: float
+    rate: float
+    threads: int
+
+
+def leaderboard(table: Sequence[Flat], column: str, metric: str) -> list[Standing]:
+    """Return the detectors' standings, the best mean first, those without one last.
+
+    Args:
+        table: flat rows with ``model`` and ``seed``.
+        column: the axis whose values are the columns.
+        metric: the column of values.
+    """
+    cells: dict[str, dict[Any, Flat]] = defaultdict(dict)
+    for point in points(table, ("model", column), metric):
+        cells[point["model"]][point[column]] = point
+    means = {
+        point["model"]: point
+        for point in points(averaged(table, column, ("model", "seed"), metric), ("model",), metric)
+    }
+    standings = [Standing(model, found, means.get(model)) for model, found in cells.items()]
+    return sorted(standings, key=lambda one: -one.mean["mean"] if one.mean else 1)
+
+
+def costs(store: Store, keys: Sequence[str]) -> dict[str, Cost]:
+    """Return each detector's cost, from the side files of those of its trials that fitted and first scored.
+
+    Args:
+        store: of the study.
+        keys: the names of its trials.
+    """
+    fits, rates, threads = defaultdict(list), defaultdict(list), {}
+    for key in keys:
+        row, seconds = store.row(key), store.side(key).get("seconds", {})
+        if row is None or "score_normal" not in seconds:
+            continue
+        model = model_label(row, "model")
+        rates[model].append(seconds["normal_images"] / max(seconds["score_normal"], 1e-9))
+        threads[model] = int(row["config"]["threads"])
+        if "fit" in seconds:
+            fits[model].append(seconds["fit"])
+    return {
+        model: Cost(statistics.median(fits[model]), statistics.median(rates[model]), threads[model]) for model in fits
+    }

@@ -1,0 +1,91 @@
+"""Leaderboards: a row a detector, means only over what all have, costs from the trials that fitted."""
+
+import pytest
+from small import BASE
+
+from anomalist import cli
+from anomalist.detector import parse
+from anomalist.reports.studies import against_cost, standings_table
+from anomalist.studies.grid import grid
+from anomalist.studies.leaderboard import Cost, costs, leaderboard
+from anomalist.studies.runner import run_trials
+from anomalist.studies.store import Store
+from anomalist.studies.tables import averaged
+
+TABLE = [
+    {"model": model, "seed": seed, "digit": digit, "auroc": base + 0.01 * seed + 0.1 * digit}
+    for model, base in (("fair", 0.6), ("good", 0.7))
+    for seed in range(3)
+    for digit in (0, 1)
+]
+ONE_MISSING = [row for row in TABLE if (row["model"], row["seed"], row["digit"]) != ("good", 2, 1)]
+
+
+def test_a_seeds_mean_is_over_all_columns_or_not_at_all():
+    found = averaged(ONE_MISSING, "digit", ("model", "seed"), "auroc")
+    assert [(row["model"], row["seed"]) for row in found] == [
+        ("fair", 0),
+        ("fair", 1),
+        ("fair", 2),
+        ("good", 0),
+        ("good", 1),
+    ]
+    assert found[0]["auroc"] == pytest.approx(0.65)
+
+
+def test_the_best_mean_comes_first():
+    first, second = leaderboard(TABLE, "digit", "auroc")
+    assert (first.model, second.model) == ("good", "fair")
+    assert first.mean["mean"] == pytest.approx(0.76)
+    assert first.mean["n"] == 3
+    assert first.cells[1]["mean"] == pytest.approx(0.81)
+
+
+def test_what_is_not_run_leaves_a_gap_and_goes_last():
+    partly = [*TABLE, {"model": "new", "seed": 0, "digit": 1, "auroc": 0.99}]
+    standings = leaderboard(partly, "digit", "auroc")
+    assert standings[-1].model == "new"
+    assert standings[-1].mean is None
+    text = standings_table(standings, "digit", {"good": Cost(12.0, 3_456.0, 1)})
+    assert "| good    | 76.00 ±2.48 | 71.00 ±2.48 | 81.00 ±2.48 | 12.0     | 3,456      |" in text
+    assert next(line for line in text.splitlines() if "| new" in line).split("|")[2:4] == [
+        " -           ",
+        " -           ",
+    ]
+    figure = against_cost(standings, {"good": Cost(12.0, 3_456.0, 1)}, "AUROC")
+    assert [len(axes.lines) for axes in figure.axes] == [2, 2]
+
+
+def test_costs_are_those_of_the_trials_that_fitted(tmp_path):
+    trials = grid(BASE, {"model": ["pca", "autoencoder:epochs=2"], "task.corruption": ["stripes", "gaussian_noise"]}, 1)
+    assert run_trials(trials, tmp_path, workers=1) == {}
+    keys = [trial.key for trial in trials]
+    found = costs(Store(tmp_path / "trials"), keys)
+    assert set(found) == {"pca", "autoencoder:epochs=2"}
+    assert found["pca"].fit < found["autoencoder:epochs=2"].fit
+    assert all(cost.rate > 10 and cost.threads == 1 for cost in found.values())
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["autoencoder", "autoencoder:bottleneck=8", "lof:blur=1.0,deskew=True", "ensemble:members=(lof:blur=1.0,k=5);pca"],
+)
+def test_a_detectors_text_reads_back(spec):
+    assert parse(spec).spec == spec
+    assert parse(parse(spec).spec) == parse(spec)
+
+
+@pytest.mark.slow
+def test_the_command_compares_the_detectors_that_it_is_given(tmp_path, capsys):
+    words = ["study", "one_class", "--quick", "--models", "pca", "lof:blur=1", "--workers", "1"]
+    assert cli.main([*words, "--results", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "6 of 6 trials are finished." in said
+    assert "normal_classes 8" in said
+    assert "lof:blur=1.0" in said
+    assert (tmp_path / "plots" / "one_class_auc_vs_cost.png").is_file()
+
+
+def test_models_are_for_the_studies_that_compare_them(tmp_path, capsys):
+    assert cli.main(["study", "bottleneck", "--models", "pca", "--results", str(tmp_path)]) == 2
+    assert "--models belongs to one_class, blind_spot" in capsys.readouterr().err
