@@ -9,12 +9,13 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_origin
 
 from anomalist.errors import InputError, unknown
 
-__all__ = ["build", "describe", "find_class", "find_module", "lazy_class", "names"]
+__all__ = ["build", "describe", "find_class", "find_module", "lazy_class", "names", "spell"]
 
 KINDS = {"datasets": "data set", "corruptions": "corruption", "models": "model"}
 
@@ -77,6 +78,22 @@ def build(package: str, given: str | dict[str, Any]) -> Any:
         if isinstance(value, str) and field is not None and get_origin(field.annotation) is tuple:
             options[key] = [part.removeprefix("(").removesuffix(")") for part in _split(value, ";")]
     return found(**options)
+
+
+def spell(name: str, options: Mapping[str, Any]) -> str:
+    """Return the text that :func:`build` reads back: ``name:option=value,option=value``.
+
+    Args:
+        name: of the thing.
+        options: those that are not the defaults; a tuple's parts are parted by ``;``.
+    """
+    return name + (":" if options else "") + ",".join(f"{key}={_spell(value)}" for key, value in options.items())
+
+
+def _spell(value: Any) -> str:
+    if not isinstance(value, tuple):
+        return str(value)
+    return ";".join(f"({part})" if "," in part or ";" in part else part for part in map(_spell, value))
 
 
 def _read_options(text: str, where: str) -> dict[str, Any]:

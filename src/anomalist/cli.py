@@ -119,7 +119,7 @@ def _study(words: list[str]) -> int:
     parser.add_argument("name", metavar="{" + ",".join(_STUDIES) + "}", help="which study")
     parser.add_argument("--quick", action="store_true", help="fewer images, points and seeds")
     parser.add_argument("--full", action="store_true", help="the baseline's own protocol: all images")
-    parser.add_argument("--seeds", type=int, help="how many seeds (default: 10; with --quick 3)")
+    parser.add_argument("--seeds", type=int, help="how many seeds (default: 10, with --quick 3; fewer of detectors)")
     parser.add_argument("--vary", action="append", default=[], metavar="OPTION=VALUE,VALUE", help="an axis of a grid")
     parser.add_argument("--models", nargs="+", default=(), metavar="NAME:OPTION=VALUE,…", help="detectors to compare")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder to write to (default: results)")
@@ -139,7 +139,7 @@ def _study(words: list[str]) -> int:
         shared=not found.no_shared_folder,
         retry_failed=found.retry_failed,
     )
-    print((found.results / "studies" / f"{chosen.layout.name}.md").read_text(encoding="utf-8"))
+    _print_report(chosen.layout.name, found.results)
     return 1 if failures else 0
 
 
@@ -152,7 +152,11 @@ def _report(words: list[str]) -> None:
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the study (default: results)")
     found = parser.read(words)
     report.remake(found.name, found.results)
-    print((found.results / "studies" / f"{found.name}.md").read_text(encoding="utf-8"))
+    _print_report(found.name, found.results)
+
+
+def _print_report(name: str, results: Path) -> None:
+    print((results / "studies" / f"{name}.md").read_text(encoding="utf-8"))
 
 
 _STUDIES = ("bottleneck", "contamination", "difficulty", "one_class", "blind_spot", "grid")

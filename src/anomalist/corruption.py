@@ -125,7 +125,7 @@ class Corruption(Config):
     def __str__(self) -> str:
         """Return the text that :func:`parse` reads back, e.g. ``stripes:lines=3``."""
         values = {name: value for name, value in self if value != type(self).model_fields[name].default}
-        return self.name + (":" if values else "") + ",".join(f"{k}={v}" for k, v in values.items())
+        return catalog.spell(self.name, values)
 
 
 def parse(spec: str | Corruption | dict[str, Any]) -> Corruption:

@@ -73,8 +73,7 @@ class Detector(Config):
         plain = type(self)()
         names = [name for name in type(self).model_fields if name not in RUN_FIELDS]
         chosen = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(plain, name)}
-        options = [f"{name}={_text(value)}" for name, value in chosen.items()]
-        return ":".join([self.name, ",".join(options)]) if options else self.name
+        return catalog.spell(self.name, {name: _plain(value) for name, value in chosen.items()})
 
     @property
     def label(self) -> str:
@@ -170,11 +169,11 @@ class Detector(Config):
         write_json(path / _DESCRIPTION, description)
 
 
-def _text(value: Any) -> str:
+def _plain(value: Any) -> Any:
+    """Return an option's value with the detectors in it as text."""
     if isinstance(value, tuple):
-        parts = [_text(part) for part in value]
-        return ";".join(f"({part})" if "," in part or ";" in part else part for part in parts)
-    return value.spec if isinstance(value, Detector) else str(value)
+        return tuple(map(_plain, value))
+    return value.spec if isinstance(value, Detector) else value
 
 
 def parse(given: str | dict[str, Any] | Detector) -> Detector:

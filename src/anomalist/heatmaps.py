@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["aggregate", "overlay"]
+__all__ = ["Aggregation", "aggregate", "overlay"]
 
 Aggregation = Literal["mean", "max", "top_1_percent"]
 

@@ -135,7 +135,6 @@ def run_together(trials: Sequence[Trial], models: Path | None = None) -> Iterato
                 normal = trial.task.normal(dataset, trial.seed)
                 with watch("score_normal"):
                     judges[shared] = Judge(detector, held_out, normal, trial.false_alarm_rate)
-                watch.seconds["normal_images"] = len(held_out) + len(normal)
             with watch("score"):
                 row = _row(trial, judges[shared], dataset)
             yield row, watch.seconds

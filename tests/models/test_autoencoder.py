@@ -10,7 +10,7 @@ from sklearn.neighbors import LocalOutlierFactor
 
 from anomalist import training
 from anomalist.detector import parse
-from anomalist.models import Autoencoder, _autoencoder_network, autoencoder, load
+from anomalist.models import Autoencoder, _autoencoder_network, load
 from anomalist.models._errors import error_maps, trimmed_loss
 from anomalist.models._standard import hold_out
 from anomalist.trial import Trial
@@ -111,14 +111,6 @@ def test_the_first_weights_follow_the_seed():
 
     assert weights(0) == weights(0)
     assert weights(0) != weights(1)
-
-
-def test_its_options_reach_the_loop(monkeypatch):
-    given = {}
-    monkeypatch.setattr(autoencoder, "train", lambda *_, **options: given.update(options) or [0.5])
-    options = {"epochs": 7, "batch_size": 5, "learning_rate": 0.25, "seed": 3, "device": "cpu", "precision": "float32"}
-    assert Autoencoder(**options).fit(blobs(3)).history == [0.5]
-    assert {name: given[name] for name in options} == options
 
 
 def test_a_training_that_diverges_is_refused_and_leaves_nothing_fitted():

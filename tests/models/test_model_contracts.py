@@ -1,71 +1,17 @@
 """The contract of every detector, by name: those there are and those that will be."""
 
-import hashlib
-import json
 import random
-from functools import cache
-from importlib.util import find_spec
-from typing import Literal, get_args, get_origin
 
 import numpy as np
 import pytest
 import torch
+from small_models import SIZES, each_name, each_variant, fitted, rows, same, small
 
-from anomalist import catalog, models
-from anomalist.detector import RUN_FIELDS, parse
+from anomalist import catalog
+from anomalist.detector import parse
 from anomalist.training import using_threads
 from refusals import refused
 from toys import blobs
-
-NAMES = [name for name in catalog.names("models") if name != "pyod" or find_spec("pyod")]
-SMALL = {  # those of them that a detector has
-    "width": 4,
-    "bottleneck": 3,
-    "epochs": 1,
-    "batch_size": 64,
-    "trees": 20,
-    "members": ("autoencoder:width=4,bottleneck=3,epochs=1,batch_size=64", "lof", "pca"),
-}
-SIZES = [(1, 12, 12), (3, 33, 47), (1, 5, 6)]
-
-
-def small(name, **changes):
-    fields = catalog.find_class("models", name).model_fields
-    return parse({"name": name, **{k: v for k, v in SMALL.items() if k in fields}, "device": "cpu", **changes})
-
-
-def variants(name):
-    """The detector as it is, and with each other value of each option that is a choice."""
-    fields = catalog.find_class("models", name).model_fields
-    choices = [
-        (field, value)
-        for field, info in fields.items()
-        if field not in RUN_FIELDS and get_origin(info.annotation) is Literal
-        for value in get_args(info.annotation)
-        if value != info.default
-    ]
-    return [(name,), *((name, choice) for choice in choices)]
-
-
-VARIANTS = [variant for name in NAMES for variant in variants(name)]
-
-each_name = pytest.mark.parametrize("name", NAMES)
-each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join([v[0], *(c[1] for c in v[1:])]))
-
-
-@cache
-def fitted(variant, size=(1, 12, 12), **changes):
-    """A detector after a short training, to be shared between tests, which only score with it."""
-    return small(variant[0], **dict(variant[1:]), **changes).fit(blobs(150, size))
-
-
-def same(one, two):
-    pixels = (one.pixel is None and two.pixel is None) or one.pixel.tobytes() == two.pixel.tobytes()
-    return one.image.tobytes() == two.image.tobytes() and pixels
-
-
-def rows(scores, chosen):
-    return type(scores)(scores.image[chosen], None if scores.pixel is None else scores.pixel[chosen])
 
 
 def inverted(images):
@@ -176,96 +122,6 @@ def test_no_global_state_is_changed(name):
     before = state()
     small(name).fit(blobs(150)).score(blobs(20, seed=1))
     assert state() == before
-
-
-@each_variant
-@pytest.mark.parametrize("size", SIZES[:2], ids=str)
-def test_a_saved_detector_comes_back_bit_by_bit(variant, size, tmp_path):
-    detector, test = fitted(variant, size), blobs(20, size, seed=1)
-    detector.save(tmp_path / "new" / "folder")
-    read = models.load(str(tmp_path / "new" / "folder"))
-    assert type(read) is type(detector)
-    assert read.model_dump() == detector.model_dump()
-    assert read.history == detector.history
-    assert same(read.score(test), detector.score(test))
-    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == [
-        "arrays.safetensors",
-        "detector.json",
-    ]
-    read.save(tmp_path / "again")
-    for name in ("arrays.safetensors", "detector.json"):
-        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "new" / "folder" / name).read_bytes()
-
-
-@pytest.fixture(params=NAMES)
-def saved(request, tmp_path):
-    fitted((request.param,)).save(tmp_path)
-    return tmp_path
-
-
-@pytest.mark.parametrize("file", ["detector.json", "arrays.safetensors"])
-@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "garbage", "one bit"])
-def test_a_damaged_file_is_refused(saved, file, damage):
-    path = saved / file
-    data = bytearray(path.read_bytes())
-    path.unlink()
-    if damage == "one bit":
-        data[1 if file == "detector.json" else len(data) // 2] ^= 0x80
-    if damage != "missing":
-        path.write_bytes({"empty": b"", "cut": data[:-40], "garbage": b"\x80\x04garbage"}.get(damage, data))
-    with refused(str(saved), file):
-        models.load(saved)
-
-
-@pytest.mark.parametrize("arrays", [b"", b"\x80\x04garbage", b"\x02\0\0\0\0\0\0\0{}"])
-def test_arrays_that_are_not_the_detectors_are_refused_even_with_the_right_hash(saved, arrays):
-    described = json.loads((saved / "detector.json").read_text())
-    described["arrays_sha256"] = hashlib.sha256(arrays).hexdigest()
-    (saved / "detector.json").write_text(json.dumps(described))
-    (saved / "arrays.safetensors").write_bytes(arrays)
-    with refused(str(saved), "save it anew"):
-        models.load(saved)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"format": 2}, ["format 2"]),
-        ({"detector": "autoencodr"}, ["unknown model 'autoencodr'", "did you mean 'autoencoder'?"]),
-        ({"detector": "../trial"}, ["unknown model"]),
-        ({"detector": None}, ["unknown model"]),
-        ({"config": {"no_such_option": 1}}, ["unknown option"]),
-        ({"config": []}, ["save it anew"]),
-        ({"shape": [1, 12]}, ["save it anew"]),
-        ({"shape": [1, 19, 23]}, ["save it anew"]),
-        ({"shape": "big"}, ["save it anew"]),
-        ({"shape": None}, ["save it anew"]),
-    ],
-)
-def test_a_changed_description_is_refused(saved, changes, words):
-    described = json.loads((saved / "detector.json").read_text())
-    (saved / "detector.json").write_text(json.dumps({**described, **changes}))
-    with refused(*words):
-        models.load(saved)
-
-
-@pytest.mark.parametrize("text", ["[]", "3", "null", "{}", '{"format": 1}', "NaN"])
-def test_a_description_of_something_else_is_refused(saved, text):
-    (saved / "detector.json").write_text(text)
-    with refused("detector.json", "save it anew"):
-        models.load(saved)
-
-
-def test_a_folder_that_is_not_there_is_refused(tmp_path):
-    with refused("no detector in", "nowhere"):
-        models.load(tmp_path / "nowhere")
-
-
-@each_name
-def test_a_folder_that_cannot_be_written_is_refused(name, tmp_path):
-    (tmp_path / "file").write_text("mine")
-    with refused("model folder", "name another"):
-        fitted((name,)).save(tmp_path / "file" / "below")
 
 
 @each_name

@@ -59,8 +59,8 @@ def test_what_is_not_run_leaves_a_gap_and_goes_last():
 def test_costs_are_those_of_the_trials_that_fitted(tmp_path):
     trials = grid(BASE, {"model": ["pca", "autoencoder:epochs=2"], "task.corruption": ["stripes", "gaussian_noise"]}, 1)
     assert run_trials(trials, tmp_path, workers=1) == {}
-    keys = [trial.key for trial in trials]
-    found = costs(Store(tmp_path / "trials"), keys)
+    store = Store(tmp_path / "trials")
+    found = costs(store, [store.row(trial.key) for trial in trials])
     assert set(found) == {"pca", "autoencoder:epochs=2"}
     assert found["pca"].fit < found["autoencoder:epochs=2"].fit
     assert all(cost.rate > 10 and cost.threads == 1 for cost in found.values())

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ConvNetwork", "DenseNetwork", "Network", "initialise"]
+__all__ = ["ConvNetwork", "DenseNetwork", "Network"]
 
 
 class Network(nn.Module):
@@ -57,17 +57,6 @@ class ConvNetwork(Network):
         self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, bottleneck))
         inner = (channels[-1], *sizes[-1])
         self.decoder = nn.Sequential(nn.Linear(bottleneck, flat), nn.Unflatten(1, inner), *up)
-
-
-def initialise(layer: nn.Module) -> None:
-    """Draw weights so that signals keep their size through ReLU layers (He et al., ICCV 2015).
-
-    torch's own default shrinks them, and training then starts with hundreds of steps on a plateau.
-    """
-    if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
-        assert layer.bias is not None
-        nn.init.zeros_(layer.bias)
 
 
 def _linear_stack(sizes: list[int]) -> list[nn.Module]:

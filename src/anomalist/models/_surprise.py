@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
 from scipy.special import logsumexp
 
+from anomalist.heatmaps import aggregate
+
 __all__ = ["Surprise", "bin_edges", "bin_means", "combine", "features", "mean_value", "pixel_map", "surprise"]
 
 Array = NDArray[np.float32]
@@ -122,12 +124,10 @@ def features(found: Surprise) -> Array:
     """
     n, scales, h, w = found.tail.shape
     excess = found.tail - found.expected_tail
-    flat = found.tail.reshape(n, scales, h * w)
-    count = max(1, round(h * w / 100))
-    highest = np.sort(np.partition(flat, -count, axis=2)[:, :, -count:], axis=2)  # sorted: one order of summing
+    highest = aggregate(found.tail.reshape(n * scales, h, w), "top_1_percent").reshape(n, scales)
     squares = [_highest_window(excess, side, side) for side in _SQUARES]
     lines = np.maximum(_highest_window(excess, 1, _LINE), _highest_window(excess, _LINE, 1))
-    means = [(found.log - found.expected_log).mean(axis=(2, 3)), excess.mean(axis=(2, 3)), highest.mean(axis=2)]
+    means = [(found.log - found.expected_log).mean(axis=(2, 3)), excess.mean(axis=(2, 3)), highest]
     return np.concatenate([*means, *squares, lines], axis=1)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from anomalist.models._gradient import initialise
+
 __all__ = ["UNet"]
 
 _RARE = -3.0  # the logit that an untrained network gives every pixel: what it looks for is rare
@@ -29,7 +31,7 @@ class UNet(nn.Module):
         self.up = nn.ModuleList([_Block(size) for size in sizes[:-1]])
         self.last = nn.Conv2d(width, 4, 1)
         self.whole = nn.Sequential(nn.Linear(2 * (sizes[0] + sizes[-1]), 2 * width), nn.ReLU(), nn.Linear(2 * width, 1))
-        self.apply(_initialise)
+        self.apply(initialise)
         for block in (*self.down, *self.up):
             nn.init.zeros_(block.two.weight)  # a block starts as the identity (Goyal et al., 2017)
         nn.init.zeros_(self.last.weight)
@@ -73,11 +75,3 @@ class _Block(nn.Module):
 def _pooled(x: Tensor) -> Tensor:
     """Return mean and maximum of each channel, float ``[n, 2 channels]``."""
     return torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
-
-
-def _initialise(layer: nn.Module) -> None:
-    """Draw weights so that signals keep their size through ReLU layers (He et al., ICCV 2015)."""
-    if isinstance(layer, nn.Conv2d | nn.Linear):
-        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
-        assert layer.bias is not None
-        nn.init.zeros_(layer.bias)

@@ -30,11 +30,12 @@ from torch import Tensor
 
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
-from anomalist.models._autoencoder_network import ConvNetwork, DenseNetwork, Network, initialise
+from anomalist.models._autoencoder_network import ConvNetwork, DenseNetwork, Network
 from anomalist.models._errors import Loss, error_maps, trimmed_loss
+from anomalist.models._gradient import initialise, load_weights, train_as_set, weights
 from anomalist.models._latent import LatentDensity
 from anomalist.models._standard import Standard, hold_out
-from anomalist.training import apply_batched, resolve, seeded, train
+from anomalist.training import apply_batched, resolve, seeded
 
 __all__ = ["Autoencoder"]
 
@@ -58,9 +59,7 @@ class Autoencoder(Detector):
     discard: float = Field(
         0.0, ge=0, lt=1, description="share of each training batch, its highest losses, that is not learnt from"
     )
-    aggregation: Literal["mean", "max", "top_1_percent"] = Field(
-        "mean", description="how an error map becomes one score"
-    )
+    aggregation: heatmaps.Aggregation = Field("mean", description="how an error map becomes one score")
     loss: Loss = Field("mse", description="squared error, absolute error or 1 - SSIM: what is minimised, and the map")
     denoise: float = Field(0.0, ge=0, description="sigma of the noise added to what the network sees in training")
     blurs: tuple[Annotated[float, Field(ge=0)], ...] = Field(
@@ -109,19 +108,7 @@ class Autoencoder(Detector):
                 seen = batch + self.denoise * torch.randn(batch.shape).to(batch.device)
             return trimmed_loss(network(seen), batch, self.loss, self.discard)
 
-        self._history = train(
-            network,
-            loss,
-            images,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            seed=self.seed,
-            device=self.device,
-            precision=self.precision,
-            title=f"training {self.name}",
-            checkpoint=checkpoint,
-        )
+        self._history = train_as_set(self, network, loss, images, checkpoint)
         self._network = network
         if self.score_by != "error":
             self._density = LatentDensity.fit(self.encode(images))
@@ -157,8 +144,7 @@ class Autoencoder(Detector):
             return network.apply(initialise)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        assert self._network is not None
-        arrays = {name: value.cpu().numpy() for name, value in self._network.state_dict().items()}
+        arrays = weights(self._network)
         if self._density is not None:
             arrays |= {_DENSITY + name: value for name, value in self._density.arrays().items()}
         if self._standards:
@@ -174,9 +160,7 @@ class Autoencoder(Detector):
         if self.score_by == "joint":
             of_error, of_sparseness = arrays.pop("standards").tolist()
             self._standards = (Standard(*of_error), Standard(*of_sparseness))
-        network = self._build()
-        network.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
-        self._network = network.eval()
+        self._network = load_weights(self._build(), arrays)
 
 
 def _log(values: NDArray[np.float32]) -> NDArray[np.float64]:

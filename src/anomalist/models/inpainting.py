@@ -22,10 +22,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
+from torch import Tensor
 
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
 from anomalist.models._blind_spot import Pyramid
+from anomalist.models._gradient import load_weights, train_as_set, weights
 from anomalist.models._surprise import (
     Surprise,
     bin_edges,
@@ -37,7 +39,7 @@ from anomalist.models._surprise import (
     surprise,
 )
 from anomalist.randomness import generator
-from anomalist.training import apply_batched, resolve, seeded, train
+from anomalist.training import apply_batched, resolve, seeded
 
 __all__ = ["Inpainting"]
 
@@ -88,19 +90,11 @@ class Inpainting(Detector):
         edges = bin_edges(shown)
         self._learnt = {"bin_edges": edges, "bin_means": bin_means(shown, edges)}
         network, limits = self._build(), torch.from_numpy(edges)
-        self._history = train(
-            network,
-            lambda batch: network.loss(batch, torch.bucketize(batch, limits.to(batch.device))),
-            shown,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            seed=self.seed,
-            device=self.device,
-            precision=self.precision,
-            title=f"training {self.name}",
-            checkpoint=checkpoint,
-        )
+
+        def loss(batch: Tensor) -> Tensor:
+            return network.loss(batch, torch.bucketize(batch, limits.to(batch.device)))
+
+        self._history = train_as_set(self, network, loss, shown, checkpoint)
         self._network = network
         found = np.concatenate([features(part) for part in self._surprises(held_out)])
         self._learnt |= {"feature_mean": found.mean(axis=0), "feature_spread": found.std(axis=0)}
@@ -137,14 +131,10 @@ class Inpainting(Detector):
             return Pyramid(self._shape, self.scales, self.width, len(self._learnt["bin_means"]))
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        assert self._network is not None
-        weights = {name: value.cpu().numpy() for name, value in self._network.state_dict().items()}
-        return {**weights, **self._learnt, "history": np.array(self._history)}
+        return {**weights(self._network), **self._learnt, "history": np.array(self._history)}
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._history = arrays.pop("history").tolist()
         names = ("bin_edges", "bin_means", "feature_mean", "feature_spread")
         self._learnt = {name: arrays.pop(name) for name in names}
-        network = self._build()
-        network.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
-        self._network = network.eval()
+        self._network = load_weights(self._build(), arrays)

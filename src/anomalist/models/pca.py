@@ -8,7 +8,7 @@ x' = m + V V^T (x - m). The error map is (x - x')^2 of each pixel, averaged over
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +31,7 @@ class Pca(Shallow):
         None, ge=1, description="principal components kept; by default as many as hold `variance`"
     )
     variance: float = Field(0.95, gt=0, lt=1, description="share of the variance that the kept components hold")
-    aggregation: Literal["mean", "max", "top_1_percent"] = Field(
-        "mean", description="how an error map becomes one score"
-    )
+    aggregation: heatmaps.Aggregation = Field("mean", description="how an error map becomes one score")
 
     _kept: Basis | None = PrivateAttr(None)
 

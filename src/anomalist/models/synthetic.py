@@ -29,8 +29,9 @@ from anomalist import heatmaps
 from anomalist.corruption import Corruption, parse
 from anomalist.detector import Detector, Scores
 from anomalist.errors import InputError
+from anomalist.models._gradient import load_weights, train_as_set, weights
 from anomalist.models._unet import UNet
-from anomalist.training import apply_batched, resolve, seeded, train
+from anomalist.training import apply_batched, resolve, seeded
 
 __all__ = ["DEFECTS", "Synthetic"]
 
@@ -101,19 +102,7 @@ class Synthetic(Detector):
             image = nn.functional.binary_cross_entropy_with_logits(logits[:, 0], targets.amax(1))
             return nn.functional.binary_cross_entropy_with_logits(logits[:, 1:], targets) + self.image_weight * image
 
-        self._history = train(
-            network,
-            loss,
-            images,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            seed=self.seed,
-            device=self.device,
-            precision=self.precision,
-            title=f"training {self.name}",
-            checkpoint=checkpoint,
-        )
+        self._history = train_as_set(self, network, loss, images, checkpoint)
         self._network = network
 
     def _spoil(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -148,17 +137,13 @@ class Synthetic(Detector):
             return UNet(self._shape[0], self.width)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        assert self._network is not None
-        weights = {name: value.cpu().numpy() for name, value in self._network.state_dict().items()}
-        return {**weights, "history": np.array(self._history), "shape": np.array(self._shape)}
+        return {**weights(self._network), "history": np.array(self._history), "shape": np.array(self._shape)}
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._history = arrays.pop("history").tolist()
         if (fitted_on := tuple(arrays.pop("shape").tolist())) != self._shape:  # the weights fit any
             raise ValueError(f"its weights were fitted on images {list(fitted_on)}")
-        network = self._build()
-        network.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
-        self._network = network.eval()
+        self._network = load_weights(self._build(), arrays)
 
 
 def _at(defect: Corruption, severity: float) -> Corruption:

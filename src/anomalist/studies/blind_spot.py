@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from anomalist.studies.grid import grid
 from anomalist.studies.layout import Layout
-from anomalist.studies.protocol import Size
+from anomalist.studies.protocol import FEW_SEEDS, Size, seeds_of
 from anomalist.studies.study import Study
 from anomalist.trial import Trial
 
@@ -20,7 +20,6 @@ CORRUPTIONS = (
     "stripes:lines=1,value=black",
     *(f"patch_occlusion:side={side},margin=4" for side in (8, 5, 4)),
 )
-SEEDS: dict[Size, int] = {"quick": 1, "default": 3, "full": 10}
 SIZES: dict[Size, dict[str, int]] = {
     "quick": {"train": 2_000, "calibration": 500, "test": 200},
     "default": {"calibration": 6_000, "test": 2_000},  # 54,000 training images
@@ -39,4 +38,4 @@ def study(size: Size = "default", seeds: int | None = None, models: Sequence[str
     base = Trial(task={"kind": "corrupted", **SIZES[size]})
     axes = {"model": models or MODELS, "task.corruption": CORRUPTIONS}
     layout = Layout(name="blind_spot", x="model", lines=("task.corruption",), columns="task.corruption")
-    return Study(layout, grid(base, axes, seeds or SEEDS[size]))
+    return Study(layout, grid(base, axes, seeds_of(size, seeds, FEW_SEEDS)))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anomalist.studies.store import Store
 from anomalist.studies.tables import Flat, averaged, model_label, points
+
+if TYPE_CHECKING:
+    from anomalist.trial import Row
 
 __all__ = ["Cost", "Standing", "costs", "leaderboard"]
 
@@ -60,20 +63,21 @@ def leaderboard(table: Sequence[Flat], column: str, metric: str) -> list[Standin
     return sorted(standings, key=lambda one: -one.mean["mean"] if one.mean else 1)
 
 
-def costs(store: Store, keys: Sequence[str]) -> dict[str, Cost]:
-    """Return each detector's cost, from the side files of those of its trials that fitted and first scored.
+def costs(store: Store, rows: Iterable[Row]) -> dict[str, Cost]:
+    """Return each detector's cost, from the side files of those trials that fitted it and first scored with it.
 
     Args:
         store: of the study.
-        keys: the names of its trials.
+        rows: its rows.
     """
     fits, rates, threads = defaultdict(list), defaultdict(list), {}
-    for key in keys:
-        row, seconds = store.row(key), store.side(key).get("seconds", {})
-        if row is None or "score_normal" not in seconds:
+    for row in rows:
+        seconds = store.side(row["trial"]).get("seconds", {})
+        if "score_normal" not in seconds:
             continue
         model = model_label(row, "model")
-        rates[model].append(seconds["normal_images"] / max(seconds["score_normal"], 1e-9))
+        images = row["config"]["task"]["calibration"] + row["facts"]["normal"]
+        rates[model].append(images / max(seconds["score_normal"], 1e-9))
         threads[model] = int(row["config"]["threads"])
         if "fit" in seconds:
             fits[model].append(seconds["fit"])

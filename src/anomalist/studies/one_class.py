@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from anomalist.studies.grid import grid
 from anomalist.studies.layout import Layout
-from anomalist.studies.protocol import Size
+from anomalist.studies.protocol import FEW_SEEDS, Size, seeds_of
 from anomalist.studies.study import Study
 from anomalist.trial import Trial
 
@@ -19,7 +19,6 @@ MODELS: tuple[str, ...] = (
     *(f"{name}:{PREPARED}" for name in ("pca", "knn", "kde", "ocsvm", "isolation_forest")),
     "autoencoder:bottleneck=64,loss=ssim,denoise=0.3,blurs=0;1;2",
 )
-SEEDS: dict[Size, int] = {"quick": 1, "default": 3, "full": 10}
 
 
 def study(size: Size = "default", seeds: int | None = None, models: Sequence[str] = ()) -> Study:
@@ -35,4 +34,4 @@ def study(size: Size = "default", seeds: int | None = None, models: Sequence[str
     base = Trial(task={"kind": "one_class", "calibration": 500, **sizes}, localize=False)
     axes = {"model": models or MODELS, "task.normal_classes": [(digit,) for digit in digits]}
     layout = Layout(name="one_class", x="model", lines=("task.normal_classes",), columns="task.normal_classes")
-    return Study(layout, grid(base, axes, seeds or SEEDS[size]))
+    return Study(layout, grid(base, axes, seeds_of(size, seeds, FEW_SEEDS)))

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from anomalist.trial import Trial
 
-__all__ = ["SIZES", "Size", "base", "seeds_of"]
+__all__ = ["FEW_SEEDS", "SEEDS", "SIZES", "Size", "base", "seeds_of"]
 
 Size = Literal["quick", "default", "full"]
 
@@ -20,7 +20,8 @@ SIZES: dict[Size, dict[str, Any]] = {
     },
     "full": {"task": {}, "model": {}},
 }
-_SEEDS: dict[Size, int] = {"quick": 3, "default": 10, "full": 10}  # five pairs can never be significant by sign
+SEEDS: dict[Size, int] = {"quick": 3, "default": 10, "full": 10}  # five pairs can never be significant by sign
+FEW_SEEDS: dict[Size, int] = {"quick": 1, "default": 3, "full": 10}  # of studies that compare many detectors
 
 
 def base(size: Size, **task: Any) -> Trial:
@@ -34,6 +35,6 @@ def base(size: Size, **task: Any) -> Trial:
     return Trial(task={"kind": "corrupted", **sizes["task"], **task}, model={"name": "autoencoder", **sizes["model"]})
 
 
-def seeds_of(size: Size, seeds: int | None) -> int:
-    """Return how many seeds: as asked for, or the size's own number."""
-    return seeds or _SEEDS[size]
+def seeds_of(size: Size, seeds: int | None, usual: dict[Size, int] = SEEDS) -> int:
+    """Return how many seeds: as asked for, or the size's usual number."""
+    return seeds or usual[size]

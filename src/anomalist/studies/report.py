@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +36,17 @@ def report(layout: Layout, keys: Sequence[str], results: Path) -> None:
     from anomalist.reports.pages import save
 
     store = Store(results / "trials")
-    table = [tables.flatten(row) for key in keys if (row := store.row(key)) is not None]
-    failures = {key: failure["error"] for key in keys if (failure := store.failure(key)) is not None}
+    stored = [(store.row(key), store.failure(key)) for key in keys]
+    rows = [row for row, _ in stored if row is not None]
+    table = [tables.flatten(row) for row in rows]
+    failures = {key: failure["error"] for key, (_, failure) in zip(keys, stored, strict=True) if failure is not None}
     folder, plots = make_folder(results / "studies"), make_folder(results / "plots")
     (folder / f"{layout.name}.json").unlink(missing_ok=True)  # written last: it says that all else is there
     if table:
         tables.write(table, folder, layout.name)
     text = _head(layout, len(table), len(keys), failures)
     fits = psychometrics(table, layout.x, layout.lines, layout.levels) if layout.levels else []
-    cost = costs(store, keys) if layout.columns else {}
+    cost = costs(store, rows) if layout.columns else {}
     for metric, (name, short) in METRICS.items():
         points = tables.points(table, layout.axes, metric)
         if not points:
@@ -63,7 +65,7 @@ def report(layout: Layout, keys: Sequence[str], results: Path) -> None:
         text += ["", "## Detection thresholds", "", pictures.thresholds_table(fits, layout.lines)]
     with replacing(folder / f"{layout.name}.md") as temporary:
         temporary.write_text("\n".join(text) + "\n", encoding="utf-8")
-    write_json(folder / f"{layout.name}.json", _description(layout, keys, store))
+    write_json(folder / f"{layout.name}.json", _description(layout, keys, stored))
 
 
 def is_current(layout: Layout, keys: Sequence[str], results: Path) -> bool:
@@ -72,13 +74,14 @@ def is_current(layout: Layout, keys: Sequence[str], results: Path) -> bool:
         kept = json.loads((results / "studies" / f"{layout.name}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return bool(kept == _description(layout, keys, Store(results / "trials")))
+    store = Store(results / "trials")
+    return bool(kept == _description(layout, keys, [(store.row(key), store.failure(key)) for key in keys]))
 
 
-def _description(layout: Layout, keys: Sequence[str], store: Store) -> dict[str, Any]:
+def _description(layout: Layout, keys: Sequence[str], stored: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
     found = hashlib.sha256()
-    for key in keys:
-        found.update(json.dumps([store.row(key), store.failure(key)], sort_keys=True).encode())
+    for row_and_failure in stored:
+        found.update(json.dumps(row_and_failure, sort_keys=True).encode())
     rows = {"trials": list(keys), "rows_sha256": found.hexdigest()}
     return {"anomalist": __version__, "layout": layout.model_dump(mode="json"), **rows}
 

@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,16 +69,15 @@ def run_trials(
     Returns:
         the message of each failed trial, by key.
     """
-    store = Store(results / "trials")
+    store, named = Store(results / "trials"), {trial.key: trial for trial in trials}  # a key is a hash: made once
     with _one_driver(results):
         if retry_failed:
-            for trial in trials:
-                store.forget_failure(trial.key)
+            for key in named:
+                store.forget_failure(key)
         deaths = 0
-        while jobs := _jobs(trials, store, results if shared else None):
-            total = len({trial.key for trial in trials})
+        while jobs := _jobs(named, store, results if shared else None):
             try:
-                with _Progress(jobs, total, workers or os.cpu_count() or 1) as progress:
+                with _Progress(jobs, len(named), workers or os.cpu_count() or 1) as progress:
                     for report in execute(_work, jobs, executor=executor, address=address, workers=workers):
                         _keep(report, store)
                         progress.advance(report)
@@ -88,17 +87,17 @@ def run_trials(
                 if deaths > _DEATHS:
                     raise InputError(f"workers died {deaths} times; rows so far are kept in {store.folder}") from None
                 print("a worker died; its trials are given out again", file=sys.stderr, flush=True)
-    failures = {trial.key: store.failure(trial.key) for trial in trials}
+    failures = {key: store.failure(key) for key in named}
     return {key: str(failure["error"]) for key, failure in failures.items() if failure is not None}
 
 
-def _jobs(trials: Sequence[Trial], store: Store, results: Path | None) -> list[_Job]:
+def _jobs(named: Mapping[str, Trial], store: Store, results: Path | None) -> list[_Job]:
     """Group the unfinished trials by the detector that they share."""
-    groups: dict[str, dict[str, Trial]] = defaultdict(dict)
-    for trial in trials:
-        if store.row(trial.key) is None and store.failure(trial.key) is None:
-            groups[trial.fit_key][trial.key] = trial
-    return [_Job(tuple(group.values()), results) for group in groups.values()]
+    groups: dict[str, list[Trial]] = defaultdict(list)
+    for key, trial in named.items():
+        if store.row(key) is None and store.failure(key) is None:
+            groups[trial.fit_key].append(trial)
+    return [_Job(tuple(group), results) for group in groups.values()]
 
 
 def _work(job: _Job) -> _Report:
@@ -151,10 +150,9 @@ class _Progress:
     """Trials done of total, failures, time left, what runs now: live on a terminal, else a plain line now and then."""
 
     def __init__(self, jobs: Sequence[_Job], total: int, workers: int) -> None:
-        self.waiting = {
-            job.trials[0].key: f"{job.trials[0].model.spec}, seed {job.trials[0].seed}" for job in jobs
-        }  # in the order of their starts
-        self.job_of = {trial.key: job.trials[0].key for job in jobs for trial in job.trials}
+        firsts = [job.trials[0] for job in jobs]
+        self.waiting = {i: f"{first.model.spec}, seed {first.seed}" for i, first in enumerate(firsts)}  # as they start
+        self.job_of = {trial.key: i for i, job in enumerate(jobs) for trial in job.trials}
         self.total, self.workers, self.failed = total, workers, 0
         self.done = self.start_done = total - len(self.job_of)
 

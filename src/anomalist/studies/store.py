@@ -43,16 +43,15 @@ class Store:
 
     def side(self, key: str) -> dict[str, Any]:
         """Return a row's side file (times, machine, versions); empty where it is missing or damaged."""
-        try:
-            found: dict[str, Any] = json.loads((self.folder / f"{key}.run.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return {}
-        return found
+        return self._read(f"{key}.run.json") or {}
 
     def failure(self, key: str) -> dict[str, Any] | None:
         """Return what is known of a trial that failed, or None."""
+        return self._read(f"{key}.error.json")
+
+    def _read(self, name: str) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = json.loads((self.folder / f"{key}.error.json").read_text(encoding="utf-8"))
+            found: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return None
         return found

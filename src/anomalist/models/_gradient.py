@@ -1,0 +1,96 @@
+"""Gradient: what detectors with a network share: first weights, a training by their options, weights as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from anomalist.training import train
+
+__all__ = ["Trained", "initialise", "load_weights", "train_as_set", "weights"]
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+class Trained(Protocol):
+    """A detector that has the options of a training."""
+
+    @property
+    def name(self) -> str:
+        """The detector's name."""
+
+    @property
+    def epochs(self) -> int | None:
+        """Passes over the images."""
+
+    @property
+    def batch_size(self) -> int:
+        """Images a step."""
+
+    @property
+    def learning_rate(self) -> float:
+        """The schedule's peak."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of every random choice."""
+
+    @property
+    def device(self) -> Literal["auto", "cpu", "cuda"]:
+        """Where the network runs."""
+
+    @property
+    def precision(self) -> Literal["auto", "float32", "bfloat16"]:
+        """Its arithmetic."""
+
+
+def train_as_set(
+    detector: Trained,
+    network: nn.Module,
+    loss: Callable[[Tensor], Tensor],
+    images: NDArray[np.float32],
+    checkpoint: Path | None,
+) -> list[float]:
+    """Train a network as the detector's options say, see :func:`anomalist.training.train`; return the losses."""
+    return train(
+        network,
+        loss,
+        images,
+        epochs=detector.epochs,
+        batch_size=detector.batch_size,
+        learning_rate=detector.learning_rate,
+        seed=detector.seed,
+        device=detector.device,
+        precision=detector.precision,
+        title=f"training {detector.name}",
+        checkpoint=checkpoint,
+    )
+
+
+def initialise(layer: nn.Module) -> None:
+    """Draw weights so that signals keep their size through ReLU layers (He et al., ICCV 2015).
+
+    torch's own default shrinks them, and training then starts with hundreds of steps on a plateau.
+    """
+    if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+        assert layer.bias is not None
+        nn.init.zeros_(layer.bias)
+
+
+def weights(network: nn.Module | None) -> dict[str, NDArray[Any]]:
+    """Return a fitted network's weights by name."""
+    assert network is not None
+    return {name: value.cpu().numpy() for name, value in network.state_dict().items()}
+
+
+def load_weights(network: Module, arrays: dict[str, NDArray[Any]]) -> Module:
+    """Return the network, in evaluation mode, with what :func:`weights` returned; all of ``arrays`` must fit."""
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+    return network.eval()
