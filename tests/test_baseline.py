@@ -138,6 +138,12 @@ def test_quick_changes_only_what_was_not_said():
 
 
 @pytest.mark.slow
+def test_quick_shortens_the_members_of_an_ensemble_too():
+    given = "ensemble:members=autoencoder;lof;(autoencoder:epochs=7)"
+    members = Baseline(**baseline.quick({"model": given})).detector().members
+    assert [getattr(member, "epochs", None) for member in members] == [baseline._QUICK_EPOCHS, None, 7]
+
+
 def test_the_script_runs_quickly_on_all_corruptions_and_says_what_it_did(tmp_path):
     script = Path(__file__).parent.parent / "experiments" / "baseline_mnist.py"
     done = subprocess.run(

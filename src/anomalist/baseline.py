@@ -93,10 +93,18 @@ class Baseline(Config):
 
 def quick(values: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a run of seconds: fewer images and epochs, where ``values`` do not say otherwise."""
-    model = parse_model(values.get("model", "autoencoder"))
-    if "epochs" in type(model).model_fields and getattr(model, "epochs") is None:  # noqa: B009
-        model = model.model_copy(update={"epochs": _QUICK_EPOCHS})
-    return {**_QUICK, **values, "model": model}
+    return {**_QUICK, **values, "model": _shortened(parse_model(values.get("model", "autoencoder")))}
+
+
+def _shortened(model: Detector) -> Detector:
+    """Return the detector, or those that it is made of, with few epochs where none are given."""
+    changes: dict[str, Any] = {}
+    for name, value in model:
+        if name == "epochs" and value is None:
+            changes[name] = _QUICK_EPOCHS
+        elif isinstance(value, tuple):
+            changes[name] = tuple(_shortened(part) if isinstance(part, Detector) else part for part in value)
+    return model.model_copy(update=changes)
 
 
 @dataclass

@@ -68,6 +68,11 @@ class Detector(Config):
         return ()
 
     @property
+    def versions(self) -> Any:
+        """Its algorithm's version as a trial's name holds it; of a detector made of others, theirs too."""
+        return type(self).version
+
+    @property
     def spec(self) -> str:
         """The name and the options that are not the defaults, as :func:`parse` reads them."""
         plain = type(self)()
@@ -155,7 +160,7 @@ class Detector(Config):
         if self._shape is None:
             raise InputError(f"{self.name} is not fitted yet: nothing to save")
         path = make_folder(Path(folder), "model folder")
-        data = safetensors.save({k: np.ascontiguousarray(v) for k, v in self._arrays().items()})
+        data = safetensors.save({k: np.require(v, requirements="C") for k, v in self._arrays().items()})
         with replacing(path / _ARRAYS) as temporary:
             temporary.write_bytes(data)
         description = {

@@ -1,7 +1,7 @@
 """Shallow: what the detectors without a network share: images become vectors, and products of vectors are exact.
 
-A shallow detector sees an image as the vector of its pixels, perhaps deskewed, blurred, and projected on principal
-components. Vectors are rounded to multiples of 2^-b (b = 20 for 28 x 28 pixels), so fine that float64 holds every
+A shallow detector sees an image as the vector of its pixels, perhaps deskewed, split by the gradient's direction,
+blurred (see ``preparation``), and projected on principal components. Vectors are rounded so that float64 holds every
 product and partial sum of two of them exactly. Hence distances do not depend on the batch, the thread count, the
 library or the order of summation, and twins are exactly 0 apart.
 """
@@ -17,14 +17,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
-from scipy.ndimage import gaussian_filter
 
 from anomalist.detector import Detector, Scores
+from anomalist.preparation import batches, prepare, snap, snap_bits
 from anomalist.randomness import generator
 
-__all__ = ["Basis", "Shallow", "batches", "nearest", "prepare", "snap", "squared_distances", "straighten", "table"]
+__all__ = ["Basis", "Shallow", "nearest", "squared_distances", "table"]
 
-_BATCH = 256  # rows at once: keeps a batch's distances to 50,000 vectors near 100 MB
 _BLOCK = 4096  # vectors widened to float64 at once
 
 
@@ -33,8 +32,13 @@ class Shallow(Detector):
 
     deterministic: ClassVar[bool] = True
 
-    blur: float = Field(0.0, ge=0, description="sigma of a Gaussian blur in pixels, before all else but deskewing")
+    blur: float = Field(0.0, ge=0, description="sigma of a Gaussian blur in pixels, after deskewing and directions")
     deskew: bool = Field(False, description="shear each image so that its bright parts stand upright")
+    directions: int | None = Field(
+        None,
+        ge=3,
+        description="split the gradient into so many directions, each blurred and sampled; by default pixels",
+    )
     components: int | None = Field(
         None, ge=1, description="principal components kept; by default the pixels themselves"
     )
@@ -43,8 +47,8 @@ class Shallow(Detector):
     _basis: Basis | None = PrivateAttr(None)
 
     def pixels(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return deskewed and blurred images as vectors, float32 ``[N, C H W]`` in [0, 1]."""
-        return prepare(images, self.blur, self.deskew)
+        """Return prepared images as vectors, float32 ``[N, D]`` in [0, 1]; D = C H W unless split by direction."""
+        return prepare(images, self.blur, self.deskew, self.directions)
 
     def vectors(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what is fitted and measured, float32 ``[N, D]``."""
@@ -98,7 +102,8 @@ class Shallow(Detector):
         if arrays["size"].item() != size:
             raise ValueError(f"arrays for images of {arrays['size'].item()} values, not {size}")
         self._basis = Basis(arrays["mean"], arrays["axes"]) if "axes" in arrays else None
-        self._recall(arrays, size if self._basis is None else self._basis.axes.shape[1])
+        width = self.pixels(np.zeros((1, *self._shape), np.float32)).shape[1]
+        self._recall(arrays, width if self._basis is None else self._basis.axes.shape[1])
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,7 @@ class Basis:
         if size > n:  # from eigenvectors of the N x N products to those of the D x D
             axes = centred.T @ axes / np.sqrt(np.maximum(values, 1e-12))
         axes = np.where(values > 1e-12 * max(values[0], 1.0), axes, 0)  # a direction without variance is none
-        scale = 2.0 ** (51 - _bits(size) - math.ceil(math.log2(size) / 2))
+        scale = 2.0 ** (51 - snap_bits(size) - math.ceil(math.log2(size) / 2))
         return cls(mean, (np.rint(axes * scale) / scale).astype(np.float32))
 
     def project(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -152,87 +157,6 @@ class Basis:
         """Return the vectors ``[N, D]`` that have these components ``[N, q]`` and nothing else."""
         restored: NDArray[np.float64] = components.astype(np.float64) @ self.axes.T.astype(np.float64) + self.mean
         return restored
-
-
-def prepare(images: NDArray[np.float32], blur: float, deskew: bool) -> NDArray[np.float32]:
-    """Return images as vectors: deskewed, then blurred, then rounded to where products are exact.
-
-    Args:
-        images: float32 ``[N, C, H, W]`` in [0, 1].
-        blur: sigma of the Gaussian in pixels, 0 for none; beyond the border the image is mirrored.
-        deskew: whether to shear each image by :func:`straighten`.
-
-    Returns:
-        float32 ``[N, C H W]`` in [0, 1].
-    """
-    out = np.empty((len(images), math.prod(images.shape[1:])), np.float32)
-    for rows in batches(len(images)):
-        part = images[rows]
-        if deskew:
-            part = straighten(part)
-        if blur:
-            part = np.clip(gaussian_filter(part, (0, 0, blur, blur)), 0, 1)
-        out[rows] = snap(part.reshape(len(part), -1), out.shape[1])
-    return out
-
-
-def straighten(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Shear each image along its rows until its second moments have no skew: "deskewing", as of MNIST's digits.
-
-    With values as masses, averaged over channels, and m the centre of mass, row y is shifted by
-    mu_xy / mu_yy (y - m_y) pixels, read between pixels linearly and beyond the border from the border. The centre
-    of mass stays. An image without mass, or with all of it in one row, stays as it is.
-    (LeCun et al., "Gradient-based learning applied to document recognition", Proc. IEEE 1998, use such images.)
-
-    Args:
-        images: float32 ``[N, C, H, W]`` in [0, 1].
-
-    Returns:
-        float32 like ``images``.
-    """
-    n, _, h, w = images.shape
-    mass = images.mean(axis=1, dtype=np.float64)
-    y, x = np.arange(h, dtype=np.float64), np.arange(w, dtype=np.float64)
-
-    def moment(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        sums: NDArray[np.float64] = np.ascontiguousarray(mass * weights).reshape(n, -1).sum(axis=1)
-        return sums
-
-    total = np.maximum(moment(np.ones((h, w))), 1e-12)
-    centre_y = moment(np.repeat(y[:, None], w, 1)) / total
-    centre_x = moment(np.repeat(x[None], h, 0)) / total
-    dy, dx = y - centre_y[:, None], x - centre_x[:, None]  # [N, H], [N, W]
-    variance = moment(np.repeat((dy**2)[:, :, None], w, 2)) / total
-    covariance = moment(dy[:, :, None] * dx[:, None, :]) / total
-    slope = np.where(variance > 1e-9, covariance / np.maximum(variance, 1e-9), 0)
-    place = np.clip(x + (slope[:, None] * dy)[:, :, None], 0, w - 1)  # where each pixel comes from, [N, H, W]
-    left = np.minimum(place.astype(np.int64), max(w - 2, 0))
-    share = (place - left).astype(np.float32)[:, None]
-    right = np.minimum(left + 1, w - 1)
-    at_left = np.take_along_axis(images, left[:, None], axis=3)
-    at_right = np.take_along_axis(images, right[:, None], axis=3)
-    return at_left + share * (at_right - at_left)
-
-
-def batches(count: int) -> list[slice]:
-    """Return the slices that cut ``count`` rows into batches."""
-    return [slice(first, min(first + _BATCH, count)) for first in range(0, count, _BATCH)]
-
-
-def snap(values: NDArray[np.floating[Any]], size: int) -> NDArray[np.float32]:
-    """Round to multiples of 2^-b, where float64 holds products of two vectors exactly.
-
-    Args:
-        values: vectors, or parts of them, of Euclidean length at most sqrt(``size``).
-        size: values in the image, C H W.
-    """
-    scale = 2.0 ** _bits(size)
-    return (np.rint(values * values.dtype.type(scale)) / scale).astype(np.float32)
-
-
-def _bits(size: int) -> int:
-    """Return b: a squared distance is at most 4 x ``size`` and a multiple of 2^-2b, and float64 has 53 bits."""
-    return (50 - math.ceil(math.log2(size))) // 2
 
 
 def squared_distances(rows: NDArray[np.float32], table: NDArray[np.float32]) -> NDArray[np.float64]:

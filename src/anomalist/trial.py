@@ -80,7 +80,7 @@ class Trial(Config):
 
     @property
     def key(self) -> str:
-        """The trial's name: a hash of its config without default values, and of the detector's version."""
+        """The trial's name: a hash of its config without default values, and of the detector's versions."""
         return _hash(self._essence())
 
     @property
@@ -98,7 +98,7 @@ class Trial(Config):
         """Return the config without default values: a new option with a default leaves old names as they are."""
         dump = self.model_dump(mode="json", exclude_defaults=True)
         task = {**dump.get("task", {}), "kind": self.task.kind}
-        return {**dump, "task": task, "version": type(self.model).version}
+        return {**dump, "task": task, "version": self.model.versions}
 
 
 def run_together(trials: Sequence[Trial], models: Path | None = None) -> Iterator[tuple[Row, dict[str, float]]]:

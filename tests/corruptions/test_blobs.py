@@ -14,7 +14,7 @@ def photographs(n, size=(1, 24, 20)):
     return np.random.default_rng(0).uniform(0.1, 0.9, (n, *size)).astype(np.float32)
 
 
-@pytest.mark.parametrize("shape", ["spots", "scratches"])
+@pytest.mark.parametrize("shape", ["spots", "blot", "scratches"])
 @pytest.mark.parametrize(("area", "count"), [(0.001, 1), (0.01, 5), (0.1, 48), (1, 480)])
 def test_the_area_is_the_share_of_pixels_rounded_up(area, count, shape):
     masks = Blobs(area=area, shape=shape)(GREY, seed=1).masks
@@ -37,6 +37,22 @@ def test_a_higher_scale_makes_fewer_and_coarser_regions():
     assert fine > 2 * coarse
 
 
+def test_a_blot_is_mostly_one_piece():
+    blot, spots = (pieces(Blobs(area=0.08, shape=shape)(GREY, seed=0).masks) for shape in ("blot", "spots"))
+    assert (blot == 1).mean() > 0.7
+    assert np.median(spots) > 2
+
+
+def test_every_other_blot_has_its_centre_where_it_is_bright():
+    images = np.zeros((4000, 1, 24, 20), np.float32)
+    images[:, :, 3, 4], images[:, :, 20, 15] = 0.25, 0.75
+    hit = Blobs(area=0.002, scale=0.2, shape="blot", fill="grey")(images, seed=0).masks.mean(axis=0)
+    assert hit[3, 4] == pytest.approx(0.5 / 4 + 0.5 / 480, abs=0.02)  # so small a blot is its centre
+    assert hit[20, 15] == pytest.approx(0.5 * 3 / 4 + 0.5 / 480, abs=0.03)
+    dark = Blobs(area=0.002, scale=0.2, shape="blot", fill="white")(np.zeros_like(images), seed=0).masks.mean(axis=0)
+    assert dark.max() < 0.01  # nothing is bright: anywhere
+
+
 def thickness(masks):
     """The mean distance of a mask's pixels from what is outside."""
     return np.mean([ndimage.distance_transform_edt(mask)[mask].mean() for mask in masks])
@@ -49,7 +65,7 @@ def test_scratches_are_thinner_than_spots():
     assert scratches < 0.75 * spots
 
 
-@pytest.mark.parametrize("shape", ["spots", "scratches"])
+@pytest.mark.parametrize("shape", ["spots", "blot", "scratches"])
 def test_no_region_is_a_rectangle(shape):
     masks = Blobs(area=0.08, scale=2, shape=shape)(GREY[:200], seed=0).masks
     rectangles = [np.array_equal(m, m.any(axis=1)[:, None] & m.any(axis=0)[None]) for m in masks]

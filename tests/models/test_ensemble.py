@@ -8,6 +8,7 @@ from anomalist.baseline import Baseline
 from anomalist.detector import parse
 from anomalist.models import Ensemble
 from anomalist.models._standard import Standard, hold_out
+from anomalist.trial import Trial
 from refusals import refused
 from toys import blobs
 
@@ -155,3 +156,11 @@ def test_a_command_line_may_name_a_model_with_its_options():
     options.add_options(parser, Baseline, words)
     model = Baseline(**options.collect(parser.read(words), Baseline)).model
     assert model == parse("ensemble:members=(lof:blur=1,deskew=true);pca")
+
+
+def test_a_member_s_new_version_gives_the_trial_a_new_name(monkeypatch):
+    trial = Trial(model="ensemble:members=pca;(ensemble:members=knn;lof)")
+    before = trial.key
+    monkeypatch.setattr(type(parse("lof")), "version", 99)
+    assert trial.key != before
+    assert trial.model.versions == [1, 1, [1, 1, 99]]

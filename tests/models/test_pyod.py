@@ -10,7 +10,7 @@ import pytest
 from anomalist import models
 from anomalist.detector import parse
 from anomalist.models import pyod as ours
-from anomalist.shallow import prepare
+from anomalist.preparation import prepare
 from refusals import refused
 from toys import blobs
 

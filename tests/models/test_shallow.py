@@ -11,8 +11,9 @@ from threadpoolctl import threadpool_limits
 
 from anomalist import models
 from anomalist.detector import parse
+from anomalist.preparation import direction_planes, prepare, straighten
 from anomalist.randomness import derive
-from anomalist.shallow import Basis, nearest, prepare, squared_distances, straighten
+from anomalist.shallow import Basis, nearest, squared_distances
 from toys import blobs
 
 SHALLOW = ["pca", "knn", "lof", "ocsvm", "isolation_forest", "kde"]
@@ -126,9 +127,11 @@ def test_pca_has_a_map_unless_images_are_deskewed():
 
 
 @each_shallow
+@pytest.mark.parametrize("directions", [None, 5])
 @pytest.mark.parametrize("size", [(1, 12, 12), (3, 9, 14), (2, 1, 7), (1, 6, 1), (1, 1, 1)], ids=str)
-def test_every_preprocessing_keeps_the_contract(name, size, tmp_path):
+def test_every_preprocessing_keeps_the_contract(name, size, directions, tmp_path):
     options = {"blur": 0.8, "deskew": True, "samples": 40} | ({} if name == "pca" else {"components": 4})
+    options["directions"] = directions
     detector = parse({"name": name, **options}).fit(noise(60, size))
     images = noise(300, size, seed=1)
     whole = detector.score(images).image
@@ -225,3 +228,29 @@ def test_blurring_is_scipys():
     blurred = prepare(images, 1.5, False).reshape(images.shape)
     expected = [[gaussian_filter(channel, 1.5) for channel in image] for image in images]
     np.testing.assert_allclose(blurred, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [3, 4, 8])
+def test_directions_add_up_to_the_gradient(count):
+    images = noise(20, (2, 9, 11))
+    planes = direction_planes(images, count).reshape(20, 2, count, 9, 11)
+    assert planes.min() == 0
+    assert ((planes > 0).sum(axis=2) <= 2).all()  # the two neighbours
+    angles = 2 * np.pi * np.arange(count) / count
+    dy, dx = np.gradient(np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge"), axis=(2, 3))
+    for unit, gradient in ((np.cos(angles), dx), (np.sin(angles), dy)):
+        assert np.allclose(np.einsum("nckhw,k->nchw", planes, unit), gradient[:, :, 1:-1, 1:-1], atol=1e-6)
+
+
+def test_a_quarter_turn_turns_the_directions():
+    images = noise(5, (1, 8, 8))
+    turned = direction_planes(np.rot90(images, axes=(2, 3)).copy(), 8)
+    planes = np.rot90(direction_planes(images, 8), axes=(2, 3))
+    assert np.allclose(turned, np.roll(planes, -2, axis=1), atol=1e-6)  # y points down: rot90 turns by -90 degrees
+
+
+def test_planes_are_blurred_sampled_and_rooted():
+    images = noise(3, (1, 12, 12))
+    planes = gaussian_filter(direction_planes(images, 4), (0, 0, 1.5, 1.5))
+    assert np.allclose(prepare(images, 1.5, False, 4).reshape(3, 4, 4, 4) ** 2, planes[:, :, 1::3, 1::3], atol=1e-6)
+    assert prepare(images, 0, False, 4).shape == (3, 4 * 144)

@@ -71,6 +71,11 @@ def test_the_map_is_the_surprise_of_a_normal_pixel():
     np.testing.assert_allclose(scores.image, expected.mean(axis=(1, 2)), rtol=1e-4)
 
 
+def test_one_image_of_one_pixel_is_enough_for_a_step_of_training():
+    image = np.full((1, 1, 1, 1), 0.5, np.float32)
+    assert np.isfinite(Synthetic(**SMALL).fit(image).score(image).image).all()
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 6), (8, 8), (33, 47)], ids=str)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_network_takes_any_size(size, channels):

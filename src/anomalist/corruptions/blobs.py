@@ -3,6 +3,8 @@
 Each image has a field of white noise smoothed by a Gaussian of standard deviation ``scale`` pixels (two for
 scratches). The ``ceil(area x H x W)`` pixels where it is highest are hit, as textures are laid on by DRAEM (Zavrtanik
 et al., ICCV 2021, there with Perlin noise): they never have a straight edge, and a larger area holds each smaller one.
+A blot is mostly one piece: its field falls with the distance from a centre, drawn from all pixels or, every other
+time, from the bright ones, in proportion to their value, so that what is bright is hit more often than by chance.
 ``fill="paste"`` takes the image's own content from elsewhere, as CutPaste does (Li et al., CVPR 2021).
 
 Strength: ``area`` = severity, the share of the image's pixels that are hit. Where the fill equals what was there, as
@@ -28,6 +30,7 @@ _Fill = Literal["black", "white", "grey", "noise", "paste"]
 _FILLS: tuple[_Fill, ...] = get_args(_Fill)
 _BLOCK = 1 << 16  # values that are worked on at once: their temporaries stay in the processor's cache
 _THIN = 8.0  # how many times longer than wide a scratch is, about
+_FALL = 1.5  # of a blot's field, within ``scale`` pixels: its edge is rough, and it seldom falls apart
 _NEGATIVE = 0.25  # of the pasted copies are in negative: even an image of one pixel then has something to paste
 
 
@@ -38,7 +41,9 @@ class Blobs(Corruption):
 
     area: float | None = Field(None, ge=0, le=1, description="share of the image's pixels that are hit")
     scale: float = Field(2.0, gt=0, description="how coarse the regions are: the noise's smoothing, in pixels")
-    shape: Literal["spots", "scratches"] = Field("spots", description="roundish regions, or long thin bent ones")
+    shape: Literal["spots", "blot", "scratches"] = Field(
+        "spots", description="roundish regions here and there, one region, or long thin bent ones"
+    )
     fill: Literal["black", "white", "grey", "noise", "paste", "mixed"] = Field(
         "black",
         description="what fills a region: black, white, one grey an image, noise, the image's own content from "
@@ -56,16 +61,20 @@ class Blobs(Corruption):
         step = max(1, _BLOCK // images[0].size)
         for first in range(0, len(images), step):
             part = slice(first, first + step)
-            hit = self._region(images.shape[2:], strength, seed, index[part])
+            hit = self._region(images[part], strength, seed, index[part])
             out[part] = np.where(hit[:, None], self._filling(images[part], seed, index[part]), images[part])
         return out
 
-    def _region(self, shape: tuple[int, ...], area: float, seed: int, index: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def _region(
+        self, images: NDArray[np.float32], area: float, seed: int, index: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
         """Return the pixels that are hit: bool ``[n, H, W]``, as many in each image."""
-        h, w = shape
+        h, w = images.shape[2:]
         field = _smooth((h, w), self.scale, seed, "blobs/shape", index)
         if self.shape == "scratches":  # near the zero line of a second field, where the first one is high
             field -= np.float32(_THIN) * np.abs(_smooth((h, w), self.scale, seed, "blobs/line", index))
+        elif self.shape == "blot":
+            field -= np.float32(_FALL / self.scale) * _distance(images, seed, index)
         place = h * w - math.ceil(round(area * h * w, 9))
         lowest = np.partition(field.reshape(-1, h * w), place, axis=1)[:, place]
         return field >= lowest[:, None, None]
@@ -96,6 +105,21 @@ def _smooth(
     noise *= np.float32(math.sqrt(12))
     smooth: NDArray[np.float32] = (_gaussian(h, scale) @ noise @ _gaussian(w, scale).T).astype(np.float32, copy=False)
     return smooth
+
+
+def _distance(images: NDArray[np.float32], seed: int, index: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return each pixel's distance from the image's centre of a blot, in pixels, float32 ``[n, H, W]``."""
+    n, _, h, w = images.shape
+    draws = uniform(seed, "blobs/centre", index, 2)
+    weight = images.mean(axis=1, dtype=np.float64).reshape(n, -1)
+    weight[(draws[:, 0] < 0.5) | (weight.sum(axis=1) == 0)] = 1
+    held = np.cumsum(weight, axis=1)
+    place = np.minimum((held <= draws[:, 1:] * held[:, -1:]).sum(axis=1), h * w - 1)
+    y, x = (axis.astype(np.float32)[:, None, None] for axis in divmod(place, w))
+    away: NDArray[np.float32] = np.hypot(
+        np.arange(h, dtype=np.float32)[:, None] - y, np.arange(w, dtype=np.float32) - x
+    )
+    return away
 
 
 @lru_cache(maxsize=64)

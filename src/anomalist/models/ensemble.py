@@ -55,6 +55,11 @@ class Ensemble(Detector):
         """The names of the corruptions that any member is trained on."""
         return tuple(dict.fromkeys(name for member in self.members for name in member.trained_on))
 
+    @property
+    def versions(self) -> list[Any]:
+        """Its own version and its members'."""
+        return [type(self).version, *(member.versions for member in self.members)]
+
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
         learnt_from, normal = hold_out(images, self.held_out, self.seed)
         members = tuple(for_run(member, self) for member in self.members)

@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
-from anomalist.shallow import Shallow, batches, squared_distances, table
+from anomalist.preparation import batches
+from anomalist.shallow import Shallow, squared_distances, table
 
 __all__ = ["Kde"]
 

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
-from anomalist.shallow import Shallow, batches, nearest, table
+from anomalist.preparation import batches
+from anomalist.shallow import Shallow, nearest, table
 
 __all__ = ["Lof"]
 

@@ -16,7 +16,8 @@ from pydantic import Field, PrivateAttr
 
 from anomalist import heatmaps
 from anomalist.detector import Scores
-from anomalist.shallow import Basis, Shallow, batches
+from anomalist.preparation import batches
+from anomalist.shallow import Basis, Shallow
 
 __all__ = ["Pca"]
 
@@ -24,7 +25,8 @@ __all__ = ["Pca"]
 class Pca(Shallow):
     """Score by the squared error outside of the kept components.
 
-    Where images are deskewed there is no map and no reconstruction: their pixels are no longer the image's.
+    Where images are deskewed or split by direction there is no map and no reconstruction: what is measured is no longer
+    the image's pixels.
     """
 
     components: int | None = Field(
@@ -36,12 +38,16 @@ class Pca(Shallow):
     _kept: Basis | None = PrivateAttr(None)
 
     def reconstruct(self, images: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """Return the reconstructions of blurred images, float32 ``[N, C, H, W]`` in [0, 1]; None if deskewed."""
+        """Return the reconstructions of blurred images, float32 ``[N, C, H, W]`` in [0, 1]; None without a map."""
         self.check_fitted(images)
-        if self.deskew:
+        if self._without_map:
             return None
         parts = [self._restored(self.vectors(images[rows])) for rows in batches(len(images))]
         return np.clip(np.concatenate(parts), 0, 1).astype(np.float32).reshape(images.shape)
+
+    @property
+    def _without_map(self) -> bool:
+        return self.deskew or self.directions is not None
 
     def _reduction(self, pixels: NDArray[np.float32]) -> Basis | None:
         return None  # its components are for measuring pixels, not in place of them
@@ -53,7 +59,7 @@ class Pca(Shallow):
         return heatmaps.aggregate(self._maps(vectors), self.aggregation).astype(np.float64)
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
-        if self.deskew:
+        if self._without_map:
             return super()._score(images)
         maps = np.concatenate([self._maps(self.vectors(images[rows])) for rows in batches(len(images))])
         return Scores(heatmaps.aggregate(maps, self.aggregation), maps)
@@ -61,7 +67,8 @@ class Pca(Shallow):
     def _maps(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         assert self._shape is not None
         error = (vectors - self._restored(vectors)) ** 2
-        maps: NDArray[np.float32] = error.reshape(-1, *self._shape).mean(axis=1).astype(np.float32)
+        shape = (1, 1, error.shape[1]) if self.directions else self._shape
+        maps: NDArray[np.float32] = error.reshape(-1, *shape).mean(axis=1).astype(np.float32)
         return maps
 
     def _restored(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:

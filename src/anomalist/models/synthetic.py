@@ -10,14 +10,15 @@ m the mask of the changed pixels. The map is the surprise of a pixel if all is w
 and never saturated; the image's score is -log(1 - q), or the map's ``aggregation``.
 
 Unlike other detectors it has seen anomalies, if only made ones: ``trained_on`` names them, and a trial or a baseline
-that would test on one of these is refused unless it says ``allow_seen``. The standard defects are irregular regions
-and bent scratches: no squares, no rows or columns, no single pixels and no noise over a whole image.
+that would test on one of these is refused unless it says ``allow_seen``. The standard defects are irregular regions,
+mostly one blot erased, and bent scratches: no squares, no rows or columns, no single pixels and no noise over a whole
+image.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -38,13 +39,14 @@ __all__ = ["DEFECTS", "Synthetic"]
 DEFECTS = tuple(
     parse(f"blobs:{spec}")
     for spec in (
+        *(f"scale={scale},shape=blot" for scale in (1.5, 2, 3, 4)),
+        "scale=2,shape=blot,fill=mixed",
         "scale=1",
         "scale=2",
-        "scale=3",
         "scale=4,shape=scratches",
         "scale=8,shape=scratches",
+        "scale=6,shape=scratches,fill=mixed",
         "scale=2,fill=mixed",
-        "scale=6,fill=mixed,shape=scratches",
         "scale=1,fill=noise,opacity=0.05",
     )
 )
@@ -54,6 +56,8 @@ _GROUP = 8  # images of a batch that share a defect and its severity
 class Synthetic(Detector):
     """Learn to find synthetic defects; score by how sure the network is of one."""
 
+    version: ClassVar[int] = 2
+
     defects: tuple[Annotated[Corruption, PlainValidator(parse), PlainSerializer(str, return_type=str)], ...] = Field(
         DEFECTS,
         min_length=1,
@@ -62,12 +66,12 @@ class Synthetic(Detector):
     clean: float = Field(0.15, ge=0, lt=1, description="share of the training images that are left clean")
     least: float = Field(0.005, gt=0, le=1, description="least severity of a defect; drawn log-uniform")
     most: float = Field(0.25, gt=0, le=1, description="highest severity of a defect")
-    width: int = Field(32, ge=1, description="channels of the network's first layer; doubled at each halving")
+    width: int = Field(16, ge=1, description="channels of the network's first layers; doubled at each halving")
     epochs: int | None = Field(
         None, ge=1, description="passes over the training images; by default as many as make about 3,400 steps"
     )
-    batch_size: int = Field(64, ge=1, description="images a training step")
-    learning_rate: float = Field(3e-3, gt=0, description="peak of the one-cycle schedule")
+    batch_size: int = Field(128, ge=1, description="images a training step")
+    learning_rate: float = Field(1e-2, gt=0, description="peak of the one-cycle schedule")
     image_weight: float = Field(0.3, ge=0, description="weight of the image's cross-entropy beside the pixels'")
     aggregation: Literal["learnt", "mean", "max", "top_1_percent"] = Field(
         "learnt", description="an image's score: the network's own answer, or what is made of the map"
