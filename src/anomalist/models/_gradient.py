@@ -16,6 +16,7 @@ from anomalist.training import train
 __all__ = ["Trained", "initialise", "load_weights", "train_as_set", "weights"]
 
 Module = TypeVar("Module", bound=nn.Module)
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class Trained(Protocol):
@@ -46,7 +47,7 @@ class Trained(Protocol):
         """Where the network runs."""
 
     @property
-    def precision(self) -> Literal["auto", "float32", "bfloat16"]:
+    def precision(self) -> Precision:
         """Its arithmetic."""
 
 
@@ -56,8 +57,12 @@ def train_as_set(
     loss: Callable[[Tensor], Tensor],
     images: NDArray[np.float32],
     checkpoint: Path | None,
+    precision: Precision | None = None,
 ) -> list[float]:
-    """Train a network as the detector's options say, see :func:`anomalist.training.train`; return the losses."""
+    """Train a network as the detector's options say, see :func:`anomalist.training.train`; return the losses.
+
+    ``precision`` takes the place of the detector's own.
+    """
     return train(
         network,
         loss,
@@ -67,7 +72,7 @@ def train_as_set(
         learning_rate=detector.learning_rate,
         seed=detector.seed,
         device=detector.device,
-        precision=detector.precision,
+        precision=precision or detector.precision,
         title=f"training {detector.name}",
         checkpoint=checkpoint,
     )
