@@ -12,5 +12,6 @@ def test_its_options_reach_the_loop(name, monkeypatch):
     given = {}
     monkeypatch.setattr(_gradient, "train", lambda *_, **options: given.update(options) or [0.5])
     options = {"epochs": 7, "batch_size": 5, "learning_rate": 0.25, "seed": 3, "device": "cpu", "precision": "float32"}
-    assert parse({"name": name, **options}).fit(blobs(3)).history == [0.5]
-    assert {name: given[name] for name in options} == options
+    own = {"training_precision": "auto"} if name == "synthetic" else {}
+    assert parse({"name": name, **options, **own}).fit(blobs(3)).history == [0.5]
+    assert {name: given[name] for name in options} == options | ({"precision": "auto"} if own else {})
