@@ -20,6 +20,7 @@ from anomalist.studies.store import Store
 __all__ = ["is_current", "remake", "report"]
 
 METRICS = {"auroc": ("AUROC", "auc"), "aupro": ("AUPRO", "aupro")}  # its name, and its picture's
+LEADERBOARDS = METRICS | {"pixel_auroc": ("Pixel AUROC", "pixel_auc")}
 
 
 def report(layout: Layout, keys: Sequence[str], results: Path) -> None:
@@ -47,7 +48,7 @@ def report(layout: Layout, keys: Sequence[str], results: Path) -> None:
     text = _head(layout, len(table), len(keys), failures)
     fits = psychometrics(table, layout.x, layout.lines, layout.levels) if layout.levels else []
     cost = costs(store, rows) if layout.columns else {}
-    for metric, (name, short) in METRICS.items():
+    for metric, (name, short) in (LEADERBOARDS if layout.columns else METRICS).items():
         points = tables.points(table, layout.axes, metric)
         if not points:
             continue
