@@ -193,7 +193,7 @@ def test_constant_images_and_few_of_them_are_enough(name, value, count):
 
 @each_variant
 def test_anomalies_score_higher_than_normal_images(variant):
-    longer = {"epochs": 30, "learning_rate": 0.01, "batch_size": 32}
+    longer = {"epochs": 30, "learning_rate": 0.01, "batch_size": 32, "width": 8}
     fields = catalog.find_class("models", variant[0]).model_fields
     changes = {field: value for field, value in longer.items() if field in fields}
     detector = small(variant[0], **dict(variant[1:]), **changes).fit(blobs(300))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -11,24 +13,26 @@ __all__ = ["UNet"]
 
 _RARE = -3.0  # the logit that an untrained network gives every pixel: what it looks for is rare
 _DEPTH = 2  # how often the sides are halved
+_HIDDEN = 64  # with 8, the last bits of a matrix product depend on the place in the batch
 
 
 class UNet(nn.Module):
     """Images ``[n, C, H, W]`` of any size to logits of all pixels and of the image (Ronneberger et al., MICCAI 2015).
 
-    Twice the sides are halved while the channels double, and the way back gets what was seen at the same size on the
-    way down. The first and the last level work on whole pixels: on cells of 2 x 2, at the same cost, holes are found a
-    third as well. The image's answer is a small dense network's, from mean and maximum of every channel at the lowest
-    and at the last level.
+    Twice the sides are halved; the lowest level has twice the channels. The way back gets what was seen at the same
+    size on the way down. The first and the last level work on whole pixels and are as wide as the second: what was cut
+    out shows in how single pixels meet. The image's answer is a small dense network's, from mean and maximum of every
+    channel at the lowest and at the last level, and of the pixels' own answers.
     """
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
-        sizes = [width * 2**level for level in range(_DEPTH + 1)]
+        sizes = [width, *(width * 2**level for level in range(_DEPTH))]
         self.down = nn.ModuleList([_Block(few, many) for few, many in zip([channels, *sizes], sizes, strict=False)])
-        self.up = nn.ModuleList([_Block(3 * size, size) for size in sizes[:-1]])
+        self.up = nn.ModuleList([_Block(below + size, size) for size, below in pairwise(sizes)])
         self.last = nn.Conv2d(width, 1, 1)
-        self.whole = nn.Sequential(nn.Linear(2 * (sizes[0] + sizes[-1]), 4 * width), nn.ReLU(), nn.Linear(4 * width, 1))
+        pooled = 2 * (sizes[-1] + width + 1)
+        self.whole = nn.Sequential(nn.Linear(pooled, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 1))
         self.apply(initialise)
         nn.init.zeros_(self.last.weight)
         assert self.last.bias is not None
@@ -48,8 +52,9 @@ class UNet(nn.Module):
         for level in reversed(range(_DEPTH)):
             x = nn.functional.interpolate(x, scale_factor=2, mode="nearest")
             x = self.up[level](torch.cat([x, seen[level]], 1))
-        image = self.whole(torch.cat([lowest, _pooled(x)], 1))
-        return torch.cat([image, self.last(x)[:, 0, :h, :w].flatten(1)], 1)
+        pixels = self.last(x)
+        image = self.whole(torch.cat([lowest, _pooled(x), _pooled(pixels)], 1))
+        return torch.cat([image, pixels[:, 0, :h, :w].flatten(1)], 1)
 
 
 class _Block(nn.Module):
@@ -68,4 +73,5 @@ class _Block(nn.Module):
 
 def _pooled(x: Tensor) -> Tensor:
     """Return mean and maximum of each channel, float ``[n, 2 channels]``."""
-    return torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
+    mean = nn.functional.avg_pool2d(x, x.shape[2:]).flatten(1)  # x.mean sums in another order here and there in a batch
+    return torch.cat([mean, x.amax((2, 3))], 1)

@@ -43,8 +43,7 @@ DEFECTS = tuple(
         "scale=2,shape=blot,fill=mixed",
         "scale=1",
         "scale=2",
-        "scale=4,shape=scratches",
-        "scale=8,shape=scratches",
+        *(f"scale={scale},shape=scratches" for scale in (4, 8, 16)),
         "scale=6,shape=scratches,fill=mixed",
         "scale=2,fill=mixed",
         "scale=1,fill=noise,opacity=0.05",
@@ -63,10 +62,10 @@ class Synthetic(Detector):
         min_length=1,
         description="corruptions to learn from, each at random severities unless it has a strength of its own",
     )
-    clean: float = Field(0.15, ge=0, lt=1, description="share of the training images that are left clean")
+    clean: float = Field(0.05, ge=0, lt=1, description="share of the training images that are left clean")
     least: float = Field(0.005, gt=0, le=1, description="least severity of a defect; drawn log-uniform")
     most: float = Field(0.25, gt=0, le=1, description="highest severity of a defect")
-    width: int = Field(16, ge=1, description="channels of the network's first layers; doubled at each halving")
+    width: int = Field(32, ge=1, description="channels of the network's upper levels; the lowest has twice as many")
     epochs: int | None = Field(
         None, ge=1, description="passes over the training images; by default as many as make about 3,400 steps"
     )
@@ -74,8 +73,7 @@ class Synthetic(Detector):
     learning_rate: float = Field(1e-2, gt=0, description="peak of the one-cycle schedule")
     training_precision: Literal["auto", "float32", "bfloat16"] = Field(
         "bfloat16",
-        description="arithmetic of training; bfloat16 takes half the time on processors that have it, float32 is faster "
-        "on others",
+        description="arithmetic of training: bfloat16 takes half the time on processors that have it, on others more",
     )
     image_weight: float = Field(0.3, ge=0, description="weight of the image's cross-entropy beside the pixels'")
     aggregation: Literal["learnt", "mean", "max", "top_1_percent"] = Field(
