@@ -231,7 +231,7 @@ def _data(words: list[str]) -> None:
 
     options.Parser("data", "Say which data sets are ready, which would be fetched, and where they lie.").read(words)
     for name in datasets.names():
-        print(f"{name:<18}{datasets.status(name)}")
+        print(f"{name:<18}{': '.join(datasets.status(name))}")
 
 
 if __name__ == "__main__":
