@@ -6,10 +6,11 @@ from typing import Any
 
 from anomalist import catalog
 from anomalist.dataset import DatasetConfig, Status, parse
+from anomalist.datasets._listing import details, table
 from anomalist.datasets._stats import stats
 from anomalist.images import Dataset
 
-__all__ = ["load", "names", "stats", "status"]
+__all__ = ["details", "load", "names", "stats", "status", "table"]
 
 
 def names() -> list[str]:

@@ -81,8 +81,12 @@ class Mnist(DatasetConfig):
         return Dataset(str(self), train, test, source)
 
     def status(self) -> Status:
-        """Return "ready" where the cached file is there with its right size, else "fetchable"."""
-        return state("mnist", PARTS, data_folder("mnist"))
+        """Return "ready" where the cached file, or a carrier put there by hand, is there, else "fetchable"."""
+        folder = data_folder("mnist")
+        idx = all(any((folder / f"{name}{end}").is_file() for end in (".gz", "")) for name in IDX_FILES.values())
+        if idx or (folder / WHEEL).is_file() or (folder / PICKLE).is_file():
+            return Status("ready", str(folder))
+        return state("mnist", PARTS, folder)
 
 
 def _image_set(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> ImageSet:
