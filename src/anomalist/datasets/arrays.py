@@ -68,12 +68,14 @@ class Arrays(DatasetConfig):
         if self.path is None:
             raise InputError("arrays.path is missing: name a file or folder, as in arrays:path=images.npz")
         try:
-            readers = _readers(self.path)
+            raw = self._raw(self.path, _readers(self.path))
         except OSError as error:
             raise InputError(f"arrays.path: {self.path} cannot be read: {error.strerror}") from None
-        raw = self._raw(self.path, readers)
         kinds = _kinds([part["labels"] for part in raw], [part["masks"] for part in raw])
         train, test = (self._image_set(part, kinds) for part in raw)
+        one, other = (" x ".join(map(str, part.images.shape[1:])) for part in (train, test))
+        if one != other:
+            raise InputError(f"{self.path}: training images are {one}, test images are {other}; make them alike")
         return Dataset(str(self), train, test, str(self.path))
 
     def status(self) -> Status:
@@ -191,7 +193,7 @@ def _kinds(labels: list[NDArray[Any] | None], masks: list[NDArray[Any] | None]) 
     given = [part for part in labels if part is not None]
     if not given:
         return ("good",) if all(part is None for part in masks) else ("good", "anomaly")
-    if len(given) < len(labels) or len({part.dtype.kind for part in given} - {"i", "u"}) > 1:
+    if len(given) < len(labels) or len({part.dtype.kind.replace("u", "i") for part in given}) > 1:
         raise InputError("arrays.labels: both splits need labels, of one type")
     if given[0].dtype.kind == "b":
         return ("good", "anomaly")

@@ -174,7 +174,12 @@ def _readers(file: Path) -> Readers:
 
 
 def _image_set(file: Path, readers: Readers, parts: tuple[str, ...], facts: _Facts) -> ImageSet:
-    images = np.concatenate([_images(file, readers, part, facts.channels) for part in parts])
+    found = {part: _images(file, readers, part, facts.channels) for part in parts}
+    for part, images in found.items():
+        if images.shape[1:] != (shape := found[parts[0]].shape[1:]):
+            size, first = (" x ".join(map(str, sides)) for sides in (images.shape[2:], shape[1:]))
+            raise InputError(f"{file}: {part}_images are {size}, {parts[0]}_images are {first}")
+    images = np.concatenate(list(found.values()))
     labels = np.concatenate([_labels(file, readers, part, facts.kinds) for part in parts])
     return ImageSet(images, labels, facts.kinds)
 
