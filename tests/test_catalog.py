@@ -76,3 +76,10 @@ def test_listing_and_describing_everything_imports_no_deep_learning_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", ["a,b.npy", "(a)", "a=1,b=2", "a b,.npy", "plain (1).npy", "(a,b)", "a;b"])
+def test_a_value_with_commas_or_parentheses_is_spelt_so_that_it_is_read_back(path):
+    made = catalog.build("datasets", {"name": "arrays", "path": path})
+    assert str(made.path) == path
+    assert catalog.build("datasets", str(made)) == made

@@ -176,6 +176,7 @@ class Arrays(DatasetConfig):
 
 
 def _readers(path: Path) -> Readers:
+    path.stat()  # it may not be there at all
     if path.is_dir():
         return {file.stem: lambda file=file: read_npy(file) for file in sorted(path.glob("*.npy"))}  # type: ignore[misc]
     if path.suffix == ".npy":
@@ -184,7 +185,6 @@ def _readers(path: Path) -> Readers:
         return read_npz(path)
     if path.suffix.lower() in _HDF5:
         return read_hdf5(path)
-    path.stat()  # it may not be there at all
     raise InputError(f"arrays.path: {path} is no .npy, .npz, .h5 or .hdf5 file, nor a folder of .npy files")
 
 
