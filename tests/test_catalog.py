@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from anomalist import catalog, corruptions, models
+from anomalist import catalog, corruptions, datasets, models
 from anomalist.config import snake_case
 from refusals import refused
 
@@ -42,11 +42,12 @@ def test_every_file_is_described_in_one_sentence(package, name):
     assert len(line) < 120
 
 
-@pytest.mark.parametrize(("package", "name"), [pair for pair in ALL if pair[0] != "datasets"])
+@pytest.mark.parametrize(("package", "name"), ALL)
 def test_every_file_holds_the_class_that_it_is_named_after(package, name):
     found = catalog.find_class(package, name)
     assert snake_case(found.__name__) == name
-    assert getattr({"models": models, "corruptions": corruptions}[package], found.__name__) is found
+    packages = {"models": models, "corruptions": corruptions, "datasets": datasets}
+    assert getattr(packages[package], found.__name__) is found
 
 
 @pytest.mark.parametrize("find", [catalog.find_class, catalog.find_module])
@@ -75,3 +76,10 @@ def test_listing_and_describing_everything_imports_no_deep_learning_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", ["a,b.npy", "(a)", "a=1,b=2", "a b,.npy", "plain (1).npy", "(a,b)", "a;b"])
+def test_a_value_with_commas_or_parentheses_is_spelt_so_that_it_is_read_back(path):
+    made = catalog.build("datasets", {"name": "arrays", "path": path})
+    assert str(made.path) == path
+    assert catalog.build("datasets", str(made)) == made

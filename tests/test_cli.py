@@ -18,7 +18,9 @@ def call(*words):
     return subprocess.run([sys.executable, "-m", "anomalist", *words], capture_output=True, text=True, timeout=120)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["list"], ["list", "models"], ["data"], ["--version"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["list"], ["list", "models"], ["data"], ["data", "textures"], ["--version"]]
+)
 def test_light_commands_never_import_torch(words):
     code = (
         "import sys; from anomalist.cli import main; status = main(sys.argv[1:]);"
@@ -61,6 +63,8 @@ def test_run_help_lists_the_options_of_the_typed_config(capsys):
         (["rnu"], "unknown command 'rnu': did you mean 'run'? valid: "),
         (["list", "modles"], "unknown kind 'modles': did you mean 'models'? valid: "),
         (["list", "--what"], "unknown anomalist list option '--what'"),
+        (["data", "mnits"], "unknown data set 'mnits': did you mean 'mnist'? valid: "),
+        (["data", "textures:sid=3"], "unknown option of textures 'sid': did you mean 'side'? valid: "),
         (["run", "--sede", "1"], "did you mean '--seed'? valid: "),
         (["run", "--model.botleneck", "1"], "did you mean '--model.bottleneck'? valid: "),
         (["run", "--seed"], "argument --seed: expected one argument"),

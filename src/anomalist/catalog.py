@@ -55,10 +55,10 @@ def build(package: str, given: str | dict[str, Any]) -> Any:
     """Return what ``given`` names, made with the options that it gives.
 
     Args:
-        package: ``"corruptions"`` or ``"models"``.
+        package: ``"datasets"``, ``"corruptions"`` or ``"models"``.
         given: ``"name"``, ``"name:option=value,option=value"``, or a mapping with the key ``name``, which may be such
             a text itself: the mapping's options win. The values of an option that takes several are parted by ``;``,
-            and parentheses keep a value together: ``ensemble:members=(lof:k=5,blur=1);pca``.
+            and parentheses keep a value together: ``ensemble:members=(lof:k=5,blur=1);pca``, ``arrays:path=(a,b.npy)``.
 
     Raises:
         InputError: an unknown name, option or value.
@@ -67,16 +67,21 @@ def build(package: str, given: str | dict[str, Any]) -> Any:
     if not isinstance(given, str | dict):
         raise InputError(f"a {kind} is a name or a mapping with a name, or text name:option=value, got {given!r}")
     options: dict[str, Any] = {"name": given} if isinstance(given, str) else dict(given)
-    name = options.pop("name", "")
+    name, written = options.pop("name", ""), {}
     if isinstance(name, str):
         name, _, rest = name.partition(":")
-        options = _read_options(rest, f"{kind} {name}:{rest}") | options
+        written = _read_options(rest, f"{kind} {name}:{rest}")
+        options = written | options
         name = name.strip()
     found = find_class(package, name)
     for key, value in options.items():
         field = found.model_fields.get(key)
-        if isinstance(value, str) and field is not None and get_origin(field.annotation) is tuple:
+        if not isinstance(value, str) or field is None:
+            continue
+        if get_origin(field.annotation) is tuple:
             options[key] = [part.removeprefix("(").removesuffix(")") for part in _split(value, ";")]
+        elif written.get(key) == value and value.startswith("(") and value.endswith(")"):
+            options[key] = value[1:-1]
     return found(**options)
 
 
@@ -92,8 +97,9 @@ def spell(name: str, options: Mapping[str, Any]) -> str:
 
 def _spell(value: Any) -> str:
     if not isinstance(value, tuple):
-        return str(value)
-    return ";".join(f"({part})" if "," in part or ";" in part else part for part in map(_spell, value))
+        text = str(value)
+        return f"({text})" if "," in text or text.startswith("(") else text
+    return ";".join(f"({part})" if "," in part or ";" in part else part for part in map(str, value))
 
 
 def _read_options(text: str, where: str) -> dict[str, Any]:
