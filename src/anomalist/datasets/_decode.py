@@ -115,18 +115,18 @@ def open_regular(path: Path) -> io.BufferedReader:
     """Open a regular file for reading; a pipe, socket or device is refused, and nothing waits for one.
 
     Raises:
-        InputError: no regular file, or larger than 2 GiB.
+        InputError: no regular file, an empty one, or one of more than 2 GiB.
         OSError: it cannot be opened.
     """
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     file = os.fdopen(handle, "rb")
     found = os.fstat(handle)
-    if not stat.S_ISREG(found.st_mode):
-        file.close()
-        raise InputError("no regular file")
+    fault = "no regular file" if not stat.S_ISREG(found.st_mode) else "" if found.st_size else "an empty file"
     if found.st_size > _MAX_BYTES:
+        fault = f"{found.st_size:,} bytes, more than {_MAX_BYTES:,}"
+    if fault:
         file.close()
-        raise InputError(f"{found.st_size:,} bytes, more than {_MAX_BYTES:,}")
+        raise InputError(fault)
     return file
 
 
@@ -139,7 +139,9 @@ def reason(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "claims more than fits in memory"
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    if not isinstance(error, InputError | OSError):
+    if isinstance(error, OSError) and error.strerror is None:  # Pillow's own
+        text = f"damaged: {text}"
+    elif not isinstance(error, InputError | OSError):
         text = f"damaged ({type(error).__name__}{': ' if text else ''}{text})"
     return printable(" ".join(text.split()))[:300]
 
