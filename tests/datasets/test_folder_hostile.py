@@ -17,7 +17,7 @@ import anomalist
 
 pytestmark = pytest.mark.slow
 
-SECONDS, BYTES = 120, 800e6
+SECONDS, BYTES = 300, 600e6
 LOAD = """
 import json, sys
 from anomalist.dataset import parse

@@ -170,7 +170,7 @@ def _open(folder: Path) -> _Found | None:
         if len(images) != len(meta["kept"]):
             return None
         return Decoding(folder, images, masks, meta["kept"], faults, meta["faded"]), meta
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -1,0 +1,148 @@
+"""How fast the data set folder decodes, against Pillow alone in two processes; memory, and the second start.
+
+    python benchmarks/folder.py [--images 20000] [--repeats 3] [--size 256]
+
+Makes JPEGs of 512 x 512 (quality 90, colour, smooth content with noise, about 100 kB each) from a seed in a temporary
+folder, then decodes and resizes all of them in turns: Pillow in a pool of two processes that throws the pixels away, and
+the data set, whose two processes also hash every file and write the pixels to a cache. Before each turn the files are
+read once, so that both find them in memory. Prints medians, the most memory held by all processes, and the time of a
+second start in a new process.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from PIL import Image
+
+from anomalist.dataset import parse
+from anomalist.environment import environment
+from anomalist.randomness import generator
+
+SIDE, PROCESSES = 512, 2
+START = """
+import json, sys, time
+began = time.perf_counter()
+from anomalist.dataset import parse
+found = parse({"name": "folder", "path": sys.argv[1], "resize": sys.argv[2]}).load()
+print(json.dumps([time.perf_counter() - began, len(found.train) + len(found.test)]))
+"""
+
+
+def make(folder: Path, number: int) -> None:
+    """Write image ``number``."""
+    draws = generator(0, f"benchmark/folder/{number}")
+    smooth = Image.fromarray(draws.integers(0, 256, (32, 32, 3)).astype(np.uint8)).resize((SIDE, SIDE))
+    noisy = np.asarray(smooth).astype(np.int16) + draws.integers(-8, 9, (SIDE, SIDE, 3))
+    Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{number:06}.jpg", quality=90)
+
+
+def with_pillow(size: int, path: Path) -> int:
+    """Decode and resize one image as anyone would."""
+    with Image.open(path) as image:
+        small = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+        return int(np.asarray(small).shape[0])
+
+
+def time_pillow(paths: list[Path], size: int) -> float:
+    """Return the seconds that Pillow takes in two processes."""
+    began = time.perf_counter()
+    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+        assert sum(pool.imap_unordered(partial(with_pillow, size), paths, 32)) == size * len(paths)
+    return time.perf_counter() - began
+
+
+def time_folder(root: Path, size: int) -> float:
+    """Return the seconds that the data set takes into an empty cache."""
+    with tempfile.TemporaryDirectory(dir=root.parent) as cache:
+        os.environ["ANOMALIST_DATA"] = cache
+        began = time.perf_counter()
+        parse({"name": "folder", "path": str(root), "resize": size}).load()
+        return time.perf_counter() - began
+
+
+def second_start(root: Path, size: int) -> float:
+    """Return the seconds from the first import to the images, decoded before, in a process of its own."""
+    command = [sys.executable, "-c", START, str(root), str(size)]
+    return float(json.loads(subprocess.run(command, check=True, capture_output=True).stdout)[0])
+
+
+@contextmanager
+def memory() -> Iterator[list[float]]:
+    """Yield a list whose last value is the most bytes that this process and its children held at once."""
+    held, done, this = [0.0], threading.Event(), psutil.Process()
+
+    def look() -> None:
+        while not done.wait(0.05):
+            try:
+                held.append(max(held[-1], sum(each.memory_info().rss for each in [this, *this.children(True)])))
+            except psutil.NoSuchProcess:
+                continue
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield held
+    finally:
+        done.set()
+        watcher.join()
+
+
+def read_all(paths: list[Path]) -> int:
+    """Bring the files into memory; return their bytes."""
+    return sum(len(path.read_bytes()) for path in paths)
+
+
+def main() -> None:
+    """Make, measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=20_000)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--size", type=int, default=256)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place, "images")
+        root.mkdir()
+        with multiprocessing.Pool(PROCESSES) as pool:
+            pool.map(partial(make, root), range(asked.images), 32)
+        paths = sorted(root.iterdir())
+        ways: dict[str, Callable[[], Any]] = {
+            "pillow": lambda: time_pillow(paths, asked.size),
+            "folder": lambda: time_folder(root, asked.size),
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(asked.repeats):
+            for name, way in ways.items():
+                total = read_all(paths)
+                with memory() as held:
+                    seconds[name].append(way())
+        os.environ["ANOMALIST_DATA"] = place
+        parse({"name": "folder", "path": str(root), "resize": asked.size}).load()
+        again = statistics.median(second_start(root, asked.size) for _ in range(asked.repeats))
+    pillow, folder = (statistics.median(seconds[name]) for name in ways)
+    ratio = statistics.median(one / two for one, two in zip(seconds["pillow"], seconds["folder"], strict=True))
+    print(
+        f"{environment(1, 'cpu', 'float32', {})['processor']}; Pillow {Image.__version__}; medians of {asked.repeats}"
+    )
+    print(f"{asked.images:,} JPEGs of {SIDE} x {SIDE} ({total / 1e9:.2f} GB) to {asked.size} x {asked.size}")
+    print(f"Pillow, two processes: {asked.images / pillow:,.0f} images/s")
+    print(f"folder, hashed and cached: {asked.images / folder:,.0f} images/s, {ratio:.0%} of Pillow's rate")
+    print(f"memory of all its processes: {held[-1] / 1e6:,.0f} MB; second start {again:.2f} s")
+
+
+if __name__ == "__main__":
+    main()
