@@ -140,7 +140,10 @@ def bombs():
     yield "bomb_65500.jpg", b"\xff\xd8\xff\xc0\x00\x0b\x08\xff\xdc\xff\xdc\x01\x01\x11\x00" + b"\xff\xda" + b"\0" * 99
     yield "bomb_strips.tif", tiff(8000, 8000, claimed=2**32 - 1)
     yield "bomb_bits.tif", tiff(40, 40, bits=(8,) * 900)
+    steps = saved(Image.fromarray(noise((40, 48))), "JPEG", progressive=True)
+    yield "bomb_scans.jpg", steps[:-2] + steps[steps.rindex(b"\xff\xda") : -2] * 5000 + steps[-2:]
     head = fits(np.zeros((4, 4), np.float32))
+    yield "bomb_header.fits", head[:240].ljust(20 << 20)
     yield "bomb.fits", head.replace(b"NAXIS1  =                    4", b"NAXIS1  =           2000000000")
     yield "bomb_short.fits", head.replace(b"NAXIS1  =                    4", b"NAXIS1  =               800000")
     small = np.zeros((8, 8), np.uint16)

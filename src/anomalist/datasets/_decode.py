@@ -25,7 +25,8 @@ from anomalist.errors import InputError, printable
 __all__ = ["MAX_PIXELS", "decode", "decode_mask", "open_regular", "probe", "reason"]
 
 MAX_PIXELS = 89_478_485  # Pillow's own default: a header that claims more is not believed
-_MAX_BYTES = 1 << 31
+_MAX_BYTES = 1 << 30
+_MAX_SCANS = 100  # of a progressive JPEG; each takes time for all of the picture, however few its bytes
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 _GREY = ("1", "L", "LA", "La", "I", "F")
 _DRAFT = 2  # a JPEG is decoded at no less than this many times the size it is resized to (as Pillow's thumbnail)
@@ -115,7 +116,7 @@ def open_regular(path: Path) -> io.BufferedReader:
     """Open a regular file for reading; a pipe, socket or device is refused, and nothing waits for one.
 
     Raises:
-        InputError: no regular file, an empty one, or one of more than 2 GiB.
+        InputError: no regular file, an empty one, or one of more than 1 GiB.
         OSError: it cannot be opened.
     """
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -153,7 +154,19 @@ def _open(file: BinaryIO) -> ImageFile.ImageFile:
         raise InputError(f"claims {h:,} x {w:,} pixels; at most {MAX_PIXELS:,} are read")
     if image.format in ("TIFF", "PNG") and getattr(image, "is_animated", False):
         raise InputError("holds several pictures; save each as a file of its own")
+    if image.info.get("progressive") and (scans := _count(file, b"\xff\xda")) > _MAX_SCANS:
+        raise InputError(f"a progressive JPEG of {scans:,} scans; at most {_MAX_SCANS} are read")
     return image
+
+
+def _count(file: BinaryIO, marker: bytes) -> int:
+    """Return how often a marker of two bytes is in the file."""
+    file.seek(0)
+    found, last = 0, b""
+    while block := file.read(1 << 20):
+        found += (last + block).count(marker)
+        last = block[-1:]
+    return found
 
 
 def _raw_sixteen(image: ImageFile.ImageFile) -> str:

@@ -21,13 +21,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 import PIL
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from anomalist.datasets._cache import FOLDER_VARIABLE
+from anomalist.datasets._cache import FOLDER_VARIABLE, say
 from anomalist.datasets._folder_files import Entry
 from anomalist.datasets._folder_work import Done, Job, Rows, Target, Wish, decode_files, hash_files, look_at
 from anomalist.errors import InputError
@@ -78,7 +78,7 @@ def decoded(root: Path, entries: Sequence[Entry], wish: Wish, masked: bool, cach
         caches: the folder of all caches.
 
     Raises:
-        InputError: the cache cannot be written, or no file can be read.
+        InputError: the cache cannot be written, or a decoding process was killed.
     """
     try:
         make_folder(caches, "data folder")
@@ -87,7 +87,7 @@ def decoded(root: Path, entries: Sequence[Entry], wish: Wish, masked: bool, cach
     key = _hash([_VERSION, PIL.__version__, wish, masked, [(e.name, e.test, e.mask, e.sizes) for e in entries]])[:32]
     folder, stamp = caches / key, _hash([entry.times for entry in entries])
     jobs = list(enumerate(entries))
-    with FileLock(caches / f"{key}.lock"):
+    with _alone(caches / f"{key}.lock"):
         found = _open(folder)
         if found is not None and found[1]["stamp"] != stamp:
             found = _stamp_anew(root, jobs, folder, found, stamp)
@@ -148,11 +148,27 @@ def _decode(root: Path, jobs: list[Job], target: Target) -> dict[int, Done]:
 
 
 @contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold the lock; say so where another process has it."""
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        say("folder: waiting for another process that reads the same folder")
+        held.acquire()
+    try:
+        yield
+    finally:
+        held.release()
+
+
+@contextmanager
 def _temporary(folder: Path) -> Iterator[Path]:
     """Yield a new folder that becomes ``folder`` at the end, or vanishes."""
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
         yield temporary
+        temporary.chmod(0o755)  # mkdtemp makes folders private
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

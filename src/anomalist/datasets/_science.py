@@ -19,6 +19,8 @@ DICOM, FITS = (".dcm", ".dicom"), (".fits", ".fit", ".fts")
 _PACKAGES = {"dicom": ("pydicom", DICOM), "fits": ("astropy", FITS)}
 _DEFLATED = "1.2.840.10008.1.2.1.99"  # unpacked as a whole, whatever its size, before it can be looked at
 
+_HEADER = 1 << 20  # bytes of a FITS header that are read
+
 Window = tuple[float, float] | None
 
 
@@ -45,7 +47,7 @@ def _dicom(file: BinaryIO, window: Window, limit: int) -> NDArray[np.float32]:
     from pydicom import dcmread
     from pydicom.pixels.processing import apply_modality_lut
 
-    _refuse_deflated(file)
+    _check_dicom(file, limit)
     found = dcmread(file)
     frames = int(found.get("NumberOfFrames") or 1)
     if frames != 1 or int(found.get("SamplesPerPixel") or 1) != 1:
@@ -58,7 +60,9 @@ def _dicom(file: BinaryIO, window: Window, limit: int) -> NDArray[np.float32]:
     return values
 
 
-def _refuse_deflated(file: BinaryIO) -> None:
+def _check_dicom(file: BinaryIO, limit: int) -> None:
+    if (size := os.fstat(file.fileno()).st_size) > 4 * limit + _HEADER:  # pydicom reads all of it into memory
+        raise InputError(f"{size:,} bytes, more than a picture of {limit:,} pixels takes")
     head = file.read(4096)
     file.seek(0)
     if head[128:132] != b"DICM":
@@ -71,8 +75,11 @@ def _fits(file: BinaryIO, window: Window, limit: int) -> NDArray[np.float32]:
     """Return the first picture of two axes, float32 ``[h, w]``, scaled by BSCALE and BZERO; row 0 is the first."""
     from astropy.io import fits
 
-    if file.read(6) != b"SIMPLE":  # Astropy would unpack a packed file, whatever its size
+    head = file.read(_HEADER)
+    if not head.startswith(b"SIMPLE"):  # Astropy would unpack a packed file, whatever its size
         raise InputError("not a FITS file")
+    if not any(head.startswith(b"END     ", card) for card in range(0, len(head), 80)):  # it would read all of it
+        raise InputError(f"its header does not end within {_HEADER:,} bytes")
     file.seek(0)
     with fits.open(file, memmap=False, lazy_load_hdus=True) as parts:
         for part in parts:
