@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_files import noise, saved
+from picture_files import fits, noise, saved
 from PIL import Image
 
 import anomalist
@@ -106,6 +106,12 @@ def test_a_mask_that_is_missing_is_named(mvtec, capsys):
     assert "test/dent/b.png: its mask is missing: ground_truth/dent/b_mask.png or" in capsys.readouterr().err
 
 
+def test_kinds_are_printable(mvtec):
+    (mvtec / "test" / "dent").rename(mvtec / "test" / "de\x1bnt")
+    shutil.rmtree(mvtec / "ground_truth")
+    assert Folder(path=str(mvtec)).load().test.kinds == ("good", "crack", "de\\x1bnt")
+
+
 def test_a_training_folder_that_is_not_good_is_refused(mvtec):
     put(mvtec / "train" / "dent" / "a.png")
     with refused("train/dent/a.png", "train/good"):
@@ -190,6 +196,39 @@ def test_a_folder_that_is_none_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with refused("no image", ".png"):
         Folder(path=str(tmp_path / "empty")).load()
+
+
+def test_dicom_and_fits_need_a_window(tmp_path):
+    for number in range(5):
+        path = tmp_path / "sky" / f"{number}.fits"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(fits(noise((20, 24), 65536, seed=number)))
+    with refused("folder.intensity", "FITS", "LOW;HIGH"):
+        Folder(path=str(path.parent)).load()
+    found = Folder(path=str(path.parent), intensity="1000;2000", resize=(20, 24)).load()
+    assert found.train.images.dtype == np.float32
+    assert (found.train.value_range, found.train.to_float().min(), found.train.to_float().max()) == ((1000, 2000), 0, 1)
+
+
+def test_the_deepest_file_decides_for_all(flat):
+    put(flat / "deep.png", noise((20, 24), 65536))
+    found = Folder(path=str(flat), resize=(20, 24)).load()
+    assert found.train.images.dtype == found.test.images.dtype == np.uint16
+    everything = {image.tobytes() for image in np.concatenate([found.train.images, found.test.images])}
+    grey = [noise((20, 24), seed=hash_of(f"{number}.png")).astype(np.uint16) * 257 for number in range(10)]
+    assert everything == {image.tobytes() for image in [*grey, noise((20, 24), 65536)]}
+
+
+def test_one_file_of_colour_makes_all_of_them_colour_unless_told(flat):
+    put(flat / "colour.png", noise((20, 24, 3)))
+    assert Folder(path=str(flat)).load().train.images.shape[1] == 3
+    assert Folder(path=str(flat), channels="grey").load().train.images.shape[1] == 1
+
+
+def test_marks_that_vanish_are_told(mvtec, capsys):
+    found = Folder(path=str(mvtec), resize=2).load()
+    assert not found.test.masks[found.test.labels == 1].any()
+    assert "no marked pixel is left at this size: test/crack/a.png" in capsys.readouterr().err
 
 
 def test_more_broken_files_than_allowed_stop_it_and_are_not_decoded_again(flat, capsys, monkeypatch):
@@ -386,3 +425,11 @@ def test_the_magnetic_tiles_are_all_read():
     assert not marked[found.test.labels == 0].any()
     assert marked[found.test.labels > 0].mean() > 0.8  # a few marks are smaller than a pixel of 64 x 64
     assert "0 broken files" in found.source
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_is_said_in_one_line():
+    from anomalist.datasets import _folder_cache
+
+    with refused("folder", "killed"):
+        list(_folder_cache._each(os._exit, [(1,)] * 3, 1000))

@@ -144,8 +144,9 @@ class Folder(DatasetConfig):
             )
 
     def _dataset(self, root: Path, entries: list[Entry], decoding: Decoding, broken: int) -> Dataset:
-        kinds = ("good", *sorted({entry.kind for entry in entries} - {"good"}))
-        labels = np.array([kinds.index(entry.kind) for entry in entries], np.int64)
+        named = [printable(entry.kind) for entry in entries]
+        kinds = ("good", *sorted(set(named) - {"good"}))
+        labels = np.array([kinds.index(kind) for kind in named], np.int64)
         trained = sum(not entry.test for entry in entries)
         if trained == 0:
             raise InputError(f"folder: no image to train on in {str(root)!r}")
