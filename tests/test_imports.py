@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "corruption": {"images", "randomness", "config", "catalog", "errors"},
     "corruptions": {"corruption", "images", "randomness", "config", "catalog", "errors"},
     "dataset": {"images", "config", "catalog"},
-    "datasets": {"dataset", "images", "errors", "files", "catalog", "config"},
+    "datasets": {"dataset", "images", "errors", "files", "catalog", "config", "randomness"},
     "tasks": TASKS,
     "training": BASE,
     "detector": LEARN - {"models"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["InputError", "unknown"]
+__all__ = ["InputError", "printable", "unknown"]
 
 
 class InputError(ValueError):
@@ -17,6 +17,11 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(line.strip() for line in message.splitlines()))
+
+
+def printable(text: str) -> str:
+    r"""Return ``text`` with all that cannot be printed (controls, bytes that are no text) escaped, as in ``\x1b``."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def unknown(what: str, name: str, valid: Iterable[str]) -> InputError:

@@ -1,0 +1,229 @@
+"""One image file to one array: PNG, JPEG, TIFF and BMP through Pillow, DICOM and FITS through ``_science``.
+
+Intensities are never stretched to what an image happens to hold. All planes of more than 8 bits are resized as
+float32. Pillow opens 16-bit colour at 8 bits; it is opened twice here, once for each half of every value.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
+
+from anomalist.datasets import _science
+from anomalist.datasets._frame import Frame, Look, frame, place, resize_deep
+from anomalist.errors import InputError, printable
+
+__all__ = ["MAX_PIXELS", "decode", "decode_mask", "open_regular", "probe", "reason"]
+
+MAX_PIXELS = 89_478_485  # Pillow's own default: a header that claims more is not believed
+_MAX_BYTES = 1 << 30
+_MAX_SCANS = 100  # of a progressive JPEG; each takes time for all of the picture, however few its bytes
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+_GREY = ("1", "L", "LA", "La", "I", "F")
+_DRAFT = 2  # a JPEG is decoded at no less than this many times the size it is resized to (as Pillow's thumbnail)
+
+
+def probe(file: BinaryIO, name: str) -> tuple[bool, int]:
+    """Return whether the image has colour, and its depth: 8 or 16 bits, 32 for floats and what becomes floats.
+
+    Raises:
+        Exception: of any kind where the file is no image that can be read; see :func:`reason`.
+    """
+    if _science.reader(name):
+        return False, 32
+    with _open(file) as image:
+        colour = image.mode not in _GREY and not image.mode.startswith("I;16")
+        if image.mode in ("I", "F"):
+            return colour, 32
+        return colour, 16 if image.mode.startswith("I;16") or _raw_sixteen(image) else 8
+
+
+def decode(file: BinaryIO, name: str, look: Look) -> tuple[NDArray[np.generic], tuple[int, int]]:
+    """Decode one image.
+
+    Args:
+        file: open for reading, at its beginning.
+        name: of the file; its ending tells DICOM and FITS from the rest.
+        look: what the image is brought to.
+
+    Returns:
+        ``[C, H, W]`` of the look's dtype, and the file's own width and height.
+
+    Raises:
+        Exception: of any kind where the file cannot be read; see :func:`reason`.
+    """
+    read = _science.reader(name)
+    if read:
+        planes = read(file, look.window, MAX_PIXELS)[None]
+        size = (planes.shape[2], planes.shape[1])
+        return resize_deep(planes, 32, frame(size, look), look), size
+    with _open(file) as image:
+        size = image.size
+        to = frame(size, look)
+        if raw := _raw_sixteen(image):
+            return resize_deep(_halves(file, image, raw), 16, to, look), size
+        if image.mode.startswith("I;16"):
+            return resize_deep(np.asarray(image).astype(np.float32)[None], 16, to, look), size
+        if image.mode in ("I", "F"):
+            if image.mode == "I" and look.window is None:
+                raise InputError("32-bit integers have no range of their own; give intensity=LOW;HIGH")
+            return resize_deep(np.asarray(image).astype(np.float32)[None], 32, to, look), size
+        return _shallow(image, to, look), size
+
+
+def decode_mask(file: BinaryIO, size: tuple[int, int], look: Look) -> tuple[NDArray[np.bool_], bool]:
+    """Decode a mask; a pixel is marked where it reaches half of its range.
+
+    Args:
+        file: open for reading, at its beginning.
+        size: width and height of the image that it belongs to, as in its file.
+        look: what the image is brought to; the mask goes along, by nearest neighbour.
+
+    Returns:
+        bool ``[H, W]``, and whether a pixel is still marked at that size.
+
+    Raises:
+        Exception: of any kind where the file cannot be read, is of another size, or marks nothing.
+    """
+    with _open(file) as image:
+        if image.size != size:
+            (w, h), (mask_w, mask_h) = size, image.size
+            raise InputError(f"the mask is {mask_h} x {mask_w}, the image {h} x {w} (height x width)")
+        if image.mode.startswith("I;16"):
+            marked = np.asarray(image) >= 1 << 15
+        elif image.mode in ("I", "F"):
+            raise InputError("a mask has 8 or 16 bits")
+        else:
+            marked = np.asarray(_flat(image, colour=False)) >= 1 << 7
+    if not marked.any():
+        raise InputError("the mask marks no pixel: none reaches half of the range (128 of 255)")
+    to = frame(size, look)
+    small = Image.fromarray(marked.astype(np.uint8)).resize(to.size, Image.Resampling.NEAREST, to.box)
+    placed = place(np.asarray(small)[None], to, look, 0)[0] > 0
+    return placed, bool(placed.any())
+
+
+def open_regular(path: Path) -> io.BufferedReader:
+    """Open a regular file for reading; a pipe, socket or device is refused, and nothing waits for one.
+
+    Raises:
+        InputError: no regular file, an empty one, or one of more than 1 GiB.
+        OSError: it cannot be opened.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    file = os.fdopen(handle, "rb")
+    found = os.fstat(handle)
+    fault = "no regular file" if not stat.S_ISREG(found.st_mode) else "" if found.st_size else "an empty file"
+    if found.st_size > _MAX_BYTES:
+        fault = f"{found.st_size:,} bytes, more than {_MAX_BYTES:,}"
+    if fault:
+        file.close()
+        raise InputError(fault)
+    return file
+
+
+def reason(error: Exception) -> str:
+    """Return in one printable line why a file cannot be read."""
+    if isinstance(error, UnidentifiedImageError):
+        return f"not a {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} image"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"claims more than {MAX_PIXELS:,} pixels"
+    if isinstance(error, MemoryError):
+        return "claims more than fits in memory"
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if isinstance(error, OSError) and error.strerror is None:  # Pillow's own
+        text = f"damaged: {text}"
+    elif not isinstance(error, InputError | OSError):
+        text = f"damaged ({type(error).__name__}{': ' if text else ''}{text})"
+    return printable(" ".join(text.split()))[:300]
+
+
+def _open(file: BinaryIO) -> ImageFile.ImageFile:
+    image = Image.open(file, formats=_FORMATS)
+    w, h = image.size
+    if w * h > MAX_PIXELS:
+        raise InputError(f"claims {h:,} x {w:,} pixels; at most {MAX_PIXELS:,} are read")
+    if image.format in ("TIFF", "PNG") and getattr(image, "is_animated", False):
+        raise InputError("holds several pictures; save each as a file of its own")
+    if image.info.get("progressive") and (scans := _count(file, b"\xff\xda")) > _MAX_SCANS:
+        raise InputError(f"a progressive JPEG of {scans:,} scans; at most {_MAX_SCANS} are read")
+    return image
+
+
+def _count(file: BinaryIO, marker: bytes) -> int:
+    """Return how often a marker of two bytes is in the file."""
+    file.seek(0)
+    found, last = 0, b""
+    while block := file.read(1 << 20):
+        found += (last + block).count(marker)
+        last = block[-1:]
+    return found
+
+
+def _raw_sixteen(image: ImageFile.ImageFile) -> str:
+    """Return Pillow's word for the raw layout of 16-bit pixels that it would open at 8 bits, or nothing."""
+    if image.mode.startswith("I") or not image.tile:
+        return ""
+    args = image.tile[0].args
+    raw = args if isinstance(args, str) else args[0] if args else ""
+    if isinstance(raw, str) and "16" in raw:
+        return raw
+    bits = image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, ()) if hasattr(image, "tag_v2") else ()
+    return str(raw) if image.mode != "F" and any(isinstance(bit, int) and bit > 8 for bit in bits) else ""
+
+
+def _halves(file: BinaryIO, image: ImageFile.ImageFile, raw: str) -> NDArray[np.float32]:
+    """Return 16-bit colour as float32 ``[3, h, w]``: the high bytes, and those that the other byte order calls high."""
+    layout, _, order = raw.partition(";16")
+    if layout not in ("RGB", "RGBX", "RGBA") or order not in ("B", "L", "N"):
+        raise InputError("16-bit pixels in a layout that is read at 8 bits only; save as 16-bit grey or RGB")
+    high = np.asarray(image).astype(np.float32)
+    big = order == "B" or (order == "N" and sys.byteorder == "big")
+    file.seek(0)
+    with _open(file) as again:
+        other = f"{layout};16{'L' if big else 'B'}"
+        again.tile = [
+            tile._replace(args=other if isinstance(tile.args, str) else (other, *tuple(tile.args or ())[1:]))
+            for tile in again.tile
+        ]
+        values = high * 256 + np.asarray(again)
+    if layout == "RGBA":
+        values[..., :3] *= values[..., 3:] / 65535  # transparency lies on black
+    return np.ascontiguousarray(values[..., :3].transpose(2, 0, 1))
+
+
+def _flat(image: Image.Image, *, colour: bool) -> Image.Image:
+    """Return an 8-bit image as L or RGB; what is transparent lies on black."""
+    mode = "RGB" if colour else "L"
+    if image.has_transparency_data:
+        above = image.convert("RGBA")
+        image = Image.new("RGB", image.size)
+        image.paste(above, mask=above.getchannel("A"))
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _shallow(image: ImageFile.ImageFile, to: Frame, look: Look) -> NDArray[np.generic]:
+    """Bring an image of 8 bits a value to ``[C, H, W]``."""
+    (w, h), (left, top, right, bottom) = image.size, to.box
+    enough = math.ceil(_DRAFT * to.size[0] * w / (right - left)), math.ceil(_DRAFT * to.size[1] * h / (bottom - top))
+    draft = image.draft("RGB" if look.colour else "L", enough)
+    share = draft[1][2] / w if draft else 1  # a JPEG may be decoded smaller: the box shrinks along
+    box = (left * share, top * share, right * share, bottom * share)
+    flat = _flat(image, colour=look.colour)
+    values = np.asarray(flat.resize(to.size, Image.Resampling.BILINEAR, box))
+    values = values.transpose(2, 0, 1) if look.colour else values[None]
+    if look.dtype != "uint8":
+        wide = values.astype(np.float32)
+        if look.window is None:
+            wide *= np.float32(257 if look.dtype == "uint16" else 1 / 255)
+        values = wide.astype(look.dtype)
+    return place(values, to, look, look.black)

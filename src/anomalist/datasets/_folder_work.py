@@ -1,0 +1,186 @@
+"""What the processes do that decode a folder: look at headers, hash, decode, and write each image to its own row."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalist.datasets._decode import decode, decode_mask, open_regular, probe, reason
+from anomalist.datasets._folder_files import Entry
+from anomalist.datasets._frame import Fit, Look
+from anomalist.errors import InputError
+
+__all__ = ["Done", "Job", "Rows", "Seen", "Target", "Wish", "decode_files", "hash_files", "look_at"]
+
+Job = tuple[int, Entry]  # the row of a file, and the file
+_BLOCK = 1 << 26  # bytes moved at once
+
+
+class Seen(NamedTuple):
+    """What a file's header says, or why it cannot be read."""
+
+    colour: bool = False
+    depth: int = 8
+    fault: str = ""
+    digest: str = ""
+
+
+class Done(NamedTuple):
+    """How the decoding of a file ended."""
+
+    digest: str
+    fault: str = ""
+    faded: bool = False  # its mask marks no pixel at the size that it was resized to
+
+
+class Wish(NamedTuple):
+    """How a folder is to be decoded, as far as that is known before its files are looked at."""
+
+    size: tuple[int, int]
+    fit: Fit
+    channels: Literal["auto", "grey", "colour"]
+    window: tuple[float, float] | None
+
+    def settle(self, seen: Iterable[Seen]) -> Look:
+        """Return the look that loses nothing of any of the files: colour if one has it, the deepest type."""
+        kinds = {(found.colour, found.depth) for found in seen}
+        colour = any(each for each, _ in kinds) if self.channels == "auto" else self.channels == "colour"
+        return Look(
+            self.size,
+            self.fit,
+            self.window,
+            colour,
+            {8: "uint8", 16: "uint16", 32: "float32"}[max(depth for _, depth in kinds)],
+        )
+
+
+class Rows(NamedTuple):
+    """An ``.npy`` file whose rows are written one by one, by many processes."""
+
+    path: Path
+    dtype: str
+    total: int
+    shape: tuple[int, ...]  # of a row
+
+    @property
+    def row(self) -> int:
+        """The bytes of a row."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    def create(self) -> int:
+        """Write the header and leave the rows a hole, which reads as zeros; return where they start."""
+        with self.path.open("r+b" if self.path.exists() else "wb") as file:
+            header = {"descr": np.dtype(self.dtype).str, "fortran_order": False, "shape": (self.total, *self.shape)}
+            np.lib.format.write_array_header_1_0(file, header)
+            start = file.tell()
+            file.truncate(start + self.total * self.row)
+        return start
+
+    def close_gaps(self, kept: Sequence[int]) -> None:
+        """Move the rows ``kept`` (ascending) to the front, in order, and cut the rest off."""
+        start = self.create()
+        with self.path.open("r+b") as file:
+            for to, first, count in _runs(kept):
+                step = max(1, _BLOCK // self.row)
+                for done in range(0, count if to != first else 0, step):
+                    file.seek(start + (first + done) * self.row)
+                    block = file.read(min(step, count - done) * self.row)
+                    file.seek(start + (to + done) * self.row)
+                    file.write(block)
+        assert self._replace(total=len(kept)).create() == start  # NumPy leaves room in the header
+
+
+class Target(NamedTuple):
+    """Where decoded files go."""
+
+    look: Look
+    images: Rows
+    masks: Rows | None
+    trained: int  # how many images come before the first that may have a mask
+
+
+def look_at(root: Path, jobs: Sequence[Job]) -> list[tuple[int, Seen]]:
+    """Return what the headers of the files say."""
+    found = []
+    for row, entry in jobs:
+        try:
+            with warnings.catch_warnings(action="ignore"), open_regular(root / entry.name) as file:
+                found.append((row, Seen(*probe(file, entry.name))))
+        except Exception as error:  # what a hostile file raises in a decoder may be anything
+            found.append((row, Seen(fault=reason(error), digest=_digest(root, entry))))
+    return found
+
+
+def hash_files(root: Path, jobs: Sequence[Job]) -> list[tuple[int, str]]:
+    """Return a hash of the contents of each image and its mask; empty where one cannot be read."""
+    return [(row, _digest(root, entry)) for row, entry in jobs]
+
+
+def decode_files(root: Path, jobs: Sequence[Job], target: Target) -> list[tuple[int, Done]]:
+    """Decode the files and write each to its row.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
+    start = {
+        rows.path: rows.path.stat().st_size - rows.total * rows.row for rows in (target.images, target.masks) if rows
+    }
+    done = []
+    for row, entry in jobs:
+        digest = _digest(root, entry)
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                image, mask, faded = _decode(root, entry, target.look)
+        except Exception as error:
+            done.append((row, Done(digest, reason(error))))
+            continue
+        _write(target.images, row, start[target.images.path], image)
+        if mask is not None and target.masks is not None:
+            _write(target.masks, row - target.trained, start[target.masks.path], mask)
+        done.append((row, Done(digest, faded=faded)))
+    return done
+
+
+def _decode(root: Path, entry: Entry, look: Look) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None, bool]:
+    with open_regular(root / entry.name) as file:
+        image, size = decode(file, entry.name, look)
+    if entry.mask is None:
+        return image, None, False
+    try:
+        with open_regular(root / entry.mask) as file:
+            mask, marked = decode_mask(file, size, look)
+    except Exception as error:
+        raise InputError(f"its mask {entry.mask}: {reason(error)}") from None
+    return image, mask, not marked
+
+
+def _digest(root: Path, entry: Entry) -> str:
+    digests = []
+    for name in (entry.name, entry.mask):
+        try:
+            if name is not None:
+                with open_regular(root / name) as file:
+                    digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+        except (OSError, InputError):
+            digests.append("")
+    return "/".join(digests)
+
+
+def _write(rows: Rows, row: int, start: int, values: NDArray[np.generic]) -> None:
+    with rows.path.open("r+b", buffering=0) as file:
+        file.seek(start + row * rows.row)
+        file.write(np.ascontiguousarray(values).data)
+
+
+def _runs(kept: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield (new place, old place, length) of each run of consecutive rows."""
+    edges = [n for n in range(len(kept)) if n == 0 or kept[n] != kept[n - 1] + 1]
+    for begin, end in zip(edges, [*edges[1:], len(kept)], strict=True):
+        yield begin, kept[begin], end - begin

@@ -1,0 +1,254 @@
+"""Decoding: every kind of picture, depth and shape comes out with the values that its file holds."""
+
+import io
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from picture_files import dicom, fits, noise, png_sixteen, saved, tiff
+from PIL import Image
+
+from anomalist.datasets._decode import decode, decode_mask, open_regular, probe
+from anomalist.datasets._frame import Look
+from anomalist.errors import InputError
+from refusals import refused
+
+LOOK = Look((20, 24), "squash", None, False, "uint8")
+GREY, RGB, DEEP = noise((20, 24)), noise((20, 24, 3)), noise((20, 24), 65536)
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
+def read(data, look=LOOK, name="a.png"):
+    """Decode after looking at the header, as the folder does."""
+    depth = {8: "uint8", 16: "uint16", 32: "float32"}[probe(io.BytesIO(data), name)[1]]
+    deeper = max(depth, look.dtype, key=["uint8", "uint16", "float32"].index)
+    image, _ = decode(io.BytesIO(data), name, look._replace(dtype=deeper))
+    assert image.dtype == deeper
+    assert image.shape == (3 if look.colour else 1, *look.size)
+    return image
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
+def test_lossless_files_keep_every_value(kind):
+    np.testing.assert_array_equal(read(saved(Image.fromarray(GREY), kind))[0], GREY)
+    colour = read(saved(Image.fromarray(RGB), kind), LOOK._replace(colour=True))
+    np.testing.assert_array_equal(colour, RGB.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("options", [{}, {"compression": "tiff_lzw"}, {"compression": "tiff_deflate"}])
+def test_sixteen_bits_of_grey_keep_every_value(kind, options):
+    if kind == "PNG" and options:
+        options = {"compress_level": 9}
+    np.testing.assert_array_equal(read(saved(Image.fromarray(DEEP), kind, **options))[0], DEEP)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_sixteen_bits_of_colour_keep_every_value(order):
+    values, look = noise((20, 24, 3), 65536), LOOK._replace(colour=True)
+    data = values.astype(f"{order}u2").tobytes()
+    for file in (png_sixteen(values), tiff(24, 20, bits=(16, 16, 16), data=data, order=order)):
+        np.testing.assert_array_equal(read(file, look), values.transpose(2, 0, 1))
+    np.testing.assert_allclose(read(png_sixteen(values))[0], values @ LUMA, atol=0.51)
+
+
+def test_floats_keep_every_value_and_lie_in_0_to_1():
+    values = noise((20, 24), 65536).astype(np.float32) / 65535
+    np.testing.assert_array_equal(read(saved(Image.fromarray(values), "TIFF"))[0], values)
+    with refused("values in [0, 1.5]", "intensity=LOW;HIGH"):
+        read(saved(Image.fromarray(values / values.max() * 1.5 * (values > 0.1)), "TIFF"))
+    wide = LOOK._replace(window=(-100, 100))
+    np.testing.assert_array_equal(read(saved(Image.fromarray(values * 300), "TIFF"), wide)[0], values * 300)
+
+
+def test_32_bit_integers_need_a_window():
+    data = saved(Image.fromarray(DEEP.astype(np.int32) - 30_000), "TIFF")
+    with refused("32-bit integers", "intensity=LOW;HIGH"):
+        read(data)
+    np.testing.assert_array_equal(read(data, LOOK._replace(window=(0, 9)))[0], DEEP.astype(np.float32) - 30_000)
+
+
+def test_depths_that_meet_are_scaled_by_their_types_alone():
+    for look, factor in ((LOOK._replace(dtype="uint16"), 257), (LOOK._replace(dtype="float32"), 1 / 255)):
+        np.testing.assert_allclose(read(saved(Image.fromarray(GREY), "PNG"), look)[0], GREY * float(factor), rtol=1e-6)
+    deep = read(saved(Image.fromarray(DEEP), "PNG"), LOOK._replace(dtype="float32"))
+    np.testing.assert_allclose(deep[0], DEEP / 65535, rtol=1e-6)
+    windowed = LOOK._replace(dtype="float32", window=(0, 4095))  # values stay what they are
+    np.testing.assert_array_equal(read(saved(Image.fromarray(DEEP), "PNG"), windowed)[0], DEEP)
+
+
+def test_a_dark_image_stays_dark():
+    assert read(saved(Image.fromarray(GREY // 64), "PNG")).max() == 3
+    assert read(saved(Image.fromarray(DEEP // 64), "PNG")).max() == 1023
+
+
+def test_grey_and_colour_become_each_other():
+    data = saved(Image.fromarray(RGB), "PNG")
+    np.testing.assert_allclose(read(data)[0], RGB @ LUMA, atol=1)
+    for plane in read(saved(Image.fromarray(GREY), "PNG"), LOOK._replace(colour=True)):
+        np.testing.assert_array_equal(plane, GREY)
+    for plane in read(saved(Image.fromarray(DEEP), "PNG"), LOOK._replace(colour=True)):
+        np.testing.assert_array_equal(plane, DEEP)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (saved(Image.fromarray(GREY), "PNG"), (False, 8)),
+        (saved(Image.fromarray(RGB), "JPEG"), (True, 8)),
+        (saved(Image.fromarray(RGB).convert("CMYK"), "JPEG"), (True, 8)),
+        (saved(Image.fromarray(RGB).quantize(9), "PNG"), (True, 8)),
+        (saved(Image.fromarray(GREY).convert("LA"), "PNG"), (False, 8)),
+        (saved(Image.fromarray(GREY).convert("1"), "TIFF"), (False, 8)),
+        (saved(Image.fromarray(DEEP), "PNG"), (False, 16)),
+        (png_sixteen(noise((20, 24, 4), 65536)), (True, 16)),
+        (saved(Image.fromarray(GREY.astype(np.float32)), "TIFF"), (False, 32)),
+    ],
+)
+def test_the_header_tells_colour_and_depth(data, expected):
+    assert probe(io.BytesIO(data), "a.png") == expected
+
+
+def test_one_bit_is_black_and_white():
+    ones = Image.fromarray(noise((20, 24), 2) * 255).convert("1")
+    for kind in ("PNG", "TIFF", "BMP"):
+        np.testing.assert_array_equal(read(saved(ones, kind))[0], noise((20, 24), 2) * 255)
+
+
+def test_cmyk_becomes_rgb():
+    flat = Image.new("CMYK", (24, 20), (0, 255, 255, 0))
+    colour = read(saved(flat, "JPEG", quality=100), LOOK._replace(colour=True), "a.jpg")
+    np.testing.assert_allclose(colour.mean(axis=(1, 2)), [255, 0, 0], atol=3)
+
+
+def test_what_is_transparent_lies_on_black():
+    alpha = np.where(np.arange(24) < 12, 0, 255)[None].repeat(20, 0).astype(np.uint8)
+    image = Image.fromarray(RGB)
+    image.putalpha(Image.fromarray(alpha))
+    expected = (RGB * (alpha > 0)[..., None]).transpose(2, 0, 1)
+    np.testing.assert_array_equal(read(saved(image, "PNG"), LOOK._replace(colour=True)), expected)
+    palette = Image.fromarray((GREY // 64).astype(np.uint8), "P")
+    palette.putpalette([9, 9, 9, 50, 50, 50, 100, 100, 100, 200, 200, 200])
+    levels = np.array([0, 50, 100, 200])[GREY // 64]
+    np.testing.assert_array_equal(read(saved(palette, "PNG", transparency=0))[0], levels)
+    deep = np.dstack([noise((20, 24, 3), 65536), alpha.astype(np.uint16) * 257])
+    expected = (deep[..., :3] * (alpha > 0)[..., None]).transpose(2, 0, 1)
+    np.testing.assert_array_equal(read(png_sixteen(deep), LOOK._replace(colour=True)), expected)
+
+
+def test_the_orientation_that_exif_asks_for_is_not_applied():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    np.testing.assert_array_equal(read(saved(Image.fromarray(GREY), "PNG", exif=exif))[0], GREY)
+
+
+def ramp(h, w):
+    return np.add.outer(np.arange(h) * 2.0, np.arange(w)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("kind", "deep"), [("PNG", False), ("JPEG", False), ("PNG", True)])
+def test_fits_keep_geometry(kind, deep):
+    values = ramp(60, 90)
+    image = Image.fromarray(values.astype(np.uint16) * 257 if deep else values)
+    data, scale = saved(image, kind, **({"quality": 100} if kind == "JPEG" else {})), 257 if deep else 1
+    squashed = read(data, LOOK._replace(size=(30, 30)))[0] / scale
+    np.testing.assert_allclose(squashed[5:25, 5:25], ramp(60, 90)[::2, 1::3][5:25, 5:25] + 1, atol=1.6)
+    padded = read(data, LOOK._replace(size=(30, 30), fit="pad"))[0] / scale
+    assert not padded[:5].any()
+    assert not padded[25:].any()
+    np.testing.assert_allclose(padded[8:22, 5:25], ramp(60, 90)[1::3, 1::3][3:17, 5:25], atol=1.6)
+    cropped = read(data, LOOK._replace(size=(30, 30), fit="crop"))[0] / scale
+    np.testing.assert_allclose(cropped[5:25, 5:25], ramp(60, 90)[::2, 15:75:2][5:25, 5:25] + 1.5, atol=1.6)
+
+
+def test_a_pad_is_black_in_the_window_too():
+    data = saved(Image.fromarray(np.full((10, 40), 200, np.uint8)), "PNG")
+    assert read(data, LOOK._replace(fit="pad", window=(100, 255)))[0, 0, 0] == 100
+    assert read(data, LOOK._replace(fit="pad", window=(-100, 255)))[0, 0, 0] == 0
+    assert read(data, LOOK._replace(fit="pad", window=(-100, 255), dtype="float32"))[0, 0, 0] == -100
+
+
+def test_a_large_jpeg_decoded_smaller_is_nearly_the_same():
+    rows, columns = np.mgrid[:400, :600]
+    values = (127 + 60 * np.sin(rows / 31) + 60 * np.cos(columns / 47)).astype(np.uint8)
+    for fit in ("squash", "pad", "crop"):
+        look = LOOK._replace(size=(40, 50), fit=fit)
+        jpeg, png = (read(saved(Image.fromarray(values), kind), look) for kind in ("JPEG", "PNG"))
+        assert np.abs(jpeg.astype(int) - png).max() <= 4
+
+
+def read_mask(values, size=(24, 20), look=LOOK, kind="PNG"):
+    return decode_mask(io.BytesIO(saved(Image.fromarray(values), kind)), size, look)
+
+
+def test_a_mask_is_marked_from_half_of_its_range_on():
+    np.testing.assert_array_equal(read_mask(GREY)[0], GREY >= 128)
+    np.testing.assert_array_equal(read_mask(DEEP)[0], DEEP >= 32768)
+    np.testing.assert_array_equal(read_mask(np.dstack([GREY] * 3))[0], GREY >= 128)
+    image = Image.fromarray(GREY >= 128)
+    np.testing.assert_array_equal(decode_mask(io.BytesIO(saved(image, "PNG")), (24, 20), LOOK)[0], GREY >= 128)
+
+
+@pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
+def test_a_mask_goes_where_its_image_goes(fit):
+    marked = np.zeros((60, 90), np.uint8)
+    marked[20:40, 31:59] = 255  # no edge halfway between pixels
+    look = LOOK._replace(size=(30, 30), fit=fit)
+    image, _ = decode(io.BytesIO(saved(Image.fromarray(marked), "PNG")), "a.png", look)
+    np.testing.assert_array_equal(read_mask(marked, (90, 60), look)[0], image[0] >= 128)
+
+
+def test_a_mark_that_vanishes_is_told():
+    marked = np.zeros((60, 90), np.uint8)
+    marked[0, 0] = 255
+    mask, left = read_mask(marked, (90, 60), LOOK._replace(size=(3, 3)))
+    assert (mask.any(), left) == (False, False)
+
+
+def test_masks_that_mark_nothing_or_do_not_fit_are_refused():
+    with refused("20 x 24", "24 x 20", "height x width"):
+        read_mask(GREY, (20, 24))
+    for values in (GREY * 0, GREY // 255):
+        with refused("marks no pixel", "128"):
+            read_mask(values)
+    with refused("8 or 16 bits"):
+        read_mask(GREY.astype(np.float32), kind="TIFF")
+
+
+def test_dicom_is_rescaled_by_its_own_slope_and_intercept():
+    look, stored = LOOK._replace(window=(-1000, 3000), dtype="float32"), noise((20, 24), 4096)
+    data = dicom(stored, RescaleSlope="2", RescaleIntercept="-1024")
+    np.testing.assert_array_equal(on_disk(data, look, ".dcm")[0], stored * 2.0 - 1024)
+    mirrored = dicom(stored, PhotometricInterpretation="MONOCHROME1")  # low is bright
+    np.testing.assert_array_equal(on_disk(mirrored, look, ".dcm")[0], 2000.0 - stored)
+    signed = dicom(stored.astype(np.int16) - 2000)
+    np.testing.assert_array_equal(on_disk(signed, look, ".DCM")[0], stored.astype(float) - 2000)
+
+
+def on_disk(data, look, ending):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"a{ending}")
+        path.write_bytes(data)
+        with open_regular(path) as file:
+            return decode(file, path.name, look)[0]
+
+
+def test_fits_is_scaled_by_its_own_zero():
+    look, stored = LOOK._replace(window=(0, 1), dtype="float32"), noise((20, 24), 65536)
+    for values in (stored, stored.astype(np.float64) / 7, stored.astype(np.int32)):
+        np.testing.assert_array_equal(on_disk(fits(values), look, ".fits")[0], values.astype(np.float32))
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with refused("no regular file"):
+        open_regular(tmp_path / "pipe")
+    (tmp_path / "empty").touch()
+    with refused("empty"):
+        open_regular(tmp_path / "empty")
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(InputError, match="3,221,225,472 bytes"):
+        open_regular(tmp_path / "sparse")

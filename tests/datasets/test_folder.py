@@ -1,0 +1,435 @@
+"""The data set folder: layouts, lists, sizes, splits, the cache."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from picture_files import fits, noise, saved
+from PIL import Image
+
+import anomalist
+from anomalist.dataset import parse
+from anomalist.datasets._cache import data_folder
+from anomalist.datasets.folder import Folder
+from refusals import refused
+
+TILES = Path(__file__).parents[3] / "shared" / "data" / "magnetic_tile"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANOMALIST_DATA", str(tmp_path / "cache"))
+
+
+def put(path, values=None, kind="PNG"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(noise((20, 24), seed=hash_of(path.name)) if values is None else values)
+    path.write_bytes(saved(image, kind))
+
+
+def hash_of(name):
+    return sum(name.encode("utf-8", "surrogateescape"))
+
+
+def mask_at(row):
+    mask = np.zeros((20, 24), np.uint8)
+    mask[row : row + 4] = 255
+    return mask
+
+
+@pytest.fixture
+def mvtec(tmp_path):
+    """Five to train on, two good and three defects to test; masks named in both ways."""
+    root = tmp_path / "parts"
+    for number in range(5):
+        put(root / "train" / "good" / f"{number}.png")
+    for number in range(2):
+        put(root / "test" / "good" / f"{number}.png")
+    for kind, name, mask in (("dent", "a", "a_mask"), ("dent", "b", "b"), ("crack", "a", "a_mask")):
+        put(root / "test" / kind / f"{name}.png")
+        put(root / "ground_truth" / kind / f"{mask}.png", mask_at(4 if name == "a" else 8))
+    return root
+
+
+@pytest.fixture
+def flat(tmp_path):
+    root = tmp_path / "flat"
+    for number in range(10):
+        put(root / f"day_{number % 2}" / f"{number}.png")
+    return root
+
+
+def cached():
+    return sorted(path.name for path in data_folder("folder").iterdir() if path.is_dir())
+
+
+def refuse_to_decode(monkeypatch):
+    from anomalist.datasets import _folder_cache
+
+    def fail(*_):
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(_folder_cache, "_decode", fail)
+
+
+def test_the_mvtec_layout_is_recognised(mvtec):
+    found = Folder(path=str(mvtec), resize=(20, 24)).load()
+    assert (found.name, found.train.kinds, found.test.kinds) == ("folder", *[("good", "crack", "dent")] * 2)
+    assert found.train.labels.tolist() == [0] * 5
+    assert found.test.labels.tolist() == [1, 2, 2, 0, 0]
+    assert found.train.images.shape == (5, 1, 20, 24)
+    assert found.train.images.dtype == np.uint8
+    for number in range(5):
+        np.testing.assert_array_equal(found.train.images[number, 0], noise((20, 24), seed=hash_of(f"{number}.png")))
+    for row, mask in enumerate([mask_at(4), mask_at(4), mask_at(8), mask_at(0) * 0, mask_at(0) * 0]):
+        np.testing.assert_array_equal(found.test.masks[row], mask > 0)
+    assert found.train.masks.shape == (5, 20, 24)
+    assert not found.train.masks.any()
+
+
+def test_without_ground_truth_there_are_no_masks(mvtec):
+    shutil.rmtree(mvtec / "ground_truth")
+    found = Folder(path=str(mvtec)).load()
+    assert found.train.masks is None
+    assert found.test.masks is None
+    assert len(found.test) == 5
+
+
+def test_a_mask_that_is_missing_is_named(mvtec, capsys):
+    (mvtec / "ground_truth" / "dent" / "b.png").unlink()
+    found = Folder(path=str(mvtec), broken=0.5).load()
+    assert found.test.labels.tolist() == [1, 2, 0, 0]
+    assert "test/dent/b.png: its mask is missing: ground_truth/dent/b_mask.png or" in capsys.readouterr().err
+
+
+def test_kinds_are_printable(mvtec):
+    (mvtec / "test" / "dent").rename(mvtec / "test" / "de\x1bnt")
+    shutil.rmtree(mvtec / "ground_truth")
+    assert Folder(path=str(mvtec)).load().test.kinds == ("good", "crack", "de\\x1bnt")
+
+
+def test_a_training_folder_that_is_not_good_is_refused(mvtec):
+    put(mvtec / "train" / "dent" / "a.png")
+    with refused("train/dent/a.png", "train/good"):
+        Folder(path=str(mvtec)).load()
+
+
+def test_files_that_are_no_images_are_left_alone_and_counted(mvtec, capsys):
+    (mvtec / "readme.txt").write_text("")
+    (mvtec / "license.txt").write_text("")
+    (mvtec / ".DS_Store.png").write_text("")
+    put(mvtec / "extra" / "a.png")
+    assert len(Folder(path=str(mvtec)).load().train) == 5
+    assert "left alone: 2 .txt, 1 images outside of train and test\n" in capsys.readouterr().err
+
+
+def test_any_folder_is_split_by_seed(flat):
+    one, same, other = (Folder(path=str(flat), resize=(20, 24), seed=seed, test_share=0.3).load() for seed in (0, 0, 1))
+    assert (len(one.train), len(one.test)) == (7, 3)
+    assert one.train.kinds == ("good",)
+    assert one.test.masks is None
+    np.testing.assert_array_equal(one.test.images, same.test.images)
+    assert not np.array_equal(one.test.images, other.test.images)
+    everything = {image.tobytes() for image in np.concatenate([one.train.images, one.test.images])}
+    assert everything == {noise((20, 24), seed=hash_of(f"{number}.png")).tobytes() for number in range(10)}
+
+
+def test_the_side_of_a_file_hardly_depends_on_the_others(flat):
+    before = {image.tobytes() for image in Folder(path=str(flat), test_share=0.3).load().test.images}
+    (flat / "day_1" / "3.png").unlink()
+    after = {image.tobytes() for image in Folder(path=str(flat), test_share=0.3).load().test.images}
+    assert len(before & after) >= 2
+
+
+def test_a_list_says_what_is_anomalous(flat):
+    put(flat / "masks" / "m3.png", mask_at(4))
+    put(flat / "masks" / "m4.png", mask_at(8))
+    (flat / "bad.tsv").write_text("day_1/3.png\tmasks/m3.png\r\n\r\nday_0/4.png\tmasks/m4.png\r\n")
+    found = Folder(path=str(flat), anomalous="bad.tsv", resize=(20, 24), test_share=0.25).load()
+    assert (len(found.train), found.test.kinds, found.test.labels.tolist()) == (6, ("good", "anomalous"), [0, 1, 0, 1])
+    for row, number, place in ((1, 4, 8), (3, 3, 4)):
+        np.testing.assert_array_equal(found.test.images[row, 0], noise((20, 24), seed=hash_of(f"{number}.png")))
+        np.testing.assert_array_equal(found.test.masks[row], mask_at(place) > 0)
+
+
+def test_a_list_may_have_no_masks(flat):
+    (flat / "bad.txt").write_text("day_1/3.png\n")
+    found = Folder(path=str(flat), anomalous="bad.txt").load()
+    assert (found.test.labels.tolist().count(1), found.test.masks) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("day_1/30.png\n", ["'day_1/30.png'", "no image of the folder"]),
+        ("day_1/3.png\tmask.png\nday_0/4.png\n", ["1 of 2 images have no mask"]),
+        ("day_1/3.png\ta\tb\n", ["name, tab, mask's name"]),
+        ("\x1b[31m\n", ["\\x1b[31m"]),
+        ("\0", ["folder.anomalous"]),
+    ],
+)
+def test_a_list_that_does_not_fit_is_refused(flat, text, words):
+    (flat / "bad.txt").write_text(text)
+    with refused(*words):
+        Folder(path=str(flat), anomalous="bad.txt").load()
+
+
+def test_a_list_that_is_not_there_or_not_wanted_is_refused(flat, mvtec):
+    with refused("folder.anomalous", "bad.txt"):
+        Folder(path=str(flat), anomalous="bad.txt").load()
+    os.mkfifo(flat / "pipe.txt")
+    with refused("folder.anomalous", "pipe.txt"):
+        Folder(path=str(flat), anomalous="pipe.txt").load()
+    with refused("folder.anomalous", "MVTec"):
+        Folder(path=str(mvtec), anomalous="bad.txt").load()
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path):
+    with refused("folder:path=FOLDER"):
+        Folder().load()
+    with refused("no folder", "nowhere"):
+        Folder(path=str(tmp_path / "nowhere")).load()
+    (tmp_path / "empty").mkdir()
+    with refused("no image", ".png"):
+        Folder(path=str(tmp_path / "empty")).load()
+
+
+def test_dicom_and_fits_need_a_window(tmp_path):
+    for number in range(5):
+        path = tmp_path / "sky" / f"{number}.fits"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(fits(noise((20, 24), 65536, seed=number)))
+    with refused("folder.intensity", "FITS", "LOW;HIGH"):
+        Folder(path=str(path.parent)).load()
+    found = Folder(path=str(path.parent), intensity="1000;2000", resize=(20, 24)).load()
+    assert found.train.images.dtype == np.float32
+    assert (found.train.value_range, found.train.to_float().min(), found.train.to_float().max()) == ((1000, 2000), 0, 1)
+
+
+def test_the_deepest_file_decides_for_all(flat):
+    put(flat / "deep.png", noise((20, 24), 65536))
+    found = Folder(path=str(flat), resize=(20, 24)).load()
+    assert found.train.images.dtype == found.test.images.dtype == np.uint16
+    everything = {image.tobytes() for image in np.concatenate([found.train.images, found.test.images])}
+    grey = [noise((20, 24), seed=hash_of(f"{number}.png")).astype(np.uint16) * 257 for number in range(10)]
+    assert everything == {image.tobytes() for image in [*grey, noise((20, 24), 65536)]}
+
+
+def test_one_file_of_colour_makes_all_of_them_colour_unless_told(flat):
+    put(flat / "colour.png", noise((20, 24, 3)))
+    assert Folder(path=str(flat)).load().train.images.shape[1] == 3
+    assert Folder(path=str(flat), channels="grey").load().train.images.shape[1] == 1
+
+
+def test_marks_that_vanish_are_told(mvtec, capsys):
+    found = Folder(path=str(mvtec), resize=2).load()
+    assert found.test.masks.any(axis=(1, 2)).tolist() == [True, True, False, False, False]
+    assert "in 1 anomalous images no marked pixel is left at this size: test/dent/b.png\n" in capsys.readouterr().err
+
+
+def test_more_broken_files_than_allowed_stop_it_and_are_not_decoded_again(flat, capsys, monkeypatch):
+    (flat / "bad.png").write_bytes(b"bad")
+    (flat / "worse.gif").write_bytes(b"bad")
+    with refused("2 of 12 images cannot be used", "broken=0.1", "bad.png: not a PNG", "broken.txt"):
+        Folder(path=str(flat), broken=0.1).load()
+    refuse_to_decode(monkeypatch)
+    found = Folder(path=str(flat), broken=0.2).load()
+    assert len(found.train) + len(found.test) == 10
+    assert "2 broken files left out" in found.source
+    assert capsys.readouterr().err.count("anomalist: folder: broken: ") == 4
+
+
+def test_a_folder_of_broken_files_alone_says_so(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "a.png").write_bytes(b"bad")
+    for broken in (0.5, 1):
+        with refused("1 of 1 images" if broken < 1 else "no image to train on"):
+            Folder(path=str(tmp_path / "a"), broken=broken).load()
+
+
+def test_broken_files_leave_no_gap(flat):
+    for number in (0, 1, 4, 9):
+        (flat / f"day_{number % 2}" / f"{number}.png").write_bytes(saved(Image.fromarray(noise((20, 24))), "PNG")[:99])
+    found = Folder(path=str(flat), broken=0.5, resize=(20, 24), test_share=0.3).load()
+    there = [image.tobytes() for image in np.concatenate([found.train.images, found.test.images])]
+    assert sorted(there) == sorted(noise((20, 24), seed=hash_of(f"{n}.png")).tobytes() for n in (2, 3, 5, 6, 7, 8))
+
+
+def test_a_second_start_reads_no_file(flat, monkeypatch):
+    from anomalist.datasets import _folder_cache
+
+    first = Folder(path=str(flat)).load()
+    monkeypatch.setattr(_folder_cache, "_spread", None)  # what reads them
+    again = Folder(path=str(flat)).load()
+    np.testing.assert_array_equal(first.train.images, again.train.images)
+    np.testing.assert_array_equal(first.test.images, again.test.images)
+
+
+def test_a_change_that_keeps_size_and_time_is_noticed(tmp_path):
+    for number in range(5):
+        put(tmp_path / "a" / f"{number}.bmp", kind="BMP")
+    Folder(path=str(tmp_path / "a"), resize=(20, 24)).load()
+    for path in (tmp_path / "a").iterdir():
+        before = path.stat()
+        put(path, np.full((20, 24), 7, np.uint8), "BMP")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert path.stat().st_size == before.st_size
+    assert (Folder(path=str(tmp_path / "a"), resize=(20, 24)).load().train.images == 7).all()
+
+
+def test_touched_files_are_checked_by_their_contents_and_not_decoded_again(flat, monkeypatch):
+    first = Folder(path=str(flat)).load()
+    for path in flat.rglob("*.png"):
+        os.utime(path, (1, 1))
+    refuse_to_decode(monkeypatch)
+    again = Folder(path=str(flat)).load()
+    np.testing.assert_array_equal(first.train.images, again.train.images)
+
+
+def test_a_copy_of_the_folder_shares_its_cache(flat, tmp_path, monkeypatch):
+    Folder(path=str(flat)).load()
+    shutil.copytree(flat, tmp_path / "copy")
+    refuse_to_decode(monkeypatch)
+    assert len(Folder(path=str(tmp_path / "copy")).load().train) == 8
+
+
+def test_changed_contents_of_the_same_size_are_decoded_anew(tmp_path):
+    for number in range(5):
+        put(tmp_path / "a" / f"{number}.bmp", kind="BMP")
+    one = Folder(path=str(tmp_path / "a"), resize=(20, 24)).load()
+    kept = one.train.images.copy()
+    for number in range(5):
+        put(tmp_path / "a" / f"{number}.bmp", np.full((20, 24), number, np.uint8), "BMP")
+    two = Folder(path=str(tmp_path / "a"), resize=(20, 24)).load()
+    assert two.train.images.max() <= 4
+    np.testing.assert_array_equal(one.train.images, kept)  # what is mapped stays what it was
+    assert len(cached()) == 1
+
+
+@pytest.mark.parametrize("damage", ["images.npy", "masks.npy", "meta.json"])
+@pytest.mark.parametrize("how", [lambda data: data[:-1], lambda data: b"", lambda data: b"{}" + data[2:]])
+def test_a_damaged_cache_is_made_again(mvtec, damage, how):
+    first = Folder(path=str(mvtec), resize=8).load()
+    kept = first.test.images.copy(), first.test.masks.copy()
+    (file,) = data_folder("folder").glob(f"*/{damage}")
+    data = file.read_bytes()
+    file.unlink()
+    file.write_bytes(how(data))
+    again = Folder(path=str(mvtec), resize=8).load()
+    np.testing.assert_array_equal(again.test.images, kept[0])
+    np.testing.assert_array_equal(again.test.masks, kept[1])
+
+
+def test_what_a_killed_process_left_is_cleared_away(flat):
+    Folder(path=str(flat)).load()
+    (name,) = cached()
+    shutil.rmtree(data_folder("folder") / name)
+    (data_folder("folder") / f".{name}-killed").mkdir()
+    Folder(path=str(flat)).load()
+    assert cached() == [name]
+
+
+def test_a_cache_that_cannot_be_written_is_refused(flat, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ANOMALIST_DATA", str(tmp_path / "file"))
+    with refused("data folder", "ANOMALIST_DATA"):
+        Folder(path=str(flat)).load()
+
+
+def test_images_that_do_not_fit_on_the_disk_are_refused_beforehand(flat, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 10))
+    with refused("GB", "resize", "ANOMALIST_DATA"):
+        Folder(path=str(flat)).load()
+    assert cached() == []
+
+
+@pytest.mark.slow
+def test_many_files_are_decoded_by_processes_and_two_at_once_do_no_harm(tmp_path):
+    root = tmp_path / "many"
+    for number in range(150):
+        put(root / f"{number:03}.png")
+    (root / "broken.png").write_bytes(b"broken")
+    code = (
+        "import sys, hashlib\nfrom anomalist.dataset import parse\nif __name__ == '__main__':\n"
+        "    found = parse({'name': 'folder', 'path': sys.argv[1], 'resize': '20x24'}).load()\n"
+        "    print(hashlib.sha256(found.train.images.tobytes() + found.test.images.tobytes()).hexdigest())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(anomalist.__file__).parents[1])}
+    command = [sys.executable, "-c", code, str(root)]
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    one, two = (process.communicate(timeout=120)[0] for process in both)
+    assert one == two != ""
+    found = parse({"name": "folder", "path": str(root), "resize": "20x24"}).load()
+    everything = {image.tobytes() for image in np.concatenate([found.train.images, found.test.images])}
+    assert everything == {noise((20, 24), seed=hash_of(f"{number:03}.png")).tobytes() for number in range(150)}
+    assert len(cached()) == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("resize=0", ["folder.resize", "greater than or equal to 1"]),
+        ("resize=1x2x3", ["folder.resize"]),
+        ("resize=axb", ["folder.resize"]),
+        ("resize=90000", ["folder.resize"]),
+        ("intensity=auto", ["folder.intensity", "LOW;HIGH", "'auto'"]),
+        ("intensity=5;5", ["folder.intensity", "LOW < HIGH"]),
+        ("intensity=0;nan", ["folder.intensity"]),
+        ("fit=stretch", ["folder.fit", "squash"]),
+        ("broken=2", ["folder.broken"]),
+        ("test_share=1", ["folder.test_share"]),
+        ("size=3", ["unknown option of folder 'size'"]),
+    ],
+)
+def test_wrong_options_are_refused(spec, words):
+    with refused(*words):
+        parse(f"folder:path=a,{spec}")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "folder",
+        "folder:path=a/b",
+        "folder:path=a,resize=64",
+        "folder:resize=64x32,fit=pad",
+        "folder:intensity=-5;400.5",
+    ],
+)
+def test_the_text_of_a_folder_is_read_back(spec):
+    made = parse(spec)
+    assert parse(str(made)) == made
+    assert Folder(**made.model_dump(mode="json")) == made
+    assert parse("folder:resize=64x32").resize == (64, 32)
+    assert parse("folder:resize=64").resize == Folder(resize=64).resize == Folder(resize="64").resize == (64, 64)
+
+
+def test_the_status_says_what_is_there(flat):
+    assert Folder().status().state == "put here"
+    assert Folder(path=str(flat)).status() == ("ready", str(flat))
+    assert Folder(path=str(flat / "nowhere")).status() == ("put here", str(flat / "nowhere"))
+
+
+@pytest.mark.skipif(not TILES.is_dir(), reason=f"the magnetic tiles are not in {TILES}")
+@pytest.mark.slow
+def test_the_magnetic_tiles_are_all_read():
+    found = Folder(path=str(TILES), resize=64).load()
+    assert found.train.kinds == ("good", "blowhole", "crack")
+    assert np.bincount(found.train.labels).tolist() == [440]
+    assert np.bincount(found.test.labels).tolist() == [120, 115, 57]
+    marked = found.test.masks.any(axis=(1, 2))
+    assert not marked[found.test.labels == 0].any()
+    assert marked[found.test.labels > 0].mean() > 0.8  # a few marks are smaller than a pixel of 64 x 64
+    assert "0 broken files" in found.source
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_is_said_in_one_line():
+    from anomalist.datasets import _folder_cache
+
+    with refused("folder", "killed"):
+        list(_folder_cache._each(os._exit, [(1,)] * 3, 1000))
