@@ -15,7 +15,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # What each part may import of the package, besides itself; a new top-level file needs a line here.
 BASE = {"_version", "errors", "files", "catalog", "config", "randomness", "images"}
 LEARN = BASE | {"calibration", "corruption", "corruptions", "detector", "heatmaps", "models", "training"}
-TASKS = {"datasets", "corruption", "corruptions", "images", "errors", "config", "catalog", "randomness"}
+TASKS = {"task", "datasets", "corruption", "corruptions", "images", "errors", "config", "catalog", "randomness"}
 JUDGE = LEARN | TASKS | {"metrics", "tasks", "environment"}
 TRIAL = JUDGE | {"evaluation", "tasks"}
 STUDY = TRIAL | {"trial"}
@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "corruption": {"images", "randomness", "config", "catalog", "errors"},
     "corruptions": {"corruption", "images", "randomness", "config", "catalog", "errors"},
     "datasets": {"images", "errors", "files", "catalog", "config"},
+    "task": TASKS - {"task"},
     "tasks": TASKS,
     "training": BASE,
     "detector": LEARN - {"models"},
@@ -54,7 +55,8 @@ OTHERS_ALLOWED = {  # of what is neither ours nor the standard library
     "metrics": {"numpy", "scipy"},
     "reports": {"numpy", "matplotlib", "tabulate"},
     "images": {"numpy"},
-    "tasks": {"numpy", "pydantic"},
+    "task": {"numpy", "pydantic"},
+    "tasks": {"numpy", "pydantic", "PIL"},
 }
 
 
