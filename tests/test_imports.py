@@ -15,7 +15,18 @@ FILES = sorted(ROOT.rglob("*.py"))
 # What each part may import of the package, besides itself; a new top-level file needs a line here.
 BASE = {"_version", "errors", "files", "catalog", "config", "randomness", "images"}
 LEARN = BASE | {"calibration", "corruption", "corruptions", "detector", "heatmaps", "models", "training"}
-TASKS = {"task", "datasets", "corruption", "corruptions", "images", "errors", "config", "catalog", "randomness"}
+TASKS = {
+    "task",
+    "dataset",
+    "datasets",
+    "corruption",
+    "corruptions",
+    "images",
+    "errors",
+    "config",
+    "catalog",
+    "randomness",
+}
 JUDGE = LEARN | TASKS | {"metrics", "tasks", "environment"}
 TRIAL = JUDGE | {"evaluation", "tasks"}
 STUDY = TRIAL | {"trial"}
@@ -32,7 +43,8 @@ MAY_IMPORT = {
     "metrics": {"errors"},
     "corruption": {"images", "randomness", "config", "catalog", "errors"},
     "corruptions": {"corruption", "images", "randomness", "config", "catalog", "errors"},
-    "datasets": {"images", "errors", "files", "catalog", "config"},
+    "dataset": {"images", "config", "catalog"},
+    "datasets": {"dataset", "images", "errors", "files", "catalog", "config"},
     "task": TASKS - {"task"},
     "tasks": TASKS,
     "training": BASE,

@@ -59,7 +59,7 @@ def build(package: str, given: str | dict[str, Any]) -> Any:
     """Return what ``given`` names, made with the options that it gives.
 
     Args:
-        package: ``"corruptions"``, ``"models"`` or ``"tasks"``.
+        package: ``"datasets"``, ``"corruptions"``, ``"tasks"`` or ``"models"``.
         given: ``"name"``, ``"name:option=value,option=value"``, or a mapping with the key ``name``, which may be such
             a text itself: the mapping's options win. The values of an option that takes several are parted by ``;``,
             and parentheses keep a value together: ``ensemble:members=(lof:k=5,blur=1);pca``,

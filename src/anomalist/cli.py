@@ -33,7 +33,7 @@ commands:
   study  many trials over seeds: bottleneck, contamination, difficulty, or a grid of any options; resumable
   report remake a study's tables and pictures from what is stored
   trial  show one trial of a study, or run it again and say whether it came out the same
-  data   data sets on this machine: which are ready, which would be fetched, and where they lie
+  data   data sets: which are ready, which can be fetched, where files are put; licence, size and shape
 
 anomalist COMMAND --help says more; for a start:
   anomalist run --quick
@@ -229,9 +229,11 @@ def _list(words: list[str]) -> None:
 def _data(words: list[str]) -> None:
     from anomalist import datasets, options
 
-    options.Parser("data", "Say which data sets are ready, which would be fetched, and where they lie.").read(words)
-    for name in datasets.names():
-        print(f"{name:<18}{datasets.status(name)}")
+    parser = options.Parser("data", "Say which data sets are ready, which can be fetched, and where files are put.")
+    parser.add_argument("name", nargs="?", metavar="NAME[:OPTION=VALUE,…]", help="tell all about one data set")
+    name = parser.read(words).name
+    for line in datasets.table() if name is None else datasets.details(name):
+        print(line)
 
 
 if __name__ == "__main__":

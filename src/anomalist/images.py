@@ -81,7 +81,7 @@ class Dataset:
     """A data set as its authors split it.
 
     Attributes:
-        name: the data set's name, which is its file's name in ``datasets/``.
+        name: the text that loads it again: its file's name in ``datasets/``, with the options that are not defaults.
         train: the official training split.
         test: the official test split.
         source: where the files came from, in words for the reader.

@@ -74,7 +74,6 @@ def test_a_damaged_cache_is_noticed_and_fetched_again(tmp_path, capsys, damage):
     there = Counted(ARRAYS)
     load(tmp_path, there)
     damage(tmp_path / "toy.uint8")
-    assert state("toy", PARTS, tmp_path) == f"fetchable: {tmp_path}"
     capsys.readouterr()
     assert_right(load(tmp_path, there)[0])
     warning, fetching = capsys.readouterr().err.splitlines()
@@ -138,10 +137,14 @@ def test_a_file_that_cannot_be_written_is_an_input_error(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["toy.uint8"]
 
 
-def test_state_says_ready_only_of_an_intact_file(tmp_path):
-    assert state("toy", PARTS, tmp_path / "none") == f"fetchable: {tmp_path / 'none'}"
+def test_state_says_ready_only_of_a_file_of_the_right_size(tmp_path):
+    assert state("toy", PARTS, tmp_path / "none") == ("fetchable", str(tmp_path / "none"))
     load(tmp_path, Counted(ARRAYS))
-    assert state("toy", PARTS, tmp_path) == f"ready: {tmp_path}"
+    assert state("toy", PARTS, tmp_path) == ("ready", str(tmp_path))
+    file = tmp_path / "toy.uint8"
+    for content in (file.read_bytes()[:-1], file.read_bytes() + b"\0", b""):
+        file.write_bytes(content)
+        assert state("toy", PARTS, tmp_path) == ("fetchable", str(tmp_path))
 
 
 def test_the_data_folder_is_the_platforms_unless_the_user_says_otherwise(tmp_path, monkeypatch):

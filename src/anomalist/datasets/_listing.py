@@ -1,0 +1,45 @@
+"""What `anomalist data` says: a line a data set, or all about one."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from anomalist import catalog
+from anomalist.dataset import DatasetConfig, parse
+
+__all__ = ["details", "table"]
+
+_HEAD = ("data set", "status", "size", "shape", "licence", "where")
+
+
+def table() -> list[str]:
+    """Return a line for each data set in aligned columns, the names of the columns first; nothing is fetched."""
+    rows = [_HEAD]
+    for config in map(parse, catalog.names("datasets")):
+        state, detail = config.status()
+        rows.append((config.name, state, config.size, config.shape, config.licence, detail))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    return ["  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def details(spec: str | dict[str, Any] | DatasetConfig) -> Iterator[str]:
+    """Yield the lines that say all about one data set: its papers, licence, state and options.
+
+    Raises:
+        InputError: an unknown name, option or value.
+    """
+    config = parse(spec)
+    state, detail = config.status()
+    yield str(config)
+    yield ""
+    yield from inspect.getdoc(sys.modules[type(config).__module__] or "").splitlines()  # type: ignore[union-attr]
+    yield ""
+    facts = {"status": f"{state}: {detail}", "size": config.size, "shape": config.shape}
+    facts |= {"licence": config.licence, "home": config.home}
+    facts |= {f"option {name}": f"{info.description} (now: {getattr(config, name)})"
+              for name, info in type(config).model_fields.items()}  # fmt: skip
+    width = max(map(len, facts))
+    yield from (f"{name:<{width}}  {text}" for name, text in facts.items())

@@ -1,0 +1,77 @@
+"""145,600 handwritten letters of 26 kinds, capital or small, 28 x 28 grey (Cohen et al., 2017).
+
+G. Cohen, S. Afshar, J. Tapson, A. van Schaik: EMNIST: an extension of MNIST to handwritten letters,
+arXiv:1702.05373, 2017. This is the authors' split "letters", in which the two forms of a letter are one kind. The
+published images lie on their side (columns first); here they stand upright, as MNIST's do.
+
+File: gzip.zip (562 MB, in which all splits of EMNIST lie).
+"""
+
+from __future__ import annotations
+
+import gzip
+import string
+import zipfile
+import zlib
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalist.dataset import DatasetConfig, Status
+from anomalist.datasets import _official
+from anomalist.datasets._carriers import read_idx_stream
+from anomalist.datasets._official import Official, ensure
+from anomalist.errors import InputError
+from anomalist.images import Dataset, ImageSet
+
+__all__ = ["Emnist"]
+
+FILES = Official(
+    {"gzip.zip": "md5:58c8d27c78d21e728a6bc7b3cc06412e"},
+    ("https://biometrics.nist.gov/cs_links/EMNIST/", "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/"),
+    probe_seconds=1800,  # of one file of 562 MB
+)
+COUNTS = {"train": 124_800, "test": 20_800}
+
+
+class Emnist(DatasetConfig):
+    """EMNIST letters: 124,800 training and 20,800 test images, uint8 ``[N, 1, 28, 28]``; kinds "A" to "Z"."""
+
+    licence: ClassVar[str] = "public domain (NIST)"
+    size: ClassVar[str] = "145,600 images"
+    shape: ClassVar[str] = "1 x 28 x 28"
+    home: ClassVar[str] = "https://www.nist.gov/itl/products-and-services/emnist-dataset"
+
+    def load(self) -> Dataset:
+        """Return the letters; the first call fetches 562 MB, in which all of EMNIST lies.
+
+        Raises:
+            InputError: the archive is neither here nor fetchable.
+        """
+        folder, source = ensure(self.name, FILES)
+        train, test = (_read_split(folder / "gzip.zip", split) for split in COUNTS)
+        return Dataset(self.name, train, test, source)
+
+    def status(self) -> Status:
+        """Return "ready" where the archive lies in the data folder, else "fetchable"."""
+        return _official.status(self.name, FILES)
+
+
+def _read_split(archive: Path, split: str) -> ImageSet:
+    images = _read_member(archive, f"gzip/emnist-letters-{split}-images-idx3-ubyte.gz", (COUNTS[split], 28, 28))
+    labels = _read_member(archive, f"gzip/emnist-letters-{split}-labels-idx1-ubyte.gz", (COUNTS[split],))
+    upright = np.ascontiguousarray(images.transpose(0, 2, 1))
+    return ImageSet(upright[:, None], labels.astype(np.int64) - 1, tuple(string.ascii_uppercase))
+
+
+def _read_member(archive: Path, member: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return an IDX file of the archive, which is unpacked no further than ``shape`` asks for."""
+    try:
+        with zipfile.ZipFile(archive) as opened, opened.open(member) as packed, gzip.GzipFile(fileobj=packed) as stream:
+            return read_idx_stream(stream, member, shape)
+    except KeyError:
+        raise InputError(f"{archive} has no {member}") from None
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise InputError(f"{archive} is a damaged archive: {error}") from None
