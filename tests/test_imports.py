@@ -16,6 +16,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 BASE = {"_version", "errors", "files", "catalog", "config", "randomness", "images"}
 LEARN = BASE | {"calibration", "corruption", "corruptions", "detector", "heatmaps", "models", "training"}
 TASKS = {
+    "split",
     "task",
     "dataset",
     "datasets",
@@ -45,8 +46,12 @@ MAY_IMPORT = {
     "corruptions": {"corruption", "images", "randomness", "config", "catalog", "errors"},
     "dataset": {"images", "config", "catalog"},
     "datasets": {"dataset", "images", "errors", "files", "catalog", "config"},
+    "split": {"images"},
     "task": TASKS - {"task"},
     "tasks": TASKS,
+    "suite": {"task", "catalog"},
+    "suites": set(),
+    "frozen": TASKS | {"tasks", "suite", "files", "evaluation", "detector"},
     "training": BASE,
     "detector": LEARN - {"models"},
     "shallow": BASE | {"detector"},
@@ -55,10 +60,11 @@ MAY_IMPORT = {
     "evaluation": JUDGE,
     "options": {"catalog", "config", "detector", "errors"},
     "trial": TRIAL,
-    "studies": STUDY | {"reports"},
+    "studies": STUDY | {"reports", "suite", "suites", "frozen"},
     "reports": {"metrics", "heatmaps", "files", "errors"},
     "baseline": STUDY | {"reports"},
-    "cli": STUDY | {"studies", "reports", "baseline", "options"},
+    "commands": STUDY | {"studies", "reports", "options", "suite", "frozen"},
+    "cli": STUDY | {"studies", "reports", "baseline", "options", "commands"},
     "__main__": {"cli"},
     "__init__": {"_version", "evaluation"},
 }
@@ -67,6 +73,7 @@ OTHERS_ALLOWED = {  # of what is neither ours nor the standard library
     "metrics": {"numpy", "scipy"},
     "reports": {"numpy", "matplotlib", "tabulate"},
     "images": {"numpy"},
+    "split": {"numpy"},
     "task": {"numpy", "pydantic"},
     "tasks": {"numpy", "pydantic", "PIL"},
 }

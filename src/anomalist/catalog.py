@@ -107,7 +107,9 @@ def _bare(text: str) -> str:
 
 
 def _takes_several(field: FieldInfo) -> bool:
-    return any(get_origin(choice) is tuple for choice in (field.annotation, *get_args(field.annotation)))
+    """Return whether an option is a tuple, or a tuple or None."""
+    choices = [choice for choice in get_args(field.annotation) if choice is not type(None)]
+    return tuple in (get_origin(field.annotation), get_origin(choices[0]) if len(choices) == 1 else None)
 
 
 def _read_options(text: str, where: str) -> dict[str, Any]:

@@ -7,9 +7,7 @@ whose share of them is above a limit is refused.
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
-from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Self
 
@@ -22,51 +20,11 @@ from anomalist.config import Config, snake_case
 from anomalist.errors import InputError
 from anomalist.images import Dataset, ImageSet
 from anomalist.randomness import generator
+from anomalist.split import Split, count_leaks, fingerprints, normal_split
 
-__all__ = [
-    "AnyTask", "Split", "Task", "TaskConfig", "choose", "count_leaks", "fingerprints", "normal_split", "of_classes",
-    "others", "parse",
-]  # fmt: skip
+__all__ = ["AnyTask", "Task", "TaskConfig", "choose", "of_classes", "others", "parse"]
 
 ALLOWED = 0.01  # share of leaks: some official data sets have a few, and none that is worth much has more
-
-
-@dataclass(frozen=True)
-class Split:
-    """Images with what is known of each.
-
-    Attributes:
-        images: float32 ``[N, C, H, W]`` in [0, 1].
-        labels: bool ``[N]``, true for an anomaly.
-        source: int64 ``[N]``, the number of the data set's image that it was made from: a clean image and its
-            corrupted twin share it, so they are not independent.
-        masks: bool ``[N, H, W]``, the anomalous pixels, or None where they are not known.
-        left_out: how many would-be anomalies were left out since nothing in them changed.
-        known: int8 ``[N]``, what training may know of each image: -1 a known anomaly, 0 nothing; None: of all nothing.
-    """
-
-    images: NDArray[np.float32]
-    labels: NDArray[np.bool_]
-    source: NDArray[np.int64]
-    masks: NDArray[np.bool_] | None = None
-    left_out: int = 0
-    known: NDArray[np.int8] | None = None
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __add__(self, other: Split) -> Split:
-        """Return both test splits' images, these first; images without a mask have no anomalous pixel."""
-        masks = None
-        if self.masks is not None or other.masks is not None:
-            masks = np.concatenate([_masks(self), _masks(other)])
-        return Split(
-            np.concatenate([self.images, other.images]),
-            np.concatenate([self.labels, other.labels]),
-            np.concatenate([self.source, other.source]),
-            masks,
-            self.left_out + other.left_out,
-        )
 
 
 @dataclass(frozen=True)
@@ -116,6 +74,7 @@ class TaskConfig(Config):
         description="share of test images that may be training images too; more is refused",
     )
 
+    DATA: ClassVar[tuple[str, ...]] = ("dataset",)  # fields that name a data set
     TEST_ONLY: ClassVar[frozenset[str]] = frozenset({"test", "duplicates"})  # fields that change nothing in training
     CONTAMINANT: ClassVar[frozenset[str]] = frozenset()  # fields that do where training images hold anomalies, alone
 
@@ -129,6 +88,11 @@ class TaskConfig(Config):
     def name(self) -> str:
         """The kind, which is the task's file name."""
         return snake_case(type(self).__name__)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The data sets that its images come from."""
+        return tuple(getattr(self, name) for name in self.DATA)
 
     @property
     def label(self) -> str:
@@ -240,16 +204,6 @@ def _dump(task: TaskConfig, info: SerializationInfo) -> dict[str, Any]:
 AnyTask = Annotated[TaskConfig, PlainValidator(parse), PlainSerializer(_dump)]
 
 
-def fingerprints(split: Split) -> list[bytes]:
-    """Return a hash of each image's bytes."""
-    return [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in split.images]
-
-
-def count_leaks(tested: Iterable[bytes], seen: Set[bytes]) -> int:
-    """Return how many tested images, by their fingerprints, have been seen."""
-    return sum(one in seen for one in tested)
-
-
 def of_classes(images: ImageSet, classes: tuple[int, ...]) -> ImageSet:
     """Return the images with one of these labels.
 
@@ -286,15 +240,3 @@ def choose(images: ImageSet, count: int | None, seed: int, purpose: str) -> Imag
     if count > len(images):
         raise InputError(f"{purpose}: {count:,} images asked for, the split has {len(images):,}; ask for fewer")
     return images.take(np.sort(generator(seed, purpose).permutation(len(images))[:count]))
-
-
-def normal_split(images: ImageSet) -> Split:
-    """Return images, as float32, as normal ones."""
-    return Split(images.to_float(), np.zeros(len(images), np.bool_), images.index)
-
-
-def _masks(split: Split) -> NDArray[np.bool_]:
-    if split.masks is not None:
-        return split.masks
-    n, _, h, w = split.images.shape
-    return np.zeros((n, h, w), np.bool_)

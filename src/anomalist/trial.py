@@ -27,7 +27,8 @@ from anomalist.errors import InputError
 from anomalist.evaluation import Judge
 from anomalist.files import make_folder
 from anomalist.images import Dataset
-from anomalist.task import AnyTask, Split, count_leaks, fingerprints
+from anomalist.split import Split, count_leaks, fingerprints
+from anomalist.task import AnyTask
 from anomalist.tasks import Corrupted
 from anomalist.training import using_threads
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anomalist import catalog, task, tasks
+from anomalist import catalog, split, tasks
 from anomalist.images import Dataset, ImageSet
 from anomalist.tasks import Corrupted, Defects, Foreign, OneClass
 from anomalist.trial import Trial
@@ -105,9 +105,9 @@ def test_many_are_refused():
 
 
 def test_the_hash_tells_images_apart_by_every_byte():
-    split = task.normal_split(defect_dataset().test)
-    one = split.images.copy()
-    one[0, 0, 0, 0] += np.float32(1e-6)
-    assert len(set(task.fingerprints(split))) == len(split)
-    other = task.Split(one, split.labels, split.source)
-    assert task.count_leaks(task.fingerprints(other), set(task.fingerprints(split))) == len(split) - 1
+    one = split.normal_split(defect_dataset().test)
+    images = one.images.copy()
+    images[0, 0, 0, 0] += np.float32(1e-6)
+    assert len(set(split.fingerprints(one))) == len(one)
+    other = split.Split(images, one.labels, one.source)
+    assert split.count_leaks(split.fingerprints(other), set(split.fingerprints(one))) == len(one) - 1

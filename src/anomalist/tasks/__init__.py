@@ -9,7 +9,8 @@ from __future__ import annotations
 from anomalist.corruption import Corruption
 from anomalist.corruption import parse as parse_corruption
 from anomalist.images import Dataset
-from anomalist.task import Split, Task, TaskConfig, parse
+from anomalist.split import Split
+from anomalist.task import Task, TaskConfig, parse
 from anomalist.tasks.corrupted import Corrupted
 from anomalist.tasks.defects import Defects
 from anomalist.tasks.foreign import Foreign

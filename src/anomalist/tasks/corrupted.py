@@ -15,7 +15,8 @@ from anomalist.corruption import Corruption, parse
 from anomalist.errors import InputError
 from anomalist.images import Dataset
 from anomalist.randomness import derive
-from anomalist.task import Split, TaskConfig, others
+from anomalist.split import Split
+from anomalist.task import TaskConfig, others
 
 __all__ = ["Corrupted", "Spec"]
 

@@ -16,7 +16,8 @@ from pydantic import Field
 from anomalist.errors import InputError, unknown
 from anomalist.images import Dataset, ImageSet
 from anomalist.randomness import generator
-from anomalist.task import Split, TaskConfig, others
+from anomalist.split import Split
+from anomalist.task import TaskConfig, others
 
 __all__ = ["Defects"]
 

@@ -20,7 +20,8 @@ from anomalist import datasets
 from anomalist.errors import InputError
 from anomalist.images import Dataset, ImageSet
 from anomalist.randomness import generator
-from anomalist.task import Split, TaskConfig, choose
+from anomalist.split import Split
+from anomalist.task import TaskConfig, choose
 
 __all__ = ["Foreign"]
 
@@ -30,6 +31,7 @@ _ROUNDS, _NEAR = 300, 1e-3  # of matching: at most, and how near is near enough
 class Foreign(TaskConfig):
     """Tell images of another data set, as many as there are normal test images at most, from test images."""
 
+    DATA: ClassVar[tuple[str, ...]] = ("dataset", "foreign")
     CONTAMINANT: ClassVar[frozenset[str]] = frozenset({"foreign", "matched"})
 
     kind: Literal["foreign"] = Field("foreign", description="what an anomaly is")

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from anomalist.errors import InputError
 from anomalist.images import Dataset
-from anomalist.task import Split, TaskConfig, normal_split, others
+from anomalist.split import Split, normal_split
+from anomalist.task import TaskConfig, others
 
 __all__ = ["OneClass"]
 
