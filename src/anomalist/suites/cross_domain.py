@@ -1,4 +1,4 @@
-"""Across domains: handwriting, textures, industry and medicine; classes, corruptions, foreign images and real defects.
+"""Handwriting, textures, industry and medicine; classes, corruptions, foreign images and real defects.
 
 The magnetic tiles (folder ``magnetic_tile``, MVTec AD layout) and PneumoniaMNIST (``pneumoniamnist.npz``) lie in the
 folder of data sets given by path; what is absent is named as absent in the report.
