@@ -18,7 +18,9 @@ def call(*words):
     return subprocess.run([sys.executable, "-m", "anomalist", *words], capture_output=True, text=True, timeout=120)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["list"], ["list", "models"], ["data"], ["--version"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["list"], ["list", "models"], ["data"], ["--version"], ["list", "suites"]]
+)
 def test_light_commands_never_import_torch(words):
     code = (
         "import sys; from anomalist.cli import main; status = main(sys.argv[1:]);"

@@ -1,5 +1,6 @@
 """Frozen test sets: the same bytes, hashes that tell everything apart, and hostile files answered in one line."""
 
+import hashlib
 import io
 import json
 import zipfile
@@ -38,6 +39,16 @@ def test_the_same_task_and_seed_give_the_same_bytes_and_another_seed_does_not(fi
     frozen.export(TASK, 3, again)
     assert again.read_bytes() == file.read_bytes()
     assert frozen.export(TASK, 4, other).sha256 != frozen.read(file).sha256
+
+
+def test_the_hash_is_the_one_that_the_schema_describes(file, test_set):
+    found = hashlib.sha256()
+    with np.load(file) as arrays:
+        for name in ("images", "labels", "masks", "source"):
+            values = arrays[name]
+            found.update(f"{name} {values.dtype.str} {list(values.shape)}\n".encode())
+            found.update(values.tobytes())
+        assert json.loads(str(arrays["about"]))["sha256"] == found.hexdigest() == test_set.sha256
 
 
 def test_the_file_holds_plain_arrays_and_training_images_if_asked_for(tmp_path):

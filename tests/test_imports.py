@@ -156,7 +156,8 @@ def test_parts_that_must_stay_light_import_no_other_library(path):
     "module",
     ["anomalist", "anomalist.cli", "anomalist.reports", "anomalist.reports.pages", "anomalist.metrics",
      "anomalist.tasks", "anomalist.datasets", "anomalist.models", "anomalist.evaluation", "anomalist.options",
-     "anomalist.studies.report"],
+     "anomalist.studies.report", "anomalist.studies.benchmark_report", "anomalist.reports.benchmark",
+     "anomalist.commands.benchmark", "anomalist.commands.evaluate", "anomalist.commands.export", "anomalist.suite"],
 )  # fmt: skip
 def test_torch_is_not_loaded_by(module):
     code = f"import sys, {module}; assert 'torch' not in sys.modules"

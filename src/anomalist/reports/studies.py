@@ -123,7 +123,9 @@ def standings_table(standings: Sequence[Any], column: str, costs: Mapping[str, A
 
 def spent(cost: Any | None) -> list[str]:
     """Return a cost, ``fit`` and ``rate``, as two cells: seconds of a fit, images a second."""
-    return ["-", "-"] if cost is None else [f"{cost.fit:,.1f}", f"{cost.rate:,.0f}"]
+    if cost is None:
+        return ["-", "-"]
+    return [f"{cost.fit:,.1f}" if cost.fit >= 1 else f"{cost.fit:.2g}", f"{cost.rate:,.0f}"]
 
 
 def against_cost(standings: Sequence[Any], costs: Mapping[str, Any], metric: str) -> Figure:

@@ -83,7 +83,7 @@ def spent(store: Store, row: Row) -> Flat:
     if "score_normal" not in seconds:
         return {}
     images = row["config"]["task"]["calibration"] + row["facts"]["normal"]
-    found: Flat = {"images_per_s": images / max(seconds["score_normal"], 1e-9), "threads": row["config"]["threads"]}
+    found: Flat = {"images_per_s": images / max(seconds["score_normal"], 1e-6), "threads": row["config"]["threads"]}
     return found | ({"fit_s": seconds["fit"]} if "fit" in seconds else {})
 
 
