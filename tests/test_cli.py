@@ -19,7 +19,8 @@ def call(*words):
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["list"], ["list", "models"], ["data"], ["data", "textures"], ["--version"]]
+    "words",
+    [["--help"], ["list"], ["list", "models"], ["list", "suites"], ["data"], ["data", "textures"], ["--version"]],
 )
 def test_light_commands_never_import_torch(words):
     code = (

@@ -30,7 +30,8 @@ from anomalist.evaluation import Evaluation, Judge
 from anomalist.files import make_folder, write_arrays, write_json
 from anomalist.images import Dataset
 from anomalist.reports import pages, tables
-from anomalist.tasks import Corrupted, Spec, Split
+from anomalist.split import Split
+from anomalist.tasks.corrupted import Corrupted, Spec
 from anomalist.training import using_threads
 from anomalist.trial import check_unseen
 

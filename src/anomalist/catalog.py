@@ -11,17 +11,21 @@ import importlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
 
 from anomalist.errors import InputError, unknown
 
 __all__ = ["build", "describe", "find_class", "find_module", "lazy_class", "names", "spell"]
 
-KINDS = {"datasets": "data set", "corruptions": "corruption", "models": "model"}
+KINDS = {
+    "datasets": "data set", "corruptions": "corruption", "tasks": "task", "models": "model", "suites": "suite",
+}  # fmt: skip
 
 
 def names(package: str) -> list[str]:
-    """Return the names in ``package`` (``"datasets"``, ``"corruptions"`` or ``"models"``), sorted."""
+    """Return the names in ``package``, one of ``KINDS``, sorted."""
     return sorted(path.stem for path in _folder(package).glob("*.py") if not path.stem.startswith("_"))
 
 
@@ -55,10 +59,11 @@ def build(package: str, given: str | dict[str, Any]) -> Any:
     """Return what ``given`` names, made with the options that it gives.
 
     Args:
-        package: ``"datasets"``, ``"corruptions"`` or ``"models"``.
+        package: ``"datasets"``, ``"corruptions"``, ``"tasks"`` or ``"models"``.
         given: ``"name"``, ``"name:option=value,option=value"``, or a mapping with the key ``name``, which may be such
             a text itself: the mapping's options win. The values of an option that takes several are parted by ``;``,
-            and parentheses keep a value together: ``ensemble:members=(lof:k=5,blur=1);pca``, ``arrays:path=(a,b.npy)``.
+            and parentheses keep a value together: ``ensemble:members=(lof:k=5,blur=1);pca``, ``arrays:path=(a,b.npy)``,
+            ``corrupted:corruption=(stripes:lines=1,value=black)``.
 
     Raises:
         InputError: an unknown name, option or value.
@@ -78,10 +83,10 @@ def build(package: str, given: str | dict[str, Any]) -> Any:
         field = found.model_fields.get(key)
         if not isinstance(value, str) or field is None:
             continue
-        if get_origin(field.annotation) is tuple:
-            options[key] = [part.removeprefix("(").removesuffix(")") for part in _split(value, ";")]
-        elif written.get(key) == value and value.startswith("(") and value.endswith(")"):
-            options[key] = value[1:-1]
+        if _takes_several(field):
+            options[key] = [_bare(part) for part in _split(value, ";")]
+        elif written.get(key) == value:
+            options[key] = _bare(value)
     return found(**options)
 
 
@@ -96,10 +101,20 @@ def spell(name: str, options: Mapping[str, Any]) -> str:
 
 
 def _spell(value: Any) -> str:
-    if not isinstance(value, tuple):
-        text = str(value)
-        return f"({text})" if "," in text or text.startswith("(") else text
-    return ";".join(f"({part})" if "," in part or ";" in part else part for part in map(str, value))
+    if isinstance(value, tuple):
+        return ";".join(map(_spell, value))
+    text = str(value)
+    return f"({text})" if "," in text or ";" in text or text.startswith("(") else text
+
+
+def _bare(text: str) -> str:
+    return text[1:-1] if text.startswith("(") and text.endswith(")") else text
+
+
+def _takes_several(field: FieldInfo) -> bool:
+    """Return whether an option is a tuple, or a tuple or None."""
+    choices = [choice for choice in get_args(field.annotation) if choice is not type(None)]
+    return tuple in (get_origin(field.annotation), get_origin(choices[0]) if len(choices) == 1 else None)
 
 
 def _read_options(text: str, where: str) -> dict[str, Any]:

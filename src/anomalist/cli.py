@@ -28,12 +28,15 @@ usage: anomalist COMMAND [OPTION ...]
 Image anomaly detection and localisation: train on normal images, score, show where.
 
 commands:
-  run    fit a detector on normal images and find corrupted ones, the whole baseline unless told otherwise
-  list   what there is: models, datasets, corruptions
-  study  many trials over seeds: bottleneck, contamination, difficulty, or a grid of any options; resumable
-  report remake a study's tables and pictures from what is stored
-  trial  show one trial of a study, or run it again and say whether it came out the same
-  data   data sets: which are ready, which can be fetched, where files are put; licence, size and shape
+  run        fit a detector on normal images and find corrupted ones, the whole baseline unless told otherwise
+  list       what there is: models, datasets, corruptions, tasks, suites
+  study      many trials over seeds: bottleneck, contamination, difficulty, or a grid of any options; resumable
+  benchmark  detectors on the tasks of a suite, side by side, with statistics; beside results that are kept
+  evaluate   judge any software's scores of a test set that `anomalist data export` wrote
+  report     remake a study's tables and pictures from what is stored
+  trial      show one trial of a study, or run it again and say whether it came out the same
+  data       data sets: which are ready, which can be fetched, where files are put; licence, size and shape;
+             `data export` writes a task's test set as a file to share
 
 anomalist COMMAND --help says more; for a start:
   anomalist run --quick
@@ -63,6 +66,8 @@ def _dispatch(words: list[str]) -> int:
         "study": _study,
         "report": _report,
         "trial": _trial,
+        "benchmark": lambda rest: _command("benchmark", rest),
+        "evaluate": lambda rest: _command("evaluate", rest),
         "list": _list,
         "data": _data,
     }
@@ -103,7 +108,8 @@ def _run(words: list[str]) -> None:
 
 def _study(words: list[str]) -> int:
     from anomalist import options
-    from anomalist.studies import executors, study
+    from anomalist.commands._execution import add_execution, execution
+    from anomalist.studies import study
 
     parser = options.Parser(
         "study",
@@ -122,23 +128,11 @@ def _study(words: list[str]) -> int:
     parser.add_argument("--seeds", type=int, help="how many seeds (default: 10, with --quick 3; fewer of detectors)")
     parser.add_argument("--vary", action="append", default=[], metavar="OPTION=VALUE,VALUE", help="an axis of a grid")
     parser.add_argument("--models", nargs="+", default=(), metavar="NAME:OPTION=VALUE,…", help="detectors to compare")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="folder to write to (default: results)")
-    parser.add_argument("--executor", choices=executors.EXECUTORS, default="local", help="where trials run")
-    parser.add_argument("--address", help="of the cluster; by default one is started here")
-    parser.add_argument("--workers", type=int, help="trials at once (default: one a core)")
-    parser.add_argument("--no-shared-folder", action="store_true", help="workers do not see the results folder")
-    parser.add_argument("--retry-failed", action="store_true", help="run trials again that failed before")
+    add_execution(parser)
     found = parser.read(words)
+    where = execution(found)
     chosen = _chosen_study(found)
-    failures = study.run(
-        chosen,
-        found.results,
-        executor=found.executor,
-        address=found.address,
-        workers=found.workers,
-        shared=not found.no_shared_folder,
-        retry_failed=found.retry_failed,
-    )
+    failures = study.run(chosen, found.results, **where)
     _print_report(chosen.layout.name, found.results)
     return 1 if failures else 0
 
@@ -168,8 +162,6 @@ def _chosen_study(found: argparse.Namespace) -> Study:
 
     if found.name not in _STUDIES:
         raise unknown("study", found.name, _STUDIES)
-    if found.seeds is not None and found.seeds < 1:
-        raise InputError(f"--seeds takes 1 or more, got {found.seeds}")
     size: protocol.Size = "quick" if found.quick else "full" if found.full else "default"
     if found.name != "grid":
         if found.vary:
@@ -226,7 +218,15 @@ def _list(words: list[str]) -> None:
             print(f"  {name:<18}{catalog.describe(package, name)}")
 
 
-def _data(words: list[str]) -> None:
+def _command(name: str, words: list[str]) -> int | None:
+    """Run a command that has a file of its own."""
+    status: int | None = importlib.import_module(f"anomalist.commands.{name}").main(words)
+    return status
+
+
+def _data(words: list[str]) -> int | None:
+    if words[:1] == ["export"]:
+        return _command("export", words[1:])
     from anomalist import datasets, options
 
     parser = options.Parser("data", "Say which data sets are ready, which can be fetched, and where files are put.")
@@ -234,6 +234,7 @@ def _data(words: list[str]) -> None:
     name = parser.read(words).name
     for line in datasets.table() if name is None else datasets.details(name):
         print(line)
+    return None
 
 
 if __name__ == "__main__":

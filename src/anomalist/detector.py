@@ -85,11 +85,20 @@ class Detector(Config):
         """The name as consoles and reports print it, with ``SEEN`` where that is due."""
         return self.name + SEEN * bool(self.trained_on)
 
-    def fit(self, images: NDArray[np.float32], *, checkpoint: Path | None = None) -> Self:
-        """Learn from images that are taken to be normal.
+    def fit(
+        self,
+        images: NDArray[np.float32],
+        labels: NDArray[np.integer[Any]] | None = None,
+        *,
+        checkpoint: Path | None = None,
+    ) -> Self:
+        """Learn from images that are taken to be normal, but for those that are known not to be.
+
+        A detector that cannot learn from known anomalies leaves them out of training.
 
         Args:
             images: float32 ``[N, C, H, W]`` in [0, 1]; not modified.
+            labels: integers ``[N]``: -1 a known anomaly, 0 nothing is known, +1 known to be normal; None: all 0.
             checkpoint: a file that a long training goes on from if it is there, and writes now and then.
 
         Returns:
@@ -102,7 +111,10 @@ class Detector(Config):
         _, c, h, w = images.shape
         self._shape = (c, h, w)
         try:
-            self._fit(images, checkpoint)
+            if labels is None:
+                self._fit(images, checkpoint)
+            else:
+                self._fit_labelled(images, _check_labels(labels, len(images), self.name), checkpoint)
         except BaseException:
             self._shape = None  # half a fit is none
             raise
@@ -140,6 +152,12 @@ class Detector(Config):
     @abstractmethod
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None: ...
 
+    def _fit_labelled(
+        self, images: NDArray[np.float32], labels: NDArray[np.integer[Any]], checkpoint: Path | None
+    ) -> None:
+        """Learn with labels; a detector that can learn from known anomalies says how, the others leave them out."""
+        self._fit(images[labels >= 0], checkpoint)
+
     @abstractmethod
     def _score(self, images: NDArray[np.float32]) -> Scores: ...
 
@@ -172,6 +190,15 @@ class Detector(Config):
             "arrays_sha256": hashlib.sha256(data).hexdigest(),
         }
         write_json(path / _DESCRIPTION, description)
+
+
+def _check_labels(labels: NDArray[np.integer[Any]], count: int, who: str) -> NDArray[np.integer[Any]]:
+    found = np.asarray(labels)
+    if found.shape != (count,) or found.dtype.kind not in "iu" or not np.isin(found, (-1, 0, 1)).all():
+        raise InputError(f"{who}.fit takes labels [{count}] of -1, 0 or +1, got {found.dtype} {list(found.shape)}")
+    if (found < 0).all():
+        raise InputError(f"{who}.fit: every image is a known anomaly; normal or unlabelled ones are needed")
+    return found
 
 
 def _plain(value: Any) -> Any:

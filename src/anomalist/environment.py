@@ -56,7 +56,7 @@ def environment(threads: int, device: str, precision: str, seconds: dict[str, fl
         "precision": str(dtype).removeprefix("torch."),
         "threads": threads,
         "commit": _commit(),
-        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+        "seconds": {stage: round(value, 6) for stage, value in seconds.items()},
     }
 
 

@@ -8,7 +8,7 @@ from anomalist.calibration import threshold
 from anomalist.detector import Detector, Scores
 from anomalist.errors import InputError
 from anomalist.metrics import Estimate, detection_intervals, localization_intervals, proportion_interval
-from anomalist.tasks import Split
+from anomalist.split import Split
 
 __all__ = ["Evaluation", "Judge", "evaluate"]
 

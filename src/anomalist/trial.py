@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -27,7 +27,9 @@ from anomalist.errors import InputError
 from anomalist.evaluation import Judge
 from anomalist.files import make_folder
 from anomalist.images import Dataset
-from anomalist.tasks import Corrupted, OneClass, Split
+from anomalist.split import Split, count_leaks, fingerprints
+from anomalist.task import AnyTask
+from anomalist.tasks import Corrupted
 from anomalist.training import using_threads
 
 __all__ = ["FitFailed", "Row", "Trial", "check_unseen", "run_together"]
@@ -60,7 +62,7 @@ def check_unseen(model: Detector, corruptions: Sequence[Corruption], allow_seen:
 class Trial(Config):
     """One detector, one task, one seed."""
 
-    task: Annotated[Corrupted | OneClass, Field(discriminator="kind")] = Field(Corrupted(), description="the task")
+    task: AnyTask = Field(Corrupted(), description="the task, see `anomalist list tasks`")
     model: Model = Field("autoencoder", validate_default=True, description="the detector, see `anomalist list models`")
     localize: bool = Field(True, description="whether pixel metrics are computed too")
     false_alarm_rate: float = Field(
@@ -87,9 +89,7 @@ class Trial(Config):
     def fit_key(self) -> str:
         """The fitted detector's name: a hash of what training depends on, and of nothing else."""
         essence = self._essence()
-        task = {name: value for name, value in essence["task"].items() if name not in self.task.TEST_ONLY}
-        if not self.task.contamination:
-            task.pop("contaminant", None)
+        task = {name: value for name, value in essence["task"].items() if name not in self.task.ignored_in_training}
         for judged_only in ("localize", "false_alarm_rate", "allow_seen"):
             essence.pop(judged_only, None)
         return _hash({**essence, "task": task})
@@ -97,7 +97,7 @@ class Trial(Config):
     def _essence(self) -> dict[str, Any]:
         """Return the config without default values: a new option with a default leaves old names as they are."""
         dump = self.model_dump(mode="json", exclude_defaults=True)
-        task = {**dump.get("task", {}), "kind": self.task.kind}
+        task = {**dump.get("task", {}), "kind": self.task.name}
         return {**dump, "task": task, "version": self.model.versions}
 
 
@@ -110,7 +110,8 @@ def run_together(trials: Sequence[Trial], models: Path | None = None) -> Iterato
 
     Yields:
         the row: ``trial`` (its key), ``config``, ``metrics`` (name to value, low, high, n) and ``facts`` (severity,
-        mean squared change of a pixel, counts); and beside it the seconds of each stage, which no row holds.
+        mean squared change of a pixel, counts, duplicates where there are any); and beside it the seconds of each
+        stage, which no row holds.
 
     Raises:
         FitFailed: none of the trials can be judged.
@@ -128,26 +129,33 @@ def run_together(trials: Sequence[Trial], models: Path | None = None) -> Iterato
             raise
         except Exception as error:
             raise FitFailed(str(error) if isinstance(error, InputError) else repr(error)) from error
-        judges: dict[tuple[int | None, float], Judge] = {}
+        seen = {*fingerprints(train), *fingerprints(held_out)}
+        judges: dict[tuple[int | None, float], tuple[Judge, int]] = {}
         for trial in trials:
             shared = (trial.task.test, trial.false_alarm_rate)
             if shared not in judges:
                 normal = trial.task.normal(dataset, trial.seed)
                 with watch("score_normal"):
-                    judges[shared] = Judge(detector, held_out, normal, trial.false_alarm_rate)
+                    judge = Judge(detector, held_out, normal, trial.false_alarm_rate)
+                judges[shared] = judge, count_leaks(fingerprints(normal), seen)
             with watch("score"):
-                row = _row(trial, judges[shared], dataset)
+                row = _row(trial, *judges[shared], seen, dataset)
             yield row, watch.seconds
             watch = Stopwatch()
 
 
-def _row(trial: Trial, judge: Judge, dataset: Dataset) -> Row:
+def _row(trial: Trial, judge: Judge, leaks: int, seen: set[bytes], dataset: Dataset) -> Row:
+    """Judge one trial; ``leaks`` are those of its normal test images that are among the ``seen`` ones."""
     anomalies = trial.task.anomalies(judge.normal, dataset, trial.seed)
     if len(anomalies) == 0:
         raise InputError("the task has no anomaly: nothing changed in any test image")
+    leaks += count_leaks(fingerprints(anomalies), seen)
+    trial.task.check_leaks(leaks, len(judge.normal) + len(anomalies))
     _, metrics = judge.judge(anomalies, seed=trial.seed, localize=trial.localize)
     facts: dict[str, Any] = {"model": trial.model.spec}
     facts |= {"normal": len(judge.normal), "anomalies": len(anomalies), "left_out": anomalies.left_out}
+    if leaks:
+        facts["duplicates"] = leaks  # test images that are training images too
     if trial.model.trained_on:  # whoever reads the row must know; those of other detectors stay as they were
         facts["trained_on"] = " ".join(trial.model.trained_on)
     if isinstance(trial.task, Corrupted):
@@ -177,7 +185,7 @@ def _fitted(trial: Trial, train: Split, models: Path | None, watch: Stopwatch) -
     detector = for_run(trial.model, trial)
     if models is None:
         with watch("fit"):
-            return detector.fit(train.images)
+            return detector.fit(train.images, train.known)
     place = make_folder(models, "folder of models") / trial.fit_key
     try:
         with watch("load"):
@@ -186,7 +194,7 @@ def _fitted(trial: Trial, train: Split, models: Path | None, watch: Stopwatch) -
         shutil.rmtree(place, ignore_errors=True)
     checkpoint = models / f"{trial.fit_key}.checkpoint"
     with watch("fit"):
-        detector.fit(train.images, checkpoint=checkpoint)
+        detector.fit(train.images, train.known, checkpoint=checkpoint)
     temporary = Path(tempfile.mkdtemp(dir=models, prefix=f".{trial.fit_key}-"))
     detector.save(temporary)
     try:

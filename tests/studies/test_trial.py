@@ -6,10 +6,12 @@ import pytest
 from small import AXES, BASE, trials
 
 from anomalist.errors import InputError
+from anomalist.images import Dataset
 from anomalist.models import Autoencoder
 from anomalist.studies.grid import grid, parse_axis, with_values
 from anomalist.studies.tables import flatten, points
 from anomalist.trial import FitFailed, Trial, run_together
+from toys import toy_dataset
 
 
 def test_the_key_changes_with_everything_that_a_row_depends_on():
@@ -137,3 +139,26 @@ def test_a_flat_row_has_every_option_and_metric():
     assert flat["model.bottleneck"] == 32
     assert flat["auroc_low"] <= flat["auroc"] <= flat["auroc_high"]
     assert not any(isinstance(value, list | dict) for value in flat.values())
+
+
+def test_known_anomalies_reach_the_detector_and_the_row_counts_duplicates(tmp_path):
+    base = {"task.train": 300, "task.kind": "one_class", "model": "pca"}
+    plain, known, unnoticed = (
+        next(run_together([with_values(BASE, {**base, **more})], tmp_path))[0]
+        for more in ({}, {"task.labelled": 0.3}, {"task.contamination": 0.3})
+    )
+    auroc = [row["metrics"]["auroc"]["value"] for row in (plain, known, unnoticed)]
+    assert auroc[0] > auroc[2]
+    assert auroc[1] > auroc[2]
+    assert "duplicates" not in plain["facts"]
+
+
+def test_a_trial_whose_test_images_are_training_images_is_refused_or_says_so(monkeypatch):
+    toy = toy_dataset()
+    leaky = Dataset("toy", toy.train, toy.train, "made for a test")
+    monkeypatch.setattr("anomalist.trial._dataset", lambda name: leaky)
+    task = {"kind": "corrupted", "calibration": 150, "train": 75}
+    with pytest.raises(InputError, match="225 of 600 test images are, byte for byte"):
+        next(run_together([Trial(task=task, model="pca")]))
+    row, _ = next(run_together([Trial(task={**task, "duplicates": 0.5}, model="pca")]))
+    assert row["facts"]["duplicates"] == 225

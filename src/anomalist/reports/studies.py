@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from anomalist.reports.plots import PALETTE
 
-__all__ = ["curves", "points_table", "thresholds_table"]
+__all__ = ["against_cost", "curves", "percent", "points_table", "spent", "standings_table", "thresholds_table"]
 
 _TICKS = 8
 _LINES = 6  # in one panel
@@ -103,20 +103,29 @@ def standings_table(standings: Sequence[Any], column: str, costs: Mapping[str, A
     Args:
         standings: what ``studies.leaderboard.leaderboard`` returned: ``model``, ``cells``, ``mean``.
         column: the axis of the columns.
-        costs: what ``studies.leaderboard.costs`` returned, by model: ``fit``, ``rate``, ``threads``.
+        costs: what ``studies.leaderboard.costs`` returned, by model: ``fit``, ``rate``, ``threads``; where it is empty
+            there are no such columns.
         style: a format of tabulate.
     """
     columns = list(dict.fromkeys(value for one in standings for value in one.cells))
-    head = ["model", "mean, %", *(f"{column.rpartition('.')[2]} {value}" for value in columns), "fit, s", "images/s"]
+    head = ["model", "mean, %", *(f"{column.rpartition('.')[2]} {value}".strip() for value in columns)]
     lines = []
     for one in standings:
-        cost = costs.get(one.model)
-        spent = ["-", "-"] if cost is None else [f"{cost.fit:,.1f}", f"{cost.rate:,.0f}"]
-        cells = [_percent(one.cells.get(value)) for value in columns]
-        lines.append([one.model, _percent(one.mean), *cells, *spent])
-    threads = sorted({cost.threads for cost in costs.values()})
-    note = f"Mean over seeds ± half of Student's 95 % interval. Costs on {' or '.join(map(str, threads))} thread(s)."
+        cells = [percent(one.cells.get(value)) for value in columns]
+        lines.append([one.model, percent(one.mean), *cells, *(spent(costs.get(one.model)) if costs else ())])
+    note = "Mean over seeds ± half of Student's 95 % interval."
+    if costs:
+        head += ["fit, s", "images/s"]
+        threads = sorted({cost.threads for cost in costs.values()})
+        note += f" Costs on {' or '.join(map(str, threads))} thread(s)."
     return tabulate(lines, head, tablefmt=style, disable_numparse=True) + f"\n\n{note}"
+
+
+def spent(cost: Any | None) -> list[str]:
+    """Return a cost, ``fit`` and ``rate``, as two cells: seconds of a fit, images a second."""
+    if cost is None:
+        return ["-", "-"]
+    return [f"{cost.fit:,.1f}" if cost.fit >= 1 else f"{cost.fit:.2g}", f"{cost.rate:,.0f}"]
 
 
 def against_cost(standings: Sequence[Any], costs: Mapping[str, Any], metric: str) -> Figure:
@@ -175,7 +184,8 @@ def _short(value: Any) -> str:
     return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _percent(point: Point | None) -> str:
+def percent(point: Point | None) -> str:
+    """Return a point's mean in percent ± half of its interval; a dash for None."""
     if point is None:
         return "-"
     spread = "" if point["low"] is None else f" ±{50 * (point['high'] - point['low']):.2f}"

@@ -8,18 +8,12 @@ from anomalist.studies.grid import grid
 from anomalist.studies.layout import Layout
 from anomalist.studies.protocol import FEW_SEEDS, Size, seeds_of
 from anomalist.studies.study import Study
+from anomalist.suites.mnist import CORRUPTIONS
 from anomalist.trial import Trial
 
 __all__ = ["study"]
 
 MODELS: tuple[str, ...] = ("autoencoder", "pca", "inpainting", "synthetic")
-CORRUPTIONS = (
-    *(f"gaussian_noise:sigma={sigma}" for sigma in (0.3, 0.1, 0.05)),
-    *(f"pixel_dropout:probability={share}" for share in (0.3, 0.1, 0.05)),
-    "stripes:lines=1,value=white",
-    "stripes:lines=1,value=black",
-    *(f"patch_occlusion:side={side},margin=4" for side in (8, 5, 4)),
-)
 SIZES: dict[Size, dict[str, int]] = {
     "quick": {"train": 2_000, "calibration": 500, "test": 200},
     "default": {"calibration": 6_000, "test": 2_000},  # 54,000 training images

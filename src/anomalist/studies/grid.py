@@ -9,7 +9,7 @@ from typing import Any
 from anomalist.config import Config
 from anomalist.detector import RUN_FIELDS, Detector
 from anomalist.errors import InputError, unknown
-from anomalist.tasks import TaskConfig
+from anomalist.task import TaskConfig
 from anomalist.trial import Trial
 
 __all__ = ["grid", "parse_axis", "with_values"]
@@ -39,8 +39,10 @@ def with_values(base: Trial, values: Mapping[str, Any]) -> Trial:
     dump = base.model_dump(mode="json")
     if (model := values.get("model")) is not None:  # another detector: its own defaults
         dump["model"] = {"name": model}
-    if (kind := values.get("task.kind")) is not None and kind != base.task.kind:
-        dump["task"] = {name: dump["task"][name] for name in TaskConfig.model_fields} | {"kind": kind}
+    if (kind := values.get("task.kind")) is not None and kind != base.task.name:
+        dump["task"] = {name: value for name, value in dump["task"].items() if name in TaskConfig.model_fields} | {
+            "kind": kind
+        }
     valid = _paths(Trial(**dump))  # of the detector and the task that the values choose
     for path, value in values.items():
         if path not in valid:

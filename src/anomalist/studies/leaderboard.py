@@ -13,7 +13,7 @@ from anomalist.studies.tables import Flat, averaged, model_label, points
 if TYPE_CHECKING:
     from anomalist.trial import Row
 
-__all__ = ["Cost", "Standing", "costs", "leaderboard"]
+__all__ = ["Cost", "Standing", "costs", "leaderboard", "median_costs", "spent"]
 
 
 class Standing(NamedTuple):
@@ -70,17 +70,35 @@ def costs(store: Store, rows: Iterable[Row]) -> dict[str, Cost]:
         store: of the study.
         rows: its rows.
     """
+    return median_costs({"model": model_label(row, "model"), **spent(store, row)} for row in rows)
+
+
+def spent(store: Store, row: Row) -> Flat:
+    """Return what a trial's detector took, where it was this trial that fitted it or first scored with it.
+
+    Returns:
+        ``fit_s``, ``images_per_s`` and ``threads``, those that are known.
+    """
+    seconds = store.side(row["trial"]).get("seconds", {})
+    if "score_normal" not in seconds:
+        return {}
+    images = row["config"]["task"]["calibration"] + row["facts"]["normal"]
+    found: Flat = {"images_per_s": images / max(seconds["score_normal"], 1e-6), "threads": row["config"]["threads"]}
+    return found | ({"fit_s": seconds["fit"]} if "fit" in seconds else {})
+
+
+def median_costs(table: Iterable[Flat]) -> dict[str, Cost]:
+    """Return each detector's cost from rows with ``model`` and what :func:`spent` says."""
     fits, rates, threads = defaultdict(list), defaultdict(list), {}
-    for row in rows:
-        seconds = store.side(row["trial"]).get("seconds", {})
-        if "score_normal" not in seconds:
-            continue
-        model = model_label(row, "model")
-        images = row["config"]["task"]["calibration"] + row["facts"]["normal"]
-        rates[model].append(images / max(seconds["score_normal"], 1e-9))
-        threads[model] = int(row["config"]["threads"])
-        if "fit" in seconds:
-            fits[model].append(seconds["fit"])
+    for row in table:
+        model = row["model"]
+        if row.get("images_per_s") is not None:
+            rates[model].append(row["images_per_s"])
+            threads[model] = int(row["threads"] or 1)
+        if row.get("fit_s") is not None:
+            fits[model].append(row["fit_s"])
     return {
-        model: Cost(statistics.median(fits[model]), statistics.median(rates[model]), threads[model]) for model in fits
+        model: Cost(statistics.median(fits[model]), statistics.median(rates[model]), threads[model])
+        for model in fits
+        if model in rates
     }

@@ -45,7 +45,7 @@ def report(layout: Layout, keys: Sequence[str], results: Path) -> None:
     (folder / f"{layout.name}.json").unlink(missing_ok=True)  # written last: it says that all else is there
     if table:
         tables.write(table, folder, layout.name)
-    text = _head(layout, len(table), len(keys), failures)
+    text = _head(layout, table, len(keys), failures)
     fits = psychometrics(table, layout.x, layout.lines, layout.levels) if layout.levels else []
     cost = costs(store, rows) if layout.columns else {}
     for metric, (name, short) in (LEADERBOARDS if layout.columns else METRICS).items():
@@ -104,8 +104,10 @@ def remake(name: str, results: Path) -> None:
     report(layout, keys, results)
 
 
-def _head(layout: Layout, finished: int, total: int, failures: Mapping[str, str]) -> list[str]:
-    text = [f"# Study: {layout.name}", "", f"{finished} of {total} trials are finished."]
+def _head(layout: Layout, table: Sequence[tables.Flat], total: int, failures: Mapping[str, str]) -> list[str]:
+    text = [f"# Study: {layout.name}", "", f"{len(table)} of {total} trials are finished."]
+    if leaks := [row["duplicates"] for row in table if row.get("duplicates")]:
+        text += [f"{len(leaks)} tested on training images too, {max(leaks)} at most: see the column `duplicates`."]
     if failures:
         text += ["", f"{len(failures)} failed:", *(f"- `{key}`: {message}" for key, message in failures.items())]
     if layout.claims:

@@ -11,7 +11,7 @@ from anomalist.detector import SEEN
 from anomalist.files import make_folder, replacing
 from anomalist.metrics.comparison import mean_interval
 
-__all__ = ["averaged", "flatten", "model_label", "points", "write"]
+__all__ = ["averaged", "flatten", "model_label", "points", "write", "write_csv"]
 
 Flat = dict[str, Any]
 
@@ -93,12 +93,8 @@ def points(table: Sequence[Flat], axes: Sequence[str], metric: str, confidence: 
 def write(table: Sequence[Flat], folder: Path, name: str) -> list[Path]:
     """Write the raw rows as ``NAME.csv`` and, where pyarrow is installed, ``NAME.parquet``; return the paths."""
     make_folder(folder)
-    columns = list(dict.fromkeys(column for row in table for column in row))
     written = [folder / f"{name}.csv"]
-    with replacing(written[0]) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        out = csv.DictWriter(file, columns, lineterminator="\n")
-        out.writeheader()
-        out.writerows(table)
+    write_csv(table, written[0])
     try:
         import pyarrow
         from pyarrow import parquet
@@ -106,9 +102,21 @@ def write(table: Sequence[Flat], folder: Path, name: str) -> list[Path]:
         return written
     written.append(folder / f"{name}.parquet")
     with replacing(written[1]) as temporary:
-        whole = {column: [row.get(column) for row in table] for column in columns}
+        whole = {column: [row.get(column) for row in table] for column in _columns(table)}
         parquet.write_table(pyarrow.table(whole), temporary)
     return written
+
+
+def write_csv(table: Sequence[Flat], path: Path) -> None:
+    """Write rows as CSV, a column for whatever any of them has; None is an empty cell."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        out = csv.DictWriter(file, _columns(table), lineterminator="\n")
+        out.writeheader()
+        out.writerows(table)
+
+
+def _columns(table: Sequence[Flat]) -> list[str]:
+    return list(dict.fromkeys(column for row in table for column in row))
 
 
 def _plain(value: Any) -> Any:

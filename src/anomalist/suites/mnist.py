@@ -1,0 +1,33 @@
+"""MNIST: each digit against the others, and faint corruptions that add or take away, by images and by pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["CORRUPTIONS", "MODELS", "SEEDS", "VERSION", "groups"]
+
+VERSION = 1
+SEEDS = 3
+MODELS = ("pca", "knn", "lof", "kde", "ocsvm", "isolation_forest", "autoencoder", "inpainting")
+
+CORRUPTIONS = (  # things added and things missing, each strong, faint and fainter
+    *(f"gaussian_noise:sigma={sigma}" for sigma in (0.3, 0.1, 0.05)),
+    *(f"pixel_dropout:probability={share}" for share in (0.3, 0.1, 0.05)),
+    "stripes:lines=1,value=white",
+    "stripes:lines=1,value=black",
+    *(f"patch_occlusion:side={side},margin=4" for side in (8, 5, 4)),
+)
+
+
+def groups(data: Path) -> dict[str, list[str]]:
+    """Return the tasks by group; ``data`` is not used.
+
+    Detectors that keep every training image are slow on 60,000, so 10,000 are trained on where all digits are normal.
+    """
+    return {
+        "one-class": [f"one_class:normal_classes={digit},calibration=500" for digit in range(10)],
+        **{
+            corruption: [f"corrupted:corruption=({corruption}),train=10000,calibration=1000,test=2000"]
+            for corruption in CORRUPTIONS
+        },
+    }
