@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from anomalist import catalog, datasets
 from anomalist.dataset import DatasetConfig, parse
@@ -35,7 +36,25 @@ def given_x_rays(folder):
     return f"medmnist:path={X_RAYS}" if X_RAYS.exists() else None
 
 
-MAKERS = {"arrays": make_arrays, "medmnist": given_x_rays}  # of what takes the user's own files
+def make_folder(folder):
+    """The MVTec AD layout: normal images, and some with a bright dent."""
+    draws = np.random.default_rng(0)
+    for kind, n in (("train/good", 40), ("test/good", 20), ("test/dent", 20)):
+        (folder / "parts" / kind).mkdir(parents=True)
+        for i in range(n):
+            pixels = draws.integers(0, 200, (12, 10)).astype(np.uint8)
+            if kind == "test/dent":
+                mask = np.zeros(pixels.shape, np.uint8)
+                mask[4:8, 3:6] = 255
+                pixels[mask > 0] = 255
+                truth = folder / "parts" / "ground_truth" / "dent"
+                truth.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(mask).save(truth / f"{i}_mask.png")
+            Image.fromarray(pixels).save(folder / "parts" / kind / f"{i}.png")
+    return f"folder:path={folder / 'parts'},resize=12x10"
+
+
+MAKERS = {"arrays": make_arrays, "folder": make_folder, "medmnist": given_x_rays}  # of what takes the user's own files
 
 
 def is_large(name):
