@@ -43,9 +43,10 @@ MAY_IMPORT = {
     "options": {"catalog", "config", "detector", "errors"},
     "trial": TRIAL,
     "studies": STUDY | {"reports"},
+    "gallery": {"catalog", "corruption", "errors", "files", "images", "reports"},
     "reports": {"metrics", "heatmaps", "files", "errors"},
     "baseline": STUDY | {"reports"},
-    "cli": STUDY | {"studies", "reports", "baseline", "options"},
+    "cli": STUDY | {"studies", "reports", "baseline", "options", "gallery"},
     "__main__": {"cli"},
     "__init__": {"_version", "evaluation"},
 }

@@ -33,6 +33,7 @@ commands:
   study  many trials over seeds: bottleneck, contamination, difficulty, or a grid of any options; resumable
   report remake a study's tables and pictures from what is stored
   trial  show one trial of a study, or run it again and say whether it came out the same
+  gallery a picture and a page of all corruptions at several severities
   data   data sets on this machine: which are ready, which would be fetched, and where they lie
 
 anomalist COMMAND --help says more; for a start:
@@ -64,6 +65,7 @@ def _dispatch(words: list[str]) -> int:
         "report": _report,
         "trial": _trial,
         "list": _list,
+        "gallery": _gallery,
         "data": _data,
     }
     command = words[0] if words else "--help"
@@ -224,6 +226,18 @@ def _list(words: list[str]) -> None:
         print(f"{package}:")
         for name in catalog.names(package):
             print(f"  {name:<18}{catalog.describe(package, name)}")
+
+
+def _gallery(words: list[str]) -> None:
+    from anomalist import datasets, gallery, options
+
+    parser = options.Parser("gallery", "Draw every corruption at several severities, with a page that describes them.")
+    parser.add_argument("--dataset", default="mnist", help="whose images are shown (default: mnist)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("results/corruptions.png"), help="the picture; the page lies beside it, as .md"
+    )
+    found = parser.read(words)
+    print(gallery.make(datasets.load(found.dataset).test, found.dataset, found.out))
 
 
 def _data(words: list[str]) -> None:

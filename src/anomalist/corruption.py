@@ -121,7 +121,8 @@ class Corruption(Config):
         for first in range(0, len(images), step) if strength > 0 else ():
             part = slice(first, first + step)
             out[part] = self.change(np.ascontiguousarray(images[part]), strength, seed, numbers[part])
-            np.any(out[part] != images[part], axis=1, out=masks[part])
+            for channel in range(images.shape[1]):
+                masks[part] |= out[part, channel] != images[part, channel]
         return Corrupted(out, masks)
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-__all__ = ["bell", "cut", "pick", "put", "replace_around", "sample", "soften"]
+__all__ = ["bell", "cut", "order", "pick", "put", "replace_around", "sample", "soften"]
 
 
 def bell(distance: NDArray[np.float32], sigma: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -23,6 +23,19 @@ def bell(distance: NDArray[np.float32], sigma: NDArray[np.float32]) -> NDArray[n
     weights: NDArray[np.float32] = np.maximum(np.exp(np.float32(-0.5) * np.square(distance / sigma)) - edge, 0)
     weights /= 2 * weights.sum(axis=1, keepdims=True) + (1 - edge)
     return weights
+
+
+def order(draws: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the places ``[n, k]`` of each row's draws in [0, 1), smallest first; equal draws: the earlier one first.
+
+    It is a stable argsort, but several times as fast: draws are multiples of 2^-24, so draw and place fit one number.
+    """
+    keys = (draws * np.float32(2**24)).astype(np.uint64)
+    keys <<= np.uint64(32)
+    keys |= np.arange(draws.shape[1], dtype=np.uint64)
+    keys.sort(axis=1)
+    keys &= np.uint64(2**32 - 1)
+    return keys.view(np.int64)
 
 
 def pick(draw: NDArray[np.float32], count: NDArray[np.int64] | int) -> NDArray[np.int64]:

@@ -34,9 +34,9 @@ class Ghosting(Corruption):
     ) -> NDArray[np.float32]:
         """Add each image's own mirror image."""
         draws = uniform(seed, "ghosting", index, 2)
-        mirror = pick(draws[:, 0], 3)[:, None, None, None]
-        light = np.where(mirror == 0, images[:, :, :, ::-1], images[:, :, ::-1])
-        light = np.where(mirror == 2, light[:, :, :, ::-1], light)
+        mirror, light = pick(draws[:, 0], 3), np.empty_like(images)
+        for kind, mirrored in enumerate((images[:, :, :, ::-1], images[:, :, ::-1], images[:, :, ::-1, ::-1])):
+            light[mirror == kind] = mirrored[mirror == kind]
         light *= (np.float32(strength) * (1 + draws[:, 1]) / 2)[:, None, None, None]
         light *= 1 - images
         light += images

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from anomalist.corruption import Corruption
-from anomalist.corruptions._sampling import pick
+from anomalist.corruptions._sampling import order, pick
 from anomalist.randomness import uniform
 
 __all__ = ["LineJitter"]
@@ -43,7 +43,7 @@ class LineJitter(Corruption):
         """Shift the first rows of each image's own order."""
         n, _, h, w = images.shape
         draws = uniform(seed, "line_jitter", index, 2 * h)
-        rows = np.argsort(draws[:, :h], axis=1, kind="stable")[:, : int(strength)]
+        rows = order(draws[:, :h])[:, : int(strength)]
         reach = max(w // 8, 1)
         slip = pick(np.take_along_axis(draws[:, h:], rows, axis=1), 2 * reach)
         slip = np.where(slip < reach, slip - reach, slip - reach + 1)  # never 0

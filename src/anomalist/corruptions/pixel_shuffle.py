@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from anomalist.corruption import Corruption
-from anomalist.corruptions._sampling import cut, pick, put
+from anomalist.corruptions._sampling import cut, order, pick, put
 from anomalist.randomness import uniform
 
 __all__ = ["PixelShuffle"]
@@ -40,10 +40,10 @@ class PixelShuffle(Corruption):
         height, width = min(side, h), min(side, w)
         place = uniform(seed, "pixel_shuffle/place", index, 2)
         top, left = pick(place[:, 0], h - height + 1), pick(place[:, 1], w - width + 1)
-        order = np.argsort(uniform(seed, "pixel_shuffle/order", index, height * width), axis=1, kind="stable")
+        places = order(uniform(seed, "pixel_shuffle/order", index, height * width))
         half = height * width // 2
         pairs = math.ceil(round(strength * half, 9))
-        one, other = order[:, :pairs], order[:, half : half + pairs]
+        one, other = places[:, :pairs], places[:, half : half + pairs]
         square = cut(images, top, left, (height, width)).reshape(n, channels, -1)
         image = np.arange(n)[:, None]
         square[image, :, one], square[image, :, other] = square[image, :, other], square[image, :, one]

@@ -34,5 +34,8 @@ class SaltAndPepper(Corruption):
         """Overwrite the pixels whose draw lies under the probability."""
         n, _, h, w = images.shape
         draws = uniform(seed, "salt_and_pepper", index, h * w).reshape(n, 1, h, w)
-        white = ((draws * np.float32(2**24)).astype(np.uint32) & np.uint32(1)).astype(np.float32)
-        return np.where(draws < np.float32(strength), white, images)
+        hit = draws < np.float32(strength)
+        white = (draws * np.float32(2**24)).astype(np.int32)
+        white &= hit  # the last bit, where it is hit
+        changed = images * ~hit
+        return np.maximum(changed, white, out=changed, casting="unsafe")

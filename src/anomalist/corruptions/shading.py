@@ -1,4 +1,4 @@
-"""Light falls off from one side of the image to the other: a lamp that stands aslant, a vignette.
+"""Light falls off from one side of the image to the other: a lamp that stands aslant, a window near by.
 
 Strength: ``loss`` = severity. Each image has two draws: the direction, any angle, and u; x is multiplied by 1 - loss (1
 + u) / 2 t, where t grows evenly from 0 at one end of the image along that direction to 1 at the other.
