@@ -35,6 +35,7 @@ commands:
   evaluate   judge any software's scores of a test set that `anomalist data export` wrote
   report     remake a study's tables and pictures from what is stored
   trial      show one trial of a study, or run it again and say whether it came out the same
+  gallery    a picture and a page of all corruptions at several severities
   data       data sets: which are ready, which can be fetched, where files are put; licence, size and shape;
              `data export` writes a task's test set as a file to share
 
@@ -69,6 +70,7 @@ def _dispatch(words: list[str]) -> int:
         "benchmark": lambda rest: _command("benchmark", rest),
         "evaluate": lambda rest: _command("evaluate", rest),
         "list": _list,
+        "gallery": lambda rest: _command("gallery", rest),
         "data": _data,
     }
     command = words[0] if words else "--help"

@@ -16,7 +16,8 @@ from anomalist.images import check_images
 
 __all__ = ["Corrupted", "Corruption", "parse"]
 
-_CHUNK = 256  # images changed at once: small enough for the cache, large enough to be vectorised
+_CHUNK = 256  # images changed at once, at most: enough to be vectorised
+_VALUES = 1 << 18  # values changed at once, unless one image has more: few enough for the processor's cache
 
 
 class Corrupted(NamedTuple):
@@ -116,10 +117,12 @@ class Corruption(Config):
         strength = self.strength(shape)
         out = images.copy()
         masks = np.zeros((len(images), *shape), np.bool_)
-        for first in range(0, len(images), _CHUNK) if strength > 0 else ():
-            part = slice(first, first + _CHUNK)
-            out[part] = self.change(images[part], strength, seed, numbers[part])
-            np.any(out[part] != images[part], axis=1, out=masks[part])
+        step = min(_CHUNK, max(1, _VALUES // images[0].size))
+        for first in range(0, len(images), step) if strength > 0 else ():
+            part = slice(first, first + step)
+            out[part] = self.change(np.ascontiguousarray(images[part]), strength, seed, numbers[part])
+            for channel in range(images.shape[1]):
+                masks[part] |= out[part, channel] != images[part, channel]
         return Corrupted(out, masks)
 
     def __str__(self) -> str:

@@ -2,6 +2,8 @@
 
 Strength: ``sigma`` = severity, in units of the full value range. Each value (pixel and channel) has one
 standard normal draw z and becomes clip(x + sigma z), so every change grows with sigma.
+
+Source: Gaussian noise of ImageNet-C, Hendrycks & Dietterich, ICLR 2019.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Strength: ``side`` = ceil(severity x shorter side of the region that may be hit), the region being the image less
 ``margin`` pixels on each side. With draws u, v in [0, 1) the hole's corner is floor(u (H - side + 1)),
 floor(v (W - side + 1)) within the region: uniform for every side, and a larger hole contains each smaller one.
+
+Source: Cutout, DeVries & Taylor, 2017.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Strength: ``probability`` = severity. A pixel has one uniform draw u and is dropped when u < probability, so
 the pixels dropped at one strength stay dropped at every higher one. All channels of a pixel go together.
+
+Source: masking noise of denoising autoencoders, Vincent et al., ICML 2008.
 """
 
 from __future__ import annotations

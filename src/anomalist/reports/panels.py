@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-__all__ = ["cases"]
+__all__ = ["cases", "gallery"]
 
 _GAP = 2  # pixels between tiles
 _FRAME = "lightsteelblue"
@@ -55,6 +55,30 @@ def cases(arrays: Mapping[str, NDArray[Any]], setting: str) -> Figure:
     axes[0].set_yticks(centres, labels, fontsize="small")
     axes[0].tick_params(length=0)
     figure.suptitle(f"{setting}: anomalies with the highest, median and lowest score", fontsize="medium")
+    return figure
+
+
+def gallery(names: Sequence[str], columns: Mapping[str, NDArray[Any]]) -> Figure:
+    """Draw a table of small pictures.
+
+    Args:
+        names: of the rows, n of them.
+        columns: title to the column's pictures, images ``[n, C, H, W]`` in [0, 1] or masks ``[n, H, W]``.
+    """
+    figure = Figure(figsize=(0.8 * len(columns) + 1.3, 0.8 * len(names) + 0.3))
+    axes = figure.subplots(1, len(columns))
+    for axis, (title, stack) in zip(axes, columns.items(), strict=True):
+        tiles = _column(_colour(stack) if stack.ndim == 4 else stack)
+        axis.imshow(tiles, interpolation="nearest", aspect="auto", **_GREY)
+        axis.set_title(title, fontsize="small")
+        axis.set_facecolor(_FRAME)
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+    h = len(tiles) / len(names)
+    axes[0].set_yticks([h * row + h / 2 for row in range(len(names))], names, fontsize="small")
+    axes[0].tick_params(length=0)
+    inch = 1 / figure.get_figwidth(), 1 / figure.get_figheight()
+    figure.subplots_adjust(left=1.25 * inch[0], right=1, bottom=0, top=1 - 0.25 * inch[1], wspace=0)
     return figure
 
 

@@ -1,0 +1,129 @@
+"""What several corruptions share: patches cut and put by position, and values read between pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+__all__ = ["bell", "cut", "order", "pick", "put", "replace_around", "sample", "soften"]
+
+
+def bell(distance: NDArray[np.float32], sigma: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the weights of a Gaussian kernel that ends at three standard deviations without a step.
+
+    Args:
+        distance: of a kernel's points on one side of its middle, ``[k]`` or ``[n, k]``, above 0.
+        sigma: standard deviation ``[n, 1]``, in the same unit.
+
+    Returns:
+        float32 ``[n, k]``; twice their sum, for both sides, and the middle's own weight make 1.
+    """
+    edge = np.float32(np.exp(-4.5))
+    weights: NDArray[np.float32] = np.maximum(np.exp(np.float32(-0.5) * np.square(distance / sigma)) - edge, 0)
+    weights /= 2 * weights.sum(axis=1, keepdims=True) + (1 - edge)
+    return weights
+
+
+def order(draws: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the places ``[n, k]`` of each row's draws in [0, 1), smallest first; equal draws: the earlier one first.
+
+    It is a stable argsort, but several times as fast: draws are multiples of 2^-24, so draw and place fit one number.
+    """
+    keys = (draws * np.float32(2**24)).astype(np.uint64)
+    keys <<= np.uint64(32)
+    keys |= np.arange(draws.shape[1], dtype=np.uint64)
+    keys.sort(axis=1)
+    keys &= np.uint64(2**32 - 1)
+    return keys.view(np.int64)
+
+
+def pick(draw: NDArray[np.float32], count: NDArray[np.int64] | int) -> NDArray[np.int64]:
+    """Return a whole number in 0..count-1 for each draw in [0, 1), all as likely."""
+    return (draw.astype(np.float64) * count).astype(np.int64)  # float64: float32 could round up to count
+
+
+def cut(
+    images: NDArray[np.float32], top: NDArray[np.int64], left: NDArray[np.int64], size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Return a copy of each image's patch: ``[n, C, *size]``, its upper left corner at row ``top``, column ``left``."""
+    windows = sliding_window_view(images, size, axis=(2, 3))
+    patches: NDArray[np.float32] = windows[np.arange(len(images)), :, top, left]
+    return patches
+
+
+def put(
+    images: NDArray[np.float32], top: NDArray[np.int64], left: NDArray[np.int64], patches: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return a copy of the images with each one's patch ``[n, C, h, w]`` laid at row ``top``, column ``left``."""
+    out = images.copy()
+    windows = sliding_window_view(out, patches.shape[2:], axis=(2, 3), writeable=True)
+    windows[np.arange(len(images)), :, top, left] = patches
+    return out
+
+
+def sample(images: NDArray[np.float32], y: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Read each image at points between its pixels, bilinearly; beyond the border the nearest pixel is read.
+
+    Args:
+        images: float32 ``[n, C, H, W]``.
+        y: rows ``[n, h, w]``, 0 being the middle of the first one.
+        x: columns, likewise.
+
+    Returns:
+        float32 ``[n, C, h, w]``. Where the neighbours are equal, it is their value to the last bit.
+    """
+    n, channels, height, width = images.shape
+    y, x = np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)
+    row, column = y.astype(np.int32), x.astype(np.int32)
+    below = (row < height - 1) * np.int32(width)
+    right = (column < width - 1).astype(np.int32)
+    start = np.arange(n * channels, dtype=np.int64).reshape(n, channels, 1, 1) * (height * width)
+    corner = start + (row * np.int32(width) + column)[:, None]
+    flat = images.reshape(-1)
+    beside, under = corner + right[:, None], corner + below[:, None]
+    down, across = (y - row.astype(np.float32))[:, None], (x - column.astype(np.float32))[:, None]
+    upper: NDArray[np.float32] = flat[corner]
+    lower: NDArray[np.float32] = flat[under]
+    upper += across * (flat[beside] - upper)
+    lower += across * (flat[under + right[:, None]] - lower)
+    lower -= upper
+    lower *= down
+    lower += upper
+    return lower
+
+
+def soften(
+    images: NDArray[np.float32], cover: NDArray[np.float32], target: NDArray[np.float32] | np.float32
+) -> NDArray[np.float32]:
+    """Return ``images`` where ``cover`` is 0, ``target`` where it is 1, and in between a mixture, kept in [0, 1]."""
+    mixed: NDArray[np.float32] = target - images
+    mixed *= cover
+    mixed += images
+    np.clip(mixed, 0, 1, out=mixed)
+    return mixed
+
+
+def replace_around(
+    images: NDArray[np.float32],
+    middle: NDArray[np.int64],
+    cover: NDArray[np.float32],
+    y: NDArray[np.float32],
+    x: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Return a copy in which the pixels around each image's ``middle`` take their values from elsewhere.
+
+    Args:
+        images: float32 ``[n, C, H, W]``.
+        middle: row and column ``[n, 2]`` of the middle of a square of side 2 k + 1, which may hang over the border.
+        cover: ``[n or 1, 2 k + 1, 2 k + 1]``, how much of the new value a pixel takes, 0 to 1.
+        y: the row ``[n, 2 k + 1, 2 k + 1]`` that it takes it from, as for :func:`sample`.
+        x: the column, likewise.
+    """
+    h, w = images.shape[2:]
+    away = y.shape[1] // 2
+    framed = np.pad(images, ((0, 0), (0, 0), (away, away), (away, away)))
+    windows = sliding_window_view(framed, y.shape[1:], axis=(2, 3), writeable=True)
+    place = (np.arange(len(images)), slice(None), middle[:, 0], middle[:, 1])
+    windows[place] = soften(windows[place], cover[:, None], sample(images, y, x))
+    return framed[:, :, away : away + h, away : away + w]

@@ -1,0 +1,70 @@
+"""A square patch of the image is pasted elsewhere in it: a wrong part that looks right by itself.
+
+The patch is the image's own, as in CutPaste, not another image's: the result for an image depends on its number alone.
+
+Strength: ``side`` = ceil(severity x half the shorter side). Each image draws how far the patch travels, between a
+quarter and a half of the image along one axis or both, then its place u, v in [0, 1), uniform where both the patch and
+its copy lie within the image. A larger patch contains each smaller one.
+
+Source: CutPaste, Li et al., CVPR 2021, there rectangles of any shape.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from anomalist.corruption import Corruption
+from anomalist.corruptions._sampling import cut, pick, put
+from anomalist.randomness import uniform
+
+__all__ = ["CutPaste"]
+
+
+class CutPaste(Corruption):
+    """Copy one ``side`` x ``side`` square to another place."""
+
+    physical: ClassVar[str] = "side"
+
+    side: int | None = Field(None, ge=0, description="side of the square in pixels")
+
+    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
+        """Side = ceil(severity x half the shorter side)."""
+        return math.ceil(round(severity * _half(shape), 9))
+
+    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
+        """Severity = side / half the shorter side."""
+        return value / _half(shape)
+
+    def change(
+        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Copy each image's own square."""
+        shape, side = (images.shape[2], images.shape[3]), int(strength)
+        steps = _steps(shape)
+        if len(steps) == 0:  # an image of one pixel has no elsewhere
+            return images
+        draws = uniform(seed, "cut_paste", index, 3)
+        step = steps[pick(draws[:, 0], len(steps))]
+        room = np.array(shape) - np.abs(step)  # within it, the patch and its copy both lie in the image
+        corner = np.maximum(0, -step) + pick(draws[:, 1:], room - side + 1)
+        source = corner + step
+        patches = cut(images, source[:, 0], source[:, 1], (side, side))
+        return put(images, corner[:, 0], corner[:, 1], patches)
+
+
+def _half(shape: tuple[int, int]) -> int:
+    return max(min(shape) // 2, 1)
+
+
+@lru_cache(maxsize=16)
+def _steps(shape: tuple[int, int]) -> NDArray[np.int64]:
+    """Return all steps (down, across) from a copy to its source: ``[n, 2]``."""
+    down, across = (np.arange(-(length // 2), length // 2 + 1) for length in shape)
+    steps = np.stack(np.meshgrid(down, across, indexing="ij"), axis=-1).reshape(-1, 2)
+    return steps[(4 * np.abs(steps) >= shape).any(axis=1)]

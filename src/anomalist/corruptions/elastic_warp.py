@@ -1,0 +1,76 @@
+"""A disc of the image is warped, as if drawn on rubber; the rest stays.
+
+Strength: ``radius`` in pixels = severity x a third of the shorter side (1.5 pixels at least). Each image draws the
+disc's middle, a pixel where the largest disc fits into the image, and 4 x 4 vectors on a grid over the largest disc,
+each part uniform within ``reach`` of the largest radius. Interpolated smoothly they say where each pixel takes its
+value from, whatever the severity; the warped image fades in from the disc's edge inwards.
+
+Source: elastic deformations, Simard et al., ICDAR 2003, there of the whole image.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from anomalist.corruption import Corruption
+from anomalist.corruptions._sampling import pick, replace_around
+from anomalist.randomness import uniform
+
+__all__ = ["ElasticWarp"]
+
+_GRID = 4  # vectors along each side of the grid
+_FADE = 0.3  # width of the soft edge, as a share of the largest radius
+
+
+class ElasticWarp(Corruption):
+    """Warp a disc of ``radius`` pixels."""
+
+    physical: ClassVar[str] = "radius"
+
+    radius: float | None = Field(None, ge=0, description="radius of the disc in pixels")
+    reach: float = Field(
+        0.6, gt=0, le=1, description="how far a value may travel along each axis, as a share of the largest radius"
+    )
+
+    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
+        """Radius = severity x max(shorter side / 3, 1.5)."""
+        return round(severity * _most(shape), 9)
+
+    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
+        """Severity = radius / max(shorter side / 3, 1.5)."""
+        return value / _most(shape)
+
+    def change(
+        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Warp each image's own disc."""
+        shape = images.shape[2:]
+        most = _most((shape[0], shape[1]))
+        draws = uniform(seed, "elastic_warp", index, 2 + 2 * _GRID**2)
+        border = np.array([min(int(most), (length - 1) // 2) for length in shape])
+        middle = border + pick(draws[:, :2], np.array(shape) - 2 * border)
+        offset = np.arange(-int(strength), int(strength) + 1, dtype=np.float32)
+        weights = _interpolation(offset / np.float32(most))
+        vectors = np.float32(2 * self.reach * most) * (draws[:, 2:].reshape(-1, 2, _GRID, _GRID) - np.float32(0.5))
+        move: NDArray[np.float32] = weights @ vectors @ weights.T
+        place = middle.astype(np.float32)[:, :, None] + offset
+        y, x = move[:, 0] + place[:, 0, :, None], move[:, 1] + place[:, 1, None, :]
+        away = np.sqrt(np.square(offset)[:, None] + np.square(offset))
+        cover = np.clip((np.float32(strength) - away) / np.float32(_FADE * most), 0, 1)
+        return replace_around(images, middle, cover[None], y, x)
+
+
+def _most(shape: tuple[int, int]) -> float:
+    return round(max(min(shape) / 3, 1.5), 9)
+
+
+def _interpolation(place: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the weights ``[k, 4]`` of the grid's points at places in [-1, 1]: cubic fades from one to the next."""
+    position = np.clip((place + 1) * np.float32((_GRID - 1) / 2), 0, _GRID - 1)
+    near = np.clip(1 - np.abs(position[:, None] - np.arange(_GRID, dtype=np.float32)), 0, 1)
+    weights: NDArray[np.float32] = near * near * (3 - 2 * near)
+    return weights

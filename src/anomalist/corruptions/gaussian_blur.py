@@ -1,0 +1,68 @@
+"""The image is out of focus: a Gaussian blur.
+
+Strength: ``sigma`` in pixels = severity x an eighth of the shorter side (of 16 pixels at least). Each image has one
+uniform draw u and is blurred by the standard deviation sigma (1 + u) / 2. The kernel is lowered by its value at three
+standard deviations, so that it ends there without a step: what is farther from an edge does not change at all. Beyond
+its border the image is mirrored.
+
+Source: Gaussian blur of ImageNet-C, Hendrycks & Dietterich, ICLR 2019.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from anomalist.corruption import Corruption
+from anomalist.corruptions._sampling import bell
+from anomalist.randomness import uniform
+
+__all__ = ["GaussianBlur"]
+
+
+class GaussianBlur(Corruption):
+    """Blur by a standard deviation of up to ``sigma`` pixels."""
+
+    physical: ClassVar[str] = "sigma"
+
+    sigma: float | None = Field(None, ge=0, description="largest standard deviation in pixels")
+
+    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
+        """Sigma = severity x max(shorter side, 16) / 8."""
+        return round(severity * _most(shape), 9)
+
+    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
+        """Severity = sigma / (max(shorter side, 16) / 8)."""
+        return value / _most(shape)
+
+    def change(
+        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Blur along the columns, then along the rows."""
+        sigma = np.float32(strength / 2) * (1 + uniform(seed, "gaussian_blur", index, 1))
+        weights = bell(np.arange(1, int(3 * strength) + 1, dtype=np.float32), sigma)
+        blurred = _along(_along(images, weights, 2), weights, 3)
+        return np.clip(blurred, 0, 1, out=blurred)
+
+
+def _most(shape: tuple[int, int]) -> float:
+    return max(min(shape), 16) / 8
+
+
+def _along(images: NDArray[np.float32], weights: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    """Blur along one axis. Differences are summed, not values: where all are equal, nothing changes."""
+    reach, length = weights.shape[1], images.shape[axis]
+    border = [(reach, reach) if number == axis else (0, 0) for number in range(4)]
+    padded = np.moveaxis(np.pad(images, border, mode="symmetric"), axis, 0)
+    result = images.copy()
+    middle, total = 2 * np.moveaxis(images, axis, 0), np.moveaxis(result, axis, 0)
+    both = np.empty_like(middle)
+    for step in range(1, reach + 1):
+        np.add(padded[reach - step : reach - step + length], padded[reach + step : reach + step + length], out=both)
+        both -= middle
+        both *= weights[:, step - 1, None, None]
+        total += both
+    return result

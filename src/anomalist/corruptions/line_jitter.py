@@ -1,0 +1,55 @@
+"""Single rows slip sideways: a scanner that shook, a video line out of step.
+
+Strength: ``lines`` = ceil(severity x height). Each image has one random order of its rows, of which the first ``lines``
+slip, each around the border by its own 1 to width / 8 pixels, left or right. So more lines include the fewer.
+
+Source: line jitter of video restoration, Kokaram, "Motion picture restoration", 1998.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from anomalist.corruption import Corruption
+from anomalist.corruptions._sampling import order, pick
+from anomalist.randomness import uniform
+
+__all__ = ["LineJitter"]
+
+
+class LineJitter(Corruption):
+    """Shift ``lines`` rows, each by its own amount."""
+
+    physical: ClassVar[str] = "lines"
+
+    lines: int | None = Field(None, ge=0, description="how many rows")
+
+    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
+        """Lines = ceil(severity x height)."""
+        return math.ceil(round(severity * shape[0], 9))
+
+    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
+        """Severity = lines / height."""
+        return value / shape[0]
+
+    def change(
+        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Shift the first rows of each image's own order."""
+        n, _, h, w = images.shape
+        draws = uniform(seed, "line_jitter", index, 2 * h)
+        rows = order(draws[:, :h])[:, : int(strength)]
+        reach = max(w // 8, 1)
+        slip = pick(np.take_along_axis(draws[:, h:], rows, axis=1), 2 * reach)
+        slip = np.where(slip < reach, slip - reach, slip - reach + 1)  # never 0
+        image = np.arange(n)[:, None]
+        taken = np.concatenate([images[image, :, rows]] * 2, axis=-1)  # [n, lines, C, 2 W]
+        windows = np.lib.stride_tricks.sliding_window_view(taken, w, axis=3)
+        out = images.copy()
+        out[image, :, rows] = windows[image, np.arange(rows.shape[1]), :, slip % w]
+        return out

@@ -1,0 +1,63 @@
+"""The image is smeared along a line: the object or the camera moved.
+
+Strength: ``length`` in pixels = severity x the shorter side (of 16 pixels at least). Each image has two draws: the
+direction, any angle, and u; length (1 + u) / 2 is the whole extent of the smear, whose weights are a Gaussian's up to
+three standard deviations to either side. The line is drawn pixel by pixel; beyond its border the image is mirrored.
+
+Source: motion blur of ImageNet-C, Hendrycks & Dietterich, ICLR 2019, whose weights are Gaussian too.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from anomalist.corruption import Corruption
+from anomalist.corruptions._sampling import bell, cut
+from anomalist.randomness import uniform
+
+__all__ = ["MotionBlur"]
+
+
+class MotionBlur(Corruption):
+    """Blur along one direction, over up to ``length`` pixels."""
+
+    physical: ClassVar[str] = "length"
+
+    length: float | None = Field(None, ge=0, description="largest extent of the smear in pixels")
+
+    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
+        """Length = severity x max(shorter side, 16)."""
+        return round(severity * max(min(shape), 16), 9)
+
+    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
+        """Severity = length / max(shorter side, 16)."""
+        return value / max(min(shape), 16)
+
+    def change(
+        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Sum the weighted differences to the pixels along each image's own line."""
+        shape = (images.shape[2], images.shape[3])
+        draws = uniform(seed, "motion_blur", index, 2)
+        angle = np.float32(np.pi) * draws[:, :1]
+        sigma = np.float32(strength / 12) * (1 + draws[:, 1:])
+        step = np.concatenate([np.sin(angle), np.cos(angle)], axis=1)
+        step /= np.abs(step).max(axis=1, keepdims=True)  # one pixel along the longer axis
+        reach = int(strength / 2)
+        number = np.arange(1, reach + 1, dtype=np.float32)
+        weights = bell(number * np.linalg.norm(step, axis=1, keepdims=True), sigma)
+        border = ((0, 0), (0, 0), (reach, reach), (reach, reach))
+        padded = np.pad(images, border, mode="symmetric")
+        middle, result = 2 * images, images.copy()
+        for k in range(reach):
+            down, across = np.rint((k + 1) * step).astype(np.int64).T
+            both = cut(padded, reach + down, reach + across, shape)
+            both += cut(padded, reach - down, reach - across, shape)
+            both -= middle
+            both *= weights[:, k, None, None, None]
+            result += both
+        return np.clip(result, 0, 1, out=result)

@@ -1,0 +1,95 @@
+"""Irregular regions cut out of Perlin noise are filled with a texture: stains, foreign matter.
+
+Each image has a field of Perlin noise, 2, 4 or 8 cells along each axis, drawn for each axis. The ceil(area x H x W)
+pixels where it is highest are hit, so a larger area holds each smaller one.
+
+Strength: ``area`` = severity, the share of the image's pixels that are hit. Where the fill equals what was there, as
+black on black, nothing changes.
+
+Source: DRAEM, Zavrtanik et al., ICCV 2021, whose textures are photographs; noise of Perlin, SIGGRAPH 1985, with the
+fade of Perlin, SIGGRAPH 2002.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from anomalist.corruption import Corruption
+from anomalist.corruptions._sampling import pick
+from anomalist.randomness import uniform
+
+__all__ = ["Perlin"]
+
+_CELLS = (2, 4, 8)
+_POINTS = _CELLS[-1] + 2  # of the lattice along an axis; it reaches one cell beyond, since it begins off the border
+_START = 0.31  # where the first pixel lies in its cell's width: no pixel falls on a lattice point, where all noise is 0
+_SPREAD = 0.9  # turns noise, which seldom goes beyond 0.6 in size, into a texture around 0.5
+
+
+class Perlin(Corruption):
+    """Overwrite regions of Perlin noise that cover a share ``area`` of the image."""
+
+    physical: ClassVar[str] = "area"
+
+    area: float | None = Field(None, ge=0, le=1, description="share of the image's pixels that are hit")
+    fill: Literal["texture", "noise", "black", "white"] = Field(
+        "texture", description="what a region shows: Perlin noise of its own, noise in each pixel, black or white"
+    )
+
+    def change(
+        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Fill each image's own regions."""
+        n, _, h, w = images.shape
+        field = _noise((h, w), seed, "perlin/shape", index)
+        place = h * w - math.ceil(round(strength * h * w, 9))
+        lowest = np.partition(field.reshape(n, -1), place, axis=1)[:, place]
+        hit = field >= lowest[:, None, None]
+        return np.where(hit[:, None], self._filling(images.shape, seed, index), images)
+
+    def _filling(self, shape: tuple[int, ...], seed: int, index: NDArray[np.int64]) -> NDArray[np.float32] | np.float32:
+        _, _, h, w = shape
+        if self.fill == "texture":
+            field = _noise((h, w), seed, "perlin/texture", index)[:, None]
+            texture: NDArray[np.float32] = np.clip(np.float32(_SPREAD) * field + np.float32(0.5), 0, 1)
+            return texture
+        if self.fill == "noise":
+            return uniform(seed, "perlin/noise", index, math.prod(shape[1:])).reshape(shape)
+        return np.float32(self.fill == "white")
+
+
+def _noise(shape: tuple[int, int], seed: int, purpose: str, index: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return one field of Perlin noise for each image: float32 ``[n, H, W]``, about 0."""
+    draws = uniform(seed, purpose, index, 2 + _POINTS**2)
+    angle = np.float32(2 * np.pi) * draws[:, 2:].reshape(-1, _POINTS, _POINTS)
+    fade, lean = zip(
+        *(
+            (weights[chosen] for weights in _weights(length))
+            for length, chosen in zip(shape, pick(draws[:, :2], len(_CELLS)).T, strict=True)
+        ),
+        strict=True,
+    )
+    (fade_y, fade_x), (lean_y, lean_x) = fade, lean
+    rows = np.concatenate([lean_y @ np.sin(angle), fade_y @ np.cos(angle)], axis=2)
+    field: NDArray[np.float32] = rows @ np.concatenate([fade_x, lean_x], axis=2).transpose(0, 2, 1)
+    return field
+
+
+@lru_cache(maxsize=32)
+def _weights(length: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return, for each number of cells, the fade of each lattice point along an axis, and fade times distance.
+
+    Both are float32 ``[3, length, points]``: the noise is the sum over points of fade x (gradient . distance),
+    and the fade of a point is the product of those along both axes.
+    """
+    position = (np.arange(length) + _START) / length
+    distance = np.stack([position[:, None] * cells - np.arange(_POINTS) for cells in _CELLS])
+    near = np.clip(1 - np.abs(distance), 0, 1)
+    fade = near**3 * (near * (6 * near - 15) + 10)
+    return fade.astype(np.float32), (fade * distance).astype(np.float32)
