@@ -83,8 +83,8 @@ def _page(names: list[str], source: str, picture: str) -> str:
         "# Corruptions",
         "",
         f"Made by `anomalist gallery --dataset {source}` from what lies in `corruptions/`; do not edit. Each row of "
-        "the picture is one image: clean, at five severities, and the pixels that have changed at the middle one. Every "
-        "corruption is described in full, with its options, in its own file.",
+        "the picture is one image: clean, at five severities, and the pixels that have changed at the middle one. "
+        "Every corruption is described in full, with its options, in its own file.",
         "",
         f'<img src="{picture}" width="690" alt="every corruption at severities 0.1 to 1, with its mask">',
         "",
