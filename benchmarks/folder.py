@@ -115,7 +115,7 @@ def memory() -> Iterator[list[float]]:
     held, done, this = [0.0], threading.Event(), psutil.Process()
 
     def look() -> None:
-        while not done.wait(0.05):
+        while not done.wait(0.5):  # seldom: it takes processor time too
             try:
                 held.append(max(held[-1], sum(each.memory_info().rss for each in [this, *this.children(True)])))
             except psutil.NoSuchProcess:
