@@ -5,20 +5,18 @@
 
 1. The study's fitted `synthetic` and a second detector are loaded, seed by seed; nothing is fitted again.
 2. Half of the 6,000 held-out training images puts both scores on one scale, z = (score - mean) / standard deviation.
-3. Rules: `alone`: z of the first; `max`: the greater z; `excess`: z of the first, and what z of the second is above its
-   highest among those normal images: it speaks only when surer than ever on a normal image, and else says nothing.
-   The other half, clean against corrupted, tells which rule is best.
+3. Rules: the first alone, or those of the detector `ensemble`. The other half, clean against corrupted, tells which is
+   best.
 4. With --test all 6,000 give the scale, and the study's own test images are judged.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from tabulate import tabulate
 
 from anomalist import datasets
@@ -27,18 +25,13 @@ from anomalist.detector import Detector, load
 from anomalist.errors import InputError
 from anomalist.metrics.comparison import mean_interval
 from anomalist.metrics.detection import auroc
-from anomalist.models._standard import Standard
+from anomalist.models.ensemble import Ensemble
 from anomalist.randomness import derive
 from anomalist.studies.blind_spot import study
 from anomalist.suites.mnist import CORRUPTIONS
 from anomalist.trial import Trial
 
-Scores = NDArray[np.float64]
-RULES: dict[str, Callable[[Scores, Scores, float], Scores]] = {  # of z of the first, of the second, its highest
-    "alone": lambda first, second, highest: first,
-    "max": lambda first, second, highest: np.maximum(first, second),
-    "excess": lambda first, second, highest: first + np.maximum(second - highest, 0),
-}
+RULES = ("alone", "max", "mean", "excess")
 
 
 def fitted(model: str, seeds: int, results: Path) -> list[tuple[Trial, Detector]]:
@@ -53,52 +46,46 @@ def fitted(model: str, seeds: int, results: Path) -> list[tuple[Trial, Detector]
     return [(trial, load(folder)) for trial, folder in found]
 
 
-def judge(trial: Trial, pair: tuple[Detector, Detector], test: bool) -> dict[str, dict[str, float]]:
+def judge(trial: Trial, pair: tuple[Detector, Detector], rules: Sequence[str], test: bool) -> dict[str, list[float]]:
     """Return by corruption the AUROC by each rule."""
     dataset = datasets.load(trial.task.dataset)
     _, held_out = trial.task.training(dataset, trial.seed)
-    half = len(held_out) // 2
-    scale_on = held_out.images if test else held_out.images[:half]
-    of_normal = [detector.score(scale_on).image for detector in pair]
-    standards = [Standard.of(scores) for scores in of_normal]
-    highest = float(standards[1](of_normal[1]).max())
-
-    def score(images: NDArray[np.float32]) -> list[Scores]:
-        return [standard(detector.score(images).image) for standard, detector in zip(standards, pair, strict=True)]
-
-    normal = trial.task.normal(dataset, trial.seed).images if test else held_out.images[half:]
-    clean = score(normal)
+    half = 0 if test else len(held_out) // 2
+    scale_on, rest = held_out.images[half:], held_out.images[:half]
+    detectors = [pair[0] if rule == "alone" else Ensemble.of(pair, scale_on, rule) for rule in rules]
+    clean = trial.task.normal(dataset, trial.seed)
+    normal = clean.images if test else rest
+    of_normal = [detector.score(normal).image for detector in detectors]
     found = {}
     for corruption in CORRUPTIONS:
         if test:
             task = trial.task.model_copy(update={"corruption": parse(corruption)})
-            images = task.anomalies(trial.task.normal(dataset, trial.seed), dataset, trial.seed).images
+            images = task.anomalies(clean, dataset, trial.seed).images
         else:
-            changed, masks = parse(corruption)(normal, seed=derive(trial.seed, "ensemble"))
+            changed, masks = parse(corruption)(rest, seed=derive(trial.seed, "ensemble"))
             images = changed[masks.any(axis=(1, 2))]
-        strange = score(images)
         labels = np.repeat([0, 1], [len(normal), len(images)])
-        both = [np.concatenate([a, b]) for a, b in zip(clean, strange, strict=True)]
-        found[corruption] = {name: auroc(rule(*both, highest), labels) for name, rule in RULES.items()}
+        pairs = [(usual, detector.score(images).image) for usual, detector in zip(of_normal, detectors, strict=True)]
+        found[corruption] = [auroc(np.concatenate(scores), labels) for scores in pairs]
     return found
 
 
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--second", default="inpainting", metavar="MODEL", help="beside synthetic (inpainting)")
+    parser.add_argument("--second", default="pca", metavar="MODEL", help="beside synthetic (default: pca)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--test", choices=RULES, metavar="RULE", help="the rule that was chosen; opens the test split")
     found = parser.parse_args()
     pairs = zip(*(fitted(model, found.seeds, found.results) for model in ("synthetic", found.second)), strict=True)
-    results = [judge(trial, (one, other), found.test is not None) for (trial, one), (_, other) in pairs]
-    shown = [*RULES] if found.test is None else [found.test]
+    shown = RULES if found.test is None else (found.test,)
+    results = [judge(trial, (one, other), shown, found.test is not None) for (trial, one), (_, other) in pairs]
     lines = []
     for corruption in CORRUPTIONS:
         line: list[object] = [corruption]
-        for rule in shown:
-            values = [100 * result[corruption][rule] for result in results]
+        for place in range(len(shown)):
+            values = [100 * result[corruption][place] for result in results]
             over_seeds = mean_interval(values)
             spread = "" if len(values) == 1 else f" ±{(over_seeds.high - over_seeds.low) / 2:.2f}"
             line.append(f"{over_seeds.mean:.2f}{spread}")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anomalist import options, training
+from anomalist import models, options, training
 from anomalist.baseline import Baseline
 from anomalist.detector import parse
 from anomalist.models import Ensemble
@@ -34,6 +34,35 @@ def test_scores_are_joined_after_each_is_standardised_on_held_out_images(combine
     np.testing.assert_allclose(scores.image, join(parts, axis=0), rtol=1e-3, atol=1e-4)
     assert len(maps) == 2  # LOF has none
     np.testing.assert_allclose(scores.pixel, join(maps, axis=0), rtol=1e-3, atol=1e-4)
+
+
+def test_the_excess_of_others_is_what_no_held_out_normal_image_reaches():
+    rest, held_out = hold_out(IMAGES, 0.1, seed=3)
+    z, maps = [], []
+    for spec in ("pca", "lof", "pca:components=2"):
+        member = parse({"name": spec, "seed": 3}).fit(rest)
+        normal, found = member.score(held_out), member.score(TEST)
+        pairs = [(normal.image, found.image, z)] + [(normal.pixel, found.pixel, maps)] * (found.pixel is not None)
+        for usual, new, parts in pairs:
+            standard = (new - usual.mean()) / usual.std()
+            parts.append(np.maximum(standard - (usual.max() - usual.mean()) / usual.std(), 0) if parts else standard)
+    scores = ensemble("pca", "lof", "pca:components=2", combine="excess", seed=3).fit(IMAGES).score(TEST)
+    assert (np.sum(z[1:], axis=0) > 0)[20:].all()  # the inverted ones
+    np.testing.assert_allclose(scores.image, np.sum(z, axis=0), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(scores.pixel, np.sum(maps, axis=0), rtol=1e-3, atol=1e-3)
+
+
+def test_an_ensemble_of_fitted_detectors_is_the_one_that_fits_them(tmp_path):
+    rest, held_out = hold_out(IMAGES, 0.1, seed=0)
+    fitted = [parse(spec).fit(rest) for spec in ("pca", "lof")]
+    made = Ensemble.of(fitted, held_out, "mean")
+    assert made.score(TEST).image.tobytes() == ensemble(combine="mean").fit(IMAGES).score(TEST).image.tobytes()
+    made.save(tmp_path)
+    assert models.load(tmp_path).score(TEST).image.tobytes() == made.score(TEST).image.tobytes()
+    with refused("lof is not fitted yet"):
+        Ensemble.of([fitted[0], parse("lof")], held_out)
+    with refused("was fitted on images [1, 12, 12]", "[1, 5, 5]"):
+        Ensemble.of(fitted, held_out[:, :, :5, :5])
 
 
 def test_without_a_member_that_has_maps_there_is_none():

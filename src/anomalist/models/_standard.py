@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -15,19 +16,21 @@ __all__ = ["Standard", "hold_out"]
 
 @dataclass(frozen=True)
 class Standard:
-    """The mean and the standard deviation of held-out normal scores.
+    """The mean and the standard deviation of held-out normal scores, and the highest of them in these units.
 
     Where these do not vary (one image, or a constant score), the unit is their mean's size, or 1 if that is 0.
     """
 
     mean: float
     scale: float
+    highest: float = math.inf
 
     @classmethod
     def of(cls, normal: NDArray[Any]) -> Self:
         """Return the standard of normal scores of any shape."""
         mean, scale = float(normal.mean(dtype=np.float64)), float(normal.std(dtype=np.float64))
-        return cls(mean, scale if scale > 1e-6 * abs(mean) else abs(mean) or 1.0)
+        scale = scale if scale > 1e-6 * abs(mean) else abs(mean) or 1.0
+        return cls(mean, scale, (float(normal.max()) - mean) / scale)
 
     def __call__(self, scores: NDArray[Any]) -> NDArray[np.float64]:
         """Return (scores - mean) / scale, float64."""

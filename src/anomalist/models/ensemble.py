@@ -5,17 +5,22 @@ of the training images and its scores s are standardised by those of the rest, n
 z = (s - mean) / standard deviation. No test image is ever looked at, and no anomaly. (Aggarwal & Sathe, "Theoretical
 foundations and algorithms for outlier ensembles", SIGKDD Explorations 2015, compare such sums and maxima.)
 
-An image's score is the maximum or the mean of its members' z; the map is the same of the members that have maps, each
-pixel in units of the spread of all held-out pixels. The maximum is what the member says that sees most; the mean is
-drawn down by members that see nothing (on pseudo-anomalies of four training digits the maximum was never the worse, see
-experiments/choose_one_class.py).
+An image's score is the maximum or the mean of its members' z, or with ``combine="excess"``
+
+    z of the first + sum over the others of max(0, z - the highest z of a held-out normal image);
+
+the map is the same of the members that have maps, each pixel in units of the spread of all held-out pixels. The
+maximum is what the member says that sees most; the mean is drawn down by members that see nothing; with the excess,
+others speak only when they are surer than of any normal image, and take nothing from a good first one (see
+experiments/blind_spot_ensemble.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +30,8 @@ from anomalist.detector import Detector, Model, Scores, for_run
 from anomalist.models._standard import Standard, hold_out
 
 __all__ = ["Ensemble"]
+
+Combine = Literal["max", "mean", "excess"]
 
 
 class Ensemble(Detector):
@@ -36,7 +43,9 @@ class Ensemble(Detector):
         validate_default=True,
         description="the detectors, each as name or name:option=value,option=value",
     )
-    combine: Literal["max", "mean"] = Field("max", description="how standardised scores are joined")
+    combine: Combine = Field(
+        "max", description="how standardised scores are joined; excess: the first, and the others where they are sure"
+    )
     held_out: float = Field(
         0.1, gt=0, lt=1, description="share of the training images that members are standardised by, not fitted on"
     )
@@ -60,31 +69,59 @@ class Ensemble(Detector):
         """Its own version and its members'."""
         return [type(self).version, *(member.versions for member in self.members)]
 
+    @classmethod
+    def of(cls, fitted: Sequence[Detector], normal: NDArray[np.float32], combine: Combine = "max") -> Self:
+        """Return an ensemble of detectors that are fitted already; nothing is fitted again.
+
+        Args:
+            fitted: two or more, for images of one size.
+            normal: float32 ``[N, C, H, W]`` in [0, 1], normal images that none of them has learnt from.
+            combine: as the option.
+
+        Raises:
+            InputError: one is not fitted, or for images of another size.
+        """
+        ensemble = cls(members=tuple(fitted), combine=combine)
+        for member in fitted:
+            member.check_fitted(normal)
+        ensemble._shape = fitted[0]._shape
+        ensemble._standardise(tuple(fitted), normal)
+        return ensemble
+
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
         learnt_from, normal = hold_out(images, self.held_out, self.seed)
         members = tuple(for_run(member, self) for member in self.members)
         files = [checkpoint and checkpoint.with_name(f"{checkpoint.name}.{i}") for i in range(len(members))]
         for member, file in zip(members, files, strict=True):
             member.fit(learnt_from, checkpoint=file)
+        self._standardise(members, normal)
+        for file in filter(None, files):
+            file.unlink(missing_ok=True)
+
+    def _standardise(self, members: tuple[Detector, ...], normal: NDArray[np.float32]) -> None:
         found = [member.score(normal) for member in members]
         self._fitted = members
         self._image = tuple(Standard.of(scores.image) for scores in found)
         self._pixel = tuple(None if scores.pixel is None else Standard.of(scores.pixel) for scores in found)
-        for file in filter(None, files):
-            file.unlink(missing_ok=True)
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         found = [member.score(images) for member in self._fitted]
-        image = [standard(scores.image) for standard, scores in zip(self._image, found, strict=True)]
+        image = [(standard, scores.image) for standard, scores in zip(self._image, found, strict=True)]
         pixel = [
-            standard(scores.pixel)
+            (standard, scores.pixel)
             for standard, scores in zip(self._pixel, found, strict=True)
             if standard is not None and scores.pixel is not None
         ]
         return Scores(self._join(image), self._join(pixel) if pixel else None)
 
-    def _join(self, parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float32]:
-        joined = np.max(parts, axis=0) if self.combine == "max" else np.mean(parts, axis=0)
+    def _join(self, parts: Sequence[tuple[Standard, NDArray[np.float32]]]) -> NDArray[np.float32]:
+        z = [standard(scores) for standard, scores in parts]
+        if self.combine == "excess":
+            over = [
+                np.maximum(more - standard.highest, 0) for (standard, _), more in zip(parts[1:], z[1:], strict=True)
+            ]
+            return np.asarray(np.sum([z[0], *over], axis=0), np.float32)
+        joined = np.max(z, axis=0) if self.combine == "max" else np.mean(z, axis=0)
         return np.asarray(joined, np.float32)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
@@ -92,7 +129,7 @@ class Ensemble(Detector):
             f"{i}.{name}": value for i, member in enumerate(self._fitted) for name, value in member._arrays().items()
         }
         standards = [
-            [image.mean, image.scale, *((np.nan, np.nan) if pixel is None else (pixel.mean, pixel.scale))]
+            [*astuple(image), *((np.nan,) * 3 if pixel is None else astuple(pixel))]
             for image, pixel in zip(self._image, self._pixel, strict=True)
         ]
         return {**arrays, "standards": np.array(standards)}
@@ -107,5 +144,5 @@ class Ensemble(Detector):
         if len(rows) != len(members):
             raise ValueError(f"standards of {len(rows)} members, not {len(members)}")
         self._fitted = members
-        self._image = tuple(Standard(mean, scale) for mean, scale, _, _ in rows)
-        self._pixel = tuple(None if np.isnan(mean) else Standard(mean, scale) for _, _, mean, scale in rows)
+        self._image = tuple(Standard(*row[:3]) for row in rows)
+        self._pixel = tuple(None if np.isnan(row[3]) else Standard(*row[3:]) for row in rows)
