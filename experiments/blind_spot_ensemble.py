@@ -17,11 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from tabulate import tabulate
 
 from anomalist import datasets
 from anomalist.corruption import parse
-from anomalist.detector import Detector, load
+from anomalist.detector import Detector, Scores, load
 from anomalist.errors import InputError
 from anomalist.metrics.comparison import mean_interval
 from anomalist.metrics.detection import auroc
@@ -52,11 +53,15 @@ def judge(trial: Trial, pair: tuple[Detector, Detector], rules: Sequence[str], t
     _, held_out = trial.task.training(dataset, trial.seed)
     half = 0 if test else len(held_out) // 2
     scale_on, rest = held_out.images[half:], held_out.images[:half]
-    detectors = [pair[0] if rule == "alone" else Ensemble.of(pair, scale_on, rule) for rule in rules]
+    ensembles = [None if rule == "alone" else Ensemble.of(pair, scale_on, rule) for rule in rules]
+
+    def score(images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        found = [Scores(detector.score(images).image, None) for detector in pair]
+        return [found[0].image if ensemble is None else ensemble.join(found).image for ensemble in ensembles]
+
     clean = trial.task.normal(dataset, trial.seed)
-    normal = clean.images if test else rest
-    of_normal = [detector.score(normal).image for detector in detectors]
-    found = {}
+    normal = score(clean.images if test else rest)
+    results = {}
     for corruption in CORRUPTIONS:
         if test:
             task = trial.task.model_copy(update={"corruption": parse(corruption)})
@@ -64,10 +69,9 @@ def judge(trial: Trial, pair: tuple[Detector, Detector], rules: Sequence[str], t
         else:
             changed, masks = parse(corruption)(rest, seed=derive(trial.seed, "ensemble"))
             images = changed[masks.any(axis=(1, 2))]
-        labels = np.repeat([0, 1], [len(normal), len(images)])
-        pairs = [(usual, detector.score(images).image) for usual, detector in zip(of_normal, detectors, strict=True)]
-        found[corruption] = [auroc(np.concatenate(scores), labels) for scores in pairs]
-    return found
+        labels = np.repeat([0, 1], [len(normal[0]), len(images)])
+        results[corruption] = [auroc(np.concatenate(both), labels) for both in zip(normal, score(images), strict=True)]
+    return results
 
 
 def main() -> None:

@@ -105,7 +105,10 @@ class Ensemble(Detector):
         self._pixel = tuple(None if scores.pixel is None else Standard.of(scores.pixel) for scores in found)
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
-        found = [member.score(images) for member in self._fitted]
+        return self.join([member.score(images) for member in self._fitted])
+
+    def join(self, found: Sequence[Scores]) -> Scores:
+        """Return the ensemble's scores of images, given its members' scores of them, in the members' order."""
         image = [(standard, scores.image) for standard, scores in zip(self._image, found, strict=True)]
         pixel = [
             (standard, scores.pixel)
