@@ -82,9 +82,9 @@ def _page(names: list[str], source: str, picture: str) -> str:
     lines = [
         "# Corruptions",
         "",
-        f"Made by `anomalist gallery --dataset {source}` from what lies in `corruptions/`; do not edit. Each row of the "
-        "picture is one image: clean, at five severities, and the pixels that have changed at the middle one. Every "
-        "corruption is described in full, with its options, in its own file.",
+        f"Made by `anomalist gallery --dataset {source}` from what lies in `corruptions/`; do not edit. Each row of "
+        "the picture is one image: clean, at five severities, and the pixels that have changed at the middle one. "
+        "Every corruption is described in full, with its options, in its own file.",
         "",
         f'<img src="{picture}" width="690" alt="every corruption at severities 0.1 to 1, with its mask">',
         "",

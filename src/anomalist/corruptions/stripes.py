@@ -53,7 +53,11 @@ class Stripes(Corruption):
         across = {"rows": np.ones(n, bool), "columns": np.zeros(n, bool), "either": draws[:, 0] < 0.5}
         is_row = across[self.direction][:, None, None]
         hit = (rows[:, :, None] & is_row) | (columns[:, None, :] & ~is_row)
-        return np.maximum(images, hit[:, None]) if self.value == "white" else images * ~hit[:, None]
+        if self.value == "black":
+            blacker: NDArray[np.float32] = images * ~hit[:, None]
+            return blacker
+        whiter: NDArray[np.float32] = np.maximum(images, hit[:, None])
+        return whiter
 
 
 def _half(shape: tuple[int, int]) -> int:
