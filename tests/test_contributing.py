@@ -12,13 +12,13 @@ PAGE = Path(__file__).parent.parent / "CONTRIBUTING.md"
 
 def test_the_example_corruption_works():
     code = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL).group(1)
-    module = {"__name__": "brightness"}
+    module = {"__name__": "haze"}
     exec(compile(code, str(PAGE), "exec"), module)
     images = blobs(300)
-    weak, strong = (module["Brightness"](gain=gain)(images, seed=0) for gain in (0.1, 0.4))
+    weak, strong = (module["Haze"](density=density)(images, seed=0) for density in (0.1, 0.4))
     assert (strong.images >= weak.images).all()
     assert strong.images.dtype == np.float32
     assert strong.images.max() <= 1
     np.testing.assert_array_equal(weak.masks, (weak.images != images).any(axis=1))
-    assert not module["Brightness"](severity=0)(images, seed=0).masks.any()
+    assert not module["Haze"](severity=0)(images, seed=0).masks.any()
     assert len({float(image.min()) for image in strong.images}) > 290  # each image in its own way

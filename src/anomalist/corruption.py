@@ -115,10 +115,12 @@ class Corruption(Config):
         shape = (images.shape[2], images.shape[3])
         self.severity_at(shape)
         strength = self.strength(shape)
-        out = images.copy()
         masks = np.zeros((len(images), *shape), np.bool_)
+        if strength == 0:
+            return Corrupted(images.copy(), masks)
+        out = np.empty(images.shape, np.float32)
         step = min(_CHUNK, max(1, _VALUES // images[0].size))
-        for first in range(0, len(images), step) if strength > 0 else ():
+        for first in range(0, len(images), step):
             part = slice(first, first + step)
             out[part] = self.change(np.ascontiguousarray(images[part]), strength, seed, numbers[part])
             for channel in range(images.shape[1]):

@@ -7,7 +7,7 @@ from typing import Literal, get_args, get_origin
 import numpy as np
 import pytest
 
-from anomalist import catalog
+from anomalist import catalog, gallery
 from anomalist.corruption import _CHUNK, parse
 from refusals import refused
 
@@ -223,6 +223,13 @@ def test_its_text_is_read_back(spec):
         assert parse({"name": corruption.name, **corruption.model_dump(mode="json")}) == corruption
         assert parse(corruption) is corruption
     assert str(parse(spec["name"])) == spec["name"]
+
+
+@each_name
+def test_its_file_says_how_strong_it_is_and_where_it_comes_from(name):
+    for label in ("Strength", "Source"):
+        assert len(gallery.paragraph(name, label)) > 10
+    assert f"``{parse(name).physical}``" in gallery.paragraph(name, "Strength")
 
 
 @each_name

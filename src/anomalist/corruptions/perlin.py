@@ -1,7 +1,7 @@
 """Irregular regions cut out of Perlin noise are filled with a texture: stains, foreign matter.
 
-Each image has a field of Perlin noise, 2, 4 or 8 cells along each axis, drawn for each axis. The ceil(area x H x W)
-pixels where it is highest are hit, so a larger area holds each smaller one.
+Each image has a field of Perlin noise, 2, 4 or 8 cells along each axis, drawn for each axis as is where the first one
+begins. The ceil(area x H x W) pixels where it is highest are hit, so a larger area holds each smaller one.
 
 Strength: ``area`` = severity, the share of the image's pixels that are hit. Where the fill equals what was there, as
 black on black, nothing changes.
@@ -27,8 +27,8 @@ from anomalist.randomness import uniform
 __all__ = ["Perlin"]
 
 _CELLS = (2, 4, 8)
-_POINTS = _CELLS[-1] + 2  # of the lattice along an axis; it reaches one cell beyond, since it begins off the border
-_START = 0.31  # where the first pixel lies in its cell's width: no pixel falls on a lattice point, where all noise is 0
+_POINTS = _CELLS[-1] + 2  # of the lattice along an axis: it may begin up to a cell before the image
+_PHASES = 16  # places of the lattice relative to the image, so that no pixel is nearer to a point than another
 _SPREAD = 0.9  # turns noise, which seldom goes beyond 0.6 in size, into a texture around 0.5
 
 
@@ -68,14 +68,10 @@ def _noise(shape: tuple[int, int], seed: int, purpose: str, index: NDArray[np.in
     """Return one field of Perlin noise for each image: float32 ``[n, H, W]``, about 0."""
     draws = uniform(seed, purpose, index, 2 + _POINTS**2)
     angle = np.float32(2 * np.pi) * draws[:, 2:].reshape(-1, _POINTS, _POINTS)
-    fade, lean = zip(
-        *(
-            (weights[chosen] for weights in _weights(length))
-            for length, chosen in zip(shape, pick(draws[:, :2], len(_CELLS)).T, strict=True)
-        ),
-        strict=True,
-    )
-    (fade_y, fade_x), (lean_y, lean_x) = fade, lean
+    which = pick(draws[:, :2], len(_CELLS) * _PHASES)
+    (fade_y, lean_y), (fade_x, lean_x) = _weights(shape[0]), _weights(shape[1])
+    fade_y, lean_y = fade_y[which[:, 0]], lean_y[which[:, 0]]
+    fade_x, lean_x = fade_x[which[:, 1]], lean_x[which[:, 1]]
     rows = np.concatenate([lean_y @ np.sin(angle), fade_y @ np.cos(angle)], axis=2)
     field: NDArray[np.float32] = rows @ np.concatenate([fade_x, lean_x], axis=2).transpose(0, 2, 1)
     return field
@@ -83,13 +79,15 @@ def _noise(shape: tuple[int, int], seed: int, purpose: str, index: NDArray[np.in
 
 @lru_cache(maxsize=32)
 def _weights(length: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return, for each number of cells, the fade of each lattice point along an axis, and fade times distance.
+    """Return each lattice point's fade along an axis, and fade times distance, for each number of cells and phase.
 
-    Both are float32 ``[3, length, points]``: the noise is the sum over points of fade x (gradient . distance),
+    Both are float32 ``[48, length, points]``: the noise is the sum over points of fade x (gradient . distance),
     and the fade of a point is the product of those along both axes.
     """
-    position = (np.arange(length) + _START) / length
-    distance = np.stack([position[:, None] * cells - np.arange(_POINTS) for cells in _CELLS])
+    position = (np.arange(length) + 0.5) / length
+    begin = (np.arange(_PHASES) + 0.31) / _PHASES  # by which no pixel falls on a lattice point, where all noise is 0
+    place = np.stack([position * cells + first for cells in _CELLS for first in begin])
+    distance = place[:, :, None] - np.arange(_POINTS)
     near = np.clip(1 - np.abs(distance), 0, 1)
     fade = near**3 * (near * (6 * near - 15) + 10)
     return fade.astype(np.float32), (fade * distance).astype(np.float32)
