@@ -13,7 +13,7 @@ h5py = pytest.importorskip("h5py", reason="h5py is not installed")
 
 
 def grey(n=6, dtype=np.uint8, side=5):
-    return (np.arange(n * side * side) % 200).reshape(n, side, side).astype(dtype)
+    return (np.arange(n * side * side) % 199).reshape(n, side, side).astype(dtype)
 
 
 def split(**more):

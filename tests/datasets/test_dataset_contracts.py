@@ -38,6 +38,9 @@ def given_x_rays(folder):
 
 def make_folder(folder):
     """The MVTec AD layout: normal images, and some with a bright dent."""
+    spec = f"folder:path={folder / 'parts'},resize=12;10"  # as its text is spelt
+    if (folder / "parts").exists():
+        return spec
     draws = np.random.default_rng(0)
     for kind, n in (("train/good", 40), ("test/good", 20), ("test/dent", 20)):
         (folder / "parts" / kind).mkdir(parents=True)
@@ -51,7 +54,7 @@ def make_folder(folder):
                 truth.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(mask).save(truth / f"{i}_mask.png")
             Image.fromarray(pixels).save(folder / "parts" / kind / f"{i}.png")
-    return f"folder:path={folder / 'parts'},resize=12x10"
+    return spec
 
 
 MAKERS = {"arrays": make_arrays, "folder": make_folder, "medmnist": given_x_rays}  # of what takes the user's own files

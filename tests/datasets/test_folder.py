@@ -78,7 +78,8 @@ def refuse_to_decode(monkeypatch):
 
 def test_the_mvtec_layout_is_recognised(mvtec):
     found = Folder(path=str(mvtec), resize=(20, 24)).load()
-    assert (found.name, found.train.kinds, found.test.kinds) == ("folder", *[("good", "crack", "dent")] * 2)
+    assert found.name == f"folder:path={mvtec},resize=20;24"  # what loads it again
+    assert (found.train.kinds, found.test.kinds) == (("good", "crack", "dent"),) * 2
     assert found.train.labels.tolist() == [0] * 5
     assert found.test.labels.tolist() == [1, 2, 2, 0, 0]
     assert found.train.images.shape == (5, 1, 20, 24)

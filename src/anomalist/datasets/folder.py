@@ -58,7 +58,7 @@ class Folder(DatasetConfig):
     licence: ClassVar[str] = "your own"
     size: ClassVar[str] = "as many as are in the folder"
     shape: ClassVar[str] = "1 or 3 channels, as large as resize says"
-    home: ClassVar[str] = ""
+    home: ClassVar[str] = "your own files"
 
     path: str = Field("", description="the folder of images")
     resize: Annotated[tuple[_Side, _Side], BeforeValidator(_size)] = Field(
@@ -156,5 +156,5 @@ class Folder(DatasetConfig):
         train = ImageSet(images[:trained], labels[:trained], kinds, nothing, span)
         test = ImageSet(images[trained:], labels[trained:], kinds, masks, span)
         return Dataset(
-            self.name, train, test, f"{root}, {broken:,} broken files left out, decoded in {decoding.folder}"
+            str(self), train, test, f"{root}, {broken:,} broken files left out, decoded in {decoding.folder}"
         )
