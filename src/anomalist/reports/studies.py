@@ -128,11 +128,15 @@ def spent(cost: Any | None) -> list[str]:
     return [f"{cost.fit:,.1f}" if cost.fit >= 1 else f"{cost.fit:.2g}", f"{cost.rate:,.0f}"]
 
 
+_LONG = 55  # characters: two such names do not fit side by side
+
+
 def against_cost(standings: Sequence[Any], costs: Mapping[str, Any], metric: str) -> Figure:
     """Draw each detector's mean against the seconds of its fit and against the images that it scores a second."""
-    figure = Figure(figsize=(8.5, 4.2), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
     drawn = [one for one in standings if one.mean and one.model in costs]
+    beside = 1 if any(len(one.model) > _LONG for one in drawn) else 2  # entries of the legend
+    figure = Figure(figsize=(8.5, 3.6 + 0.2 * len(drawn) / beside), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
     for number, one in enumerate(drawn):
         colour, mark = PALETTE[number % len(PALETTE)], "osD^v"[number // len(PALETTE) % 5]
         for axes, cost in ((left, costs[one.model].fit), (right, costs[one.model].rate)):
@@ -143,7 +147,7 @@ def against_cost(standings: Sequence[Any], costs: Mapping[str, Any], metric: str
     right.set(xscale="log", xlabel="images scored a second")
     if drawn:
         handles, labels = left.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", fontsize="x-small", ncols=2)
+        figure.legend(handles, labels, loc="outside lower center", fontsize="x-small", ncols=beside)
     return figure
 
 
