@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +41,27 @@ class Corruption(Config):
 
     severity: float | None = Field(None, ge=0, le=1, description="strength between nothing (0) and the most (1)")
 
+    def most(self, shape: tuple[int, int]) -> float | None:
+        """Return the physical parameter at severity 1 on images of ``shape`` (H, W); None: it is the severity."""
+        return None
+
     def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
-        """Return the physical parameter at ``severity`` for images of ``shape`` (H, W); by default they are equal."""
-        return severity
+        """Return the physical parameter at ``severity``: its share of ``most``, rounded up where it counts things.
+
+        Args:
+            severity: in [0, 1].
+            shape: of the images (H, W).
+        """
+        most = self.most(shape)
+        if most is None:
+            return severity
+        value = round(severity * most, 9)  # 0.3 x 10 is 3, and not a little more
+        return math.ceil(value) if int in get_args(type(self).model_fields[self.physical].annotation) else value
 
     def to_severity(self, value: float, shape: tuple[int, int]) -> float:
         """Return the severity at which the physical parameter is ``value``: the inverse of ``to_physical``."""
-        return value
+        most = self.most(shape)
+        return value if most is None else value / most
 
     @abstractmethod
     def change(

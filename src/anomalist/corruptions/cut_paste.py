@@ -11,7 +11,6 @@ Source: CutPaste, Li et al., CVPR 2021, there rectangles of any shape.
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import ClassVar
 
@@ -33,13 +32,9 @@ class CutPaste(Corruption):
 
     side: int | None = Field(None, ge=0, description="side of the square in pixels")
 
-    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
-        """Side = ceil(severity x half the shorter side)."""
-        return math.ceil(round(severity * _half(shape), 9))
-
-    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
-        """Severity = side / half the shorter side."""
-        return value / _half(shape)
+    def most(self, shape: tuple[int, int]) -> int:
+        """Half the shorter side."""
+        return max(min(shape) // 2, 1)
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
@@ -56,10 +51,6 @@ class CutPaste(Corruption):
         source = corner + step
         patches = cut(images, source[:, 0], source[:, 1], (side, side))
         return put(images, corner[:, 0], corner[:, 1], patches)
-
-
-def _half(shape: tuple[int, int]) -> int:
-    return max(min(shape) // 2, 1)
 
 
 @lru_cache(maxsize=16)

@@ -36,20 +36,16 @@ class ElasticWarp(Corruption):
         0.6, gt=0, le=1, description="how far a value may travel along each axis, as a share of the largest radius"
     )
 
-    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
-        """Radius = severity x max(shorter side / 3, 1.5)."""
-        return round(severity * _most(shape), 9)
-
-    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
-        """Severity = radius / max(shorter side / 3, 1.5)."""
-        return value / _most(shape)
+    def most(self, shape: tuple[int, int]) -> float:
+        """A third of the shorter side, 1.5 pixels at least."""
+        return round(max(min(shape) / 3, 1.5), 9)
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Warp each image's own disc."""
         shape = images.shape[2:]
-        most = _most((shape[0], shape[1]))
+        most = self.most((shape[0], shape[1]))
         draws = uniform(seed, "elastic_warp", index, 2 + 2 * _GRID**2)
         border = np.array([min(int(most), (length - 1) // 2) for length in shape])
         middle = border + pick(draws[:, :2], np.array(shape) - 2 * border)
@@ -62,10 +58,6 @@ class ElasticWarp(Corruption):
         away = np.sqrt(np.square(offset)[:, None] + np.square(offset))
         cover = np.clip((np.float32(strength) - away) / np.float32(_FADE * most), 0, 1)
         return replace_around(images, middle, cover[None], y, x)
-
-
-def _most(shape: tuple[int, int]) -> float:
-    return round(max(min(shape) / 3, 1.5), 9)
 
 
 def _interpolation(place: NDArray[np.float32]) -> NDArray[np.float32]:

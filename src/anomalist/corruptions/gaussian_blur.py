@@ -30,13 +30,9 @@ class GaussianBlur(Corruption):
 
     sigma: float | None = Field(None, ge=0, description="largest standard deviation in pixels")
 
-    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
-        """Sigma = severity x max(shorter side, 16) / 8."""
-        return round(severity * _most(shape), 9)
-
-    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
-        """Severity = sigma / (max(shorter side, 16) / 8)."""
-        return value / _most(shape)
+    def most(self, shape: tuple[int, int]) -> float:
+        """An eighth of the shorter side, 2 pixels at least."""
+        return max(min(shape), 16) / 8
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
@@ -46,10 +42,6 @@ class GaussianBlur(Corruption):
         weights = bell(np.arange(1, int(3 * strength) + 1, dtype=np.float32), sigma)
         blurred = _along(_along(images, weights, 2), weights, 3)
         return np.clip(blurred, 0, 1, out=blurred)
-
-
-def _most(shape: tuple[int, int]) -> float:
-    return max(min(shape), 16) / 8
 
 
 def _along(images: NDArray[np.float32], weights: NDArray[np.float32], axis: int) -> NDArray[np.float32]:

@@ -8,7 +8,6 @@ Source: line jitter of video restoration, Kokaram, "Motion picture restoration",
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 import numpy as np
@@ -29,13 +28,9 @@ class LineJitter(Corruption):
 
     lines: int | None = Field(None, ge=0, description="how many rows")
 
-    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
-        """Lines = ceil(severity x height)."""
-        return math.ceil(round(severity * shape[0], 9))
-
-    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
-        """Severity = lines / height."""
-        return value / shape[0]
+    def most(self, shape: tuple[int, int]) -> int:
+        """The height."""
+        return shape[0]
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]

@@ -30,13 +30,9 @@ class LocalRotation(Corruption):
     radius: float | None = Field(None, ge=0, description="radius of the disc in pixels")
     angle: float = Field(90.0, gt=0, le=180, description="the largest turn in degrees; each image draws its own")
 
-    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
-        """Radius = severity x max(shorter side / 3, 1.5)."""
-        return round(severity * _most(shape), 9)
-
-    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
-        """Severity = radius / max(shorter side / 3, 1.5)."""
-        return value / _most(shape)
+    def most(self, shape: tuple[int, int]) -> float:
+        """A third of the shorter side, 1.5 pixels at least."""
+        return round(max(min(shape) / 3, 1.5), 9)
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
@@ -44,7 +40,7 @@ class LocalRotation(Corruption):
         """Turn each image's own disc."""
         shape = images.shape[2:]
         draws = uniform(seed, "local_rotation", index, 4)
-        room = np.maximum(np.array(shape, np.float32) - np.float32(2 * _most((shape[0], shape[1]))), 0)
+        room = np.maximum(np.array(shape, np.float32) - np.float32(2 * self.most((shape[0], shape[1]))), 0)
         middle = (np.array(shape, np.float32) - room - 1) / 2 + room * draws[:, :2]
         turn = np.float32(np.radians(self.angle)) * (1 + draws[:, 2]) / 2 * np.where(draws[:, 3] < 0.5, -1, 1)
         pixel = np.rint(middle).astype(np.int64)
@@ -56,7 +52,3 @@ class LocalRotation(Corruption):
         x = middle[:, 1, None, None] - sin * dy + cos * dx
         cover = np.clip(np.float32(strength + 0.5) - np.sqrt(dy * dy + dx * dx), 0, 1)
         return replace_around(images, pixel, cover, y, x)
-
-
-def _most(shape: tuple[int, int]) -> float:
-    return round(max(min(shape) / 3, 1.5), 9)

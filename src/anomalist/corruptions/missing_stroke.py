@@ -12,7 +12,6 @@ JMLR 2019.
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 import numpy as np
@@ -34,13 +33,9 @@ class MissingStroke(Corruption):
     radius: int | None = Field(None, ge=0, description="steps along the stroke, to each side")
     level: float = Field(0.1, ge=0, lt=1, description="where a stroke begins, as a share of the image's range")
 
-    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
-        """Radius = ceil(severity x half the shorter side)."""
-        return math.ceil(round(severity * _half(shape), 9))
-
-    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
-        """Severity = radius / half the shorter side."""
-        return value / _half(shape)
+    def most(self, shape: tuple[int, int]) -> int:
+        """Half the shorter side."""
+        return max(min(shape) // 2, 1)
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
@@ -54,10 +49,6 @@ class MissingStroke(Corruption):
             reached = _neighbours(reached)
             reached &= stroke
         return np.where(reached[:, None], images.min(axis=(2, 3), keepdims=True), images)
-
-
-def _half(shape: tuple[int, int]) -> int:
-    return max(min(shape) // 2, 1)
 
 
 def _one_of(marked: NDArray[np.bool_], draw: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -29,13 +29,9 @@ class MotionBlur(Corruption):
 
     length: float | None = Field(None, ge=0, description="largest extent of the smear in pixels")
 
-    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
-        """Length = severity x max(shorter side, 16)."""
-        return round(severity * max(min(shape), 16), 9)
-
-    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
-        """Severity = length / max(shorter side, 16)."""
-        return value / max(min(shape), 16)
+    def most(self, shape: tuple[int, int]) -> float:
+        """The shorter side, 16 pixels at least."""
+        return max(min(shape), 16)
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]

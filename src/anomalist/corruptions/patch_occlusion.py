@@ -9,7 +9,6 @@ Source: Cutout, DeVries & Taylor, 2017.
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -32,13 +31,9 @@ class PatchOcclusion(Corruption):
     fill: Literal["black", "white", "noise"] = Field("black", description="what the square is filled with")
     margin: int = Field(0, ge=0, description="pixels at each border that are never hit")
 
-    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
-        """Side = ceil(severity x shorter side of the region)."""
-        return math.ceil(round(severity * min(self._region(shape)), 9))
-
-    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
-        """Severity = side / shorter side of the region."""
-        return value / min(self._region(shape))
+    def most(self, shape: tuple[int, int]) -> int:
+        """The shorter side of the region."""
+        return min(self._region(shape))
 
     def _region(self, shape: tuple[int, int]) -> tuple[int, int]:
         h, w = shape[0] - 2 * self.margin, shape[1] - 2 * self.margin

@@ -36,13 +36,9 @@ class Scratches(Corruption):
     edges: Literal["soft", "hard"] = Field("soft", description="drawn with antialiasing, or without")
     value: Literal["white", "black"] = Field("white", description="what a scratch turns to")
 
-    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
-        """Length = severity x the shorter side."""
-        return round(severity * min(shape), 9)
-
-    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
-        """Severity = length / the shorter side."""
-        return value / min(shape)
+    def most(self, shape: tuple[int, int]) -> float:
+        """The shorter side."""
+        return min(shape)
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]

@@ -9,7 +9,6 @@ Source: the stripe of MNIST-C, Mu & Gilmer, 2019, there one broad band.
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -34,13 +33,9 @@ class Stripes(Corruption):
     )
     value: Literal["white", "black"] = Field("white", description="what a line turns to")
 
-    def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
-        """Lines = ceil(severity x half)."""
-        return math.ceil(round(severity * _half(shape), 9))
-
-    def to_severity(self, value: float, shape: tuple[int, int]) -> float:
-        """Severity = lines / half."""
-        return value / _half(shape)
+    def most(self, shape: tuple[int, int]) -> int:
+        """Half the shorter side."""
+        return max(min(shape) // 2, 1)
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
@@ -57,10 +52,6 @@ class Stripes(Corruption):
             np.maximum(images, hit[:, None]) if self.value == "white" else images * ~hit[:, None]
         )
         return changed
-
-
-def _half(shape: tuple[int, int]) -> int:
-    return max(min(shape) // 2, 1)
 
 
 def _first(draws: NDArray[np.float32], count: int) -> NDArray[np.bool_]:
