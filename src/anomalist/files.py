@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from anomalist.errors import InputError
 
-__all__ = ["make_folder", "replacing", "write_arrays", "write_json"]
+__all__ = ["make_folder", "replacing", "write_arrays", "write_json", "write_text"]
 
 
 def make_folder(path: Path, what: str = "results folder") -> Path:
@@ -50,11 +50,15 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented UTF-8 JSON; NaN is refused, since JSON has none."""
-    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented UTF-8 JSON; NaN is refused, since JSON has none."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

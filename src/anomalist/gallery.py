@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from anomalist import catalog
 from anomalist.corruption import Corrupted, parse
 from anomalist.errors import InputError
-from anomalist.files import make_folder, replacing
+from anomalist.files import make_folder, replacing, write_text
 from anomalist.images import ImageSet
 
 __all__ = ["make", "paragraph"]
@@ -49,8 +49,7 @@ def make(images: ImageSet, source: str, picture: Path) -> Path:
     with replacing(picture) as path:
         panels.gallery(names, columns).savefig(path, dpi=_DPI)
     page = picture.with_suffix(".md")
-    with replacing(page) as path:
-        path.write_text(_page(names, source, picture.name), encoding="utf-8")
+    write_text(page, _page(names, source, picture.name))
     return page
 
 

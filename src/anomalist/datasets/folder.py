@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, Field
 from anomalist.dataset import DatasetConfig, Status
 from anomalist.datasets._cache import data_folder, say
 from anomalist.errors import InputError, printable
-from anomalist.files import replacing
+from anomalist.files import write_text
 from anomalist.images import Dataset, ImageSet
 
 if TYPE_CHECKING:
@@ -130,8 +130,7 @@ class Folder(DatasetConfig):
         if faded:
             shown = ", ".join(map(printable, faded[:5])) + (", …" if len(faded) > 5 else "")
             say(f"folder: in {len(faded):,} anomalous images no marked pixel is left at this size: {shown}")
-        with replacing(folder / "broken.txt") as temporary:
-            temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        write_text(folder / "broken.txt", "".join(line + "\n" for line in lines))
         for line in lines[:_SHOWN]:
             say(f"folder: broken: {line}")
         if len(lines) > _SHOWN:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anomalist.files import make_folder, replacing
+from anomalist.files import make_folder, write_text
 from anomalist.metrics.ranking import Ranking, cliques, rank, wins
 from anomalist.studies import tables
 from anomalist.studies.leaderboard import Cost, Standing, leaderboard, median_costs
@@ -197,6 +197,5 @@ def _by_task(table: Sequence[Flat], standings_table: Any) -> list[str]:
 
 def _write(folder: Path, lines: Sequence[str]) -> str:
     text = "\n".join(lines)
-    with replacing(folder / "report.md") as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_text(folder / "report.md", text + "\n")
     return text

@@ -10,7 +10,7 @@ from typing import Any
 
 from anomalist._version import __version__
 from anomalist.errors import InputError
-from anomalist.files import make_folder, replacing, write_json
+from anomalist.files import make_folder, write_json, write_text
 from anomalist.studies import tables
 from anomalist.studies.comparisons import compare, psychometrics, said
 from anomalist.studies.layout import Layout
@@ -64,8 +64,7 @@ def report(layout: Layout, keys: Sequence[str], results: Path) -> None:
             text += ["", *said(compare(table, layout.axes, claim, metric), claim, name)]
     if fits:
         text += ["", "## Detection thresholds", "", pictures.thresholds_table(fits, layout.lines)]
-    with replacing(folder / f"{layout.name}.md") as temporary:
-        temporary.write_text("\n".join(text) + "\n", encoding="utf-8")
+    write_text(folder / f"{layout.name}.md", "\n".join(text) + "\n")
     write_json(folder / f"{layout.name}.json", _description(layout, keys, stored))
 
 
