@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from tabulate import tabulate
 
 from anomalist.reports.plots import PALETTE
@@ -145,6 +146,10 @@ def against_cost(standings: Sequence[Any], costs: Mapping[str, Any], metric: str
                 axes.plot([cost, cost], [one.mean["low"], one.mean["high"]], color=colour)
     left.set(xscale="log", xlabel="seconds of a fit", ylabel=f"mean {metric} (95 % interval)")
     right.set(xscale="log", xlabel="images scored a second")
+    for axes in (left, right):  # whole decades, or labels between them run into each other
+        low, high = np.log10(axes.get_xlim())
+        axes.set_xlim(10 ** np.floor(low), 10 ** np.ceil(high))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     if drawn:
         handles, labels = left.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", fontsize="x-small", ncols=beside)
