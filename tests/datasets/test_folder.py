@@ -2,78 +2,20 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from folders import hash_of, mask_at, put, refuse_to_decode
 from picture_files import fits, noise, saved
 from PIL import Image
 
-import anomalist
 from anomalist.dataset import parse
-from anomalist.datasets._cache import data_folder
 from anomalist.datasets.folder import Folder
 from refusals import refused
 
 TILES = Path(__file__).parents[3] / "shared" / "data" / "magnetic_tile"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("ANOMALIST_DATA", str(tmp_path / "cache"))
-
-
-def put(path, values=None, kind="PNG"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = Image.fromarray(noise((20, 24), seed=hash_of(path.name)) if values is None else values)
-    path.write_bytes(saved(image, kind))
-
-
-def hash_of(name):
-    return sum(name.encode("utf-8", "surrogateescape"))
-
-
-def mask_at(row):
-    mask = np.zeros((20, 24), np.uint8)
-    mask[row : row + 4] = 255
-    return mask
-
-
-@pytest.fixture
-def mvtec(tmp_path):
-    """Five to train on, two good and three defects to test; masks named in both ways."""
-    root = tmp_path / "parts"
-    for number in range(5):
-        put(root / "train" / "good" / f"{number}.png")
-    for number in range(2):
-        put(root / "test" / "good" / f"{number}.png")
-    for kind, name, mask in (("dent", "a", "a_mask"), ("dent", "b", "b"), ("crack", "a", "a_mask")):
-        put(root / "test" / kind / f"{name}.png")
-        put(root / "ground_truth" / kind / f"{mask}.png", mask_at(4 if name == "a" else 8))
-    return root
-
-
-@pytest.fixture
-def flat(tmp_path):
-    root = tmp_path / "flat"
-    for number in range(10):
-        put(root / f"day_{number % 2}" / f"{number}.png")
-    return root
-
-
-def cached():
-    return sorted(path.name for path in data_folder("folder").iterdir() if path.is_dir())
-
-
-def refuse_to_decode(monkeypatch):
-    from anomalist.datasets import _folder_cache
-
-    def fail(*_):
-        raise AssertionError("decoded again")
-
-    monkeypatch.setattr(_folder_cache, "_decode", fail)
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_the_mvtec_layout_is_recognised(mvtec):
@@ -258,116 +200,6 @@ def test_broken_files_leave_no_gap(flat):
     found = Folder(path=str(flat), broken=0.5, resize=(20, 24), test_share=0.3).load()
     there = [image.tobytes() for image in np.concatenate([found.train.images, found.test.images])]
     assert sorted(there) == sorted(noise((20, 24), seed=hash_of(f"{n}.png")).tobytes() for n in (2, 3, 5, 6, 7, 8))
-
-
-def test_a_second_start_reads_no_file(flat, monkeypatch):
-    from anomalist.datasets import _folder_cache
-
-    first = Folder(path=str(flat)).load()
-    monkeypatch.setattr(_folder_cache, "_spread", None)  # what reads them
-    again = Folder(path=str(flat)).load()
-    np.testing.assert_array_equal(first.train.images, again.train.images)
-    np.testing.assert_array_equal(first.test.images, again.test.images)
-
-
-def test_a_change_that_keeps_size_and_time_is_noticed(tmp_path):
-    for number in range(5):
-        put(tmp_path / "a" / f"{number}.bmp", kind="BMP")
-    Folder(path=str(tmp_path / "a"), resize=(20, 24)).load()
-    for path in (tmp_path / "a").iterdir():
-        before = path.stat()
-        put(path, np.full((20, 24), 7, np.uint8), "BMP")
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-        assert path.stat().st_size == before.st_size
-    assert (Folder(path=str(tmp_path / "a"), resize=(20, 24)).load().train.images == 7).all()
-
-
-def test_touched_files_are_checked_by_their_contents_and_not_decoded_again(flat, monkeypatch):
-    first = Folder(path=str(flat)).load()
-    for path in flat.rglob("*.png"):
-        os.utime(path, (1, 1))
-    refuse_to_decode(monkeypatch)
-    again = Folder(path=str(flat)).load()
-    np.testing.assert_array_equal(first.train.images, again.train.images)
-
-
-def test_a_copy_of_the_folder_shares_its_cache(flat, tmp_path, monkeypatch):
-    Folder(path=str(flat)).load()
-    shutil.copytree(flat, tmp_path / "copy")
-    refuse_to_decode(monkeypatch)
-    assert len(Folder(path=str(tmp_path / "copy")).load().train) == 8
-
-
-def test_changed_contents_of_the_same_size_are_decoded_anew(tmp_path):
-    for number in range(5):
-        put(tmp_path / "a" / f"{number}.bmp", kind="BMP")
-    one = Folder(path=str(tmp_path / "a"), resize=(20, 24)).load()
-    kept = one.train.images.copy()
-    for number in range(5):
-        put(tmp_path / "a" / f"{number}.bmp", np.full((20, 24), number, np.uint8), "BMP")
-    two = Folder(path=str(tmp_path / "a"), resize=(20, 24)).load()
-    assert two.train.images.max() <= 4
-    np.testing.assert_array_equal(one.train.images, kept)  # what is mapped stays what it was
-    assert len(cached()) == 1
-
-
-@pytest.mark.parametrize("damage", ["images.npy", "masks.npy", "meta.json"])
-@pytest.mark.parametrize("how", [lambda data: data[:-1], lambda data: b"", lambda data: b"{}" + data[2:]])
-def test_a_damaged_cache_is_made_again(mvtec, damage, how):
-    first = Folder(path=str(mvtec), resize=8).load()
-    kept = first.test.images.copy(), first.test.masks.copy()
-    (file,) = data_folder("folder").glob(f"*/{damage}")
-    data = file.read_bytes()
-    file.unlink()
-    file.write_bytes(how(data))
-    again = Folder(path=str(mvtec), resize=8).load()
-    np.testing.assert_array_equal(again.test.images, kept[0])
-    np.testing.assert_array_equal(again.test.masks, kept[1])
-
-
-def test_what_a_killed_process_left_is_cleared_away(flat):
-    Folder(path=str(flat)).load()
-    (name,) = cached()
-    shutil.rmtree(data_folder("folder") / name)
-    (data_folder("folder") / f".{name}-killed").mkdir()
-    Folder(path=str(flat)).load()
-    assert cached() == [name]
-
-
-def test_a_cache_that_cannot_be_written_is_refused(flat, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("ANOMALIST_DATA", str(tmp_path / "file"))
-    with refused("data folder", "ANOMALIST_DATA"):
-        Folder(path=str(flat)).load()
-
-
-def test_images_that_do_not_fit_on_the_disk_are_refused_beforehand(flat, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 10))
-    with refused("GB", "resize", "ANOMALIST_DATA"):
-        Folder(path=str(flat)).load()
-    assert cached() == []
-
-
-@pytest.mark.slow
-def test_many_files_are_decoded_by_processes_and_two_at_once_do_no_harm(tmp_path):
-    root = tmp_path / "many"
-    for number in range(150):
-        put(root / f"{number:03}.png")
-    (root / "broken.png").write_bytes(b"broken")
-    code = (
-        "import sys, hashlib\nfrom anomalist.dataset import parse\nif __name__ == '__main__':\n"
-        "    found = parse({'name': 'folder', 'path': sys.argv[1], 'resize': '20x24'}).load()\n"
-        "    print(hashlib.sha256(found.train.images.tobytes() + found.test.images.tobytes()).hexdigest())"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(anomalist.__file__).parents[1])}
-    command = [sys.executable, "-c", code, str(root)]
-    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    one, two = (process.communicate(timeout=120)[0] for process in both)
-    assert one == two != ""
-    found = parse({"name": "folder", "path": str(root), "resize": "20x24"}).load()
-    everything = {image.tobytes() for image in np.concatenate([found.train.images, found.test.images])}
-    assert everything == {noise((20, 24), seed=hash_of(f"{number:03}.png")).tobytes() for number in range(150)}
-    assert len(cached()) == 1
 
 
 @pytest.mark.parametrize(
