@@ -12,7 +12,9 @@ from anomalist.models._surprise import (
     bin_means,
     combine,
     features,
+    mean_excess,
     mean_value,
+    pattern,
     pixel_map,
     surprise,
 )
@@ -143,6 +145,38 @@ def test_the_soft_maximum_is_at_least_the_maximum():
     score = combine(found, np.zeros(8, np.float32), np.ones(8, np.float32))
     assert (score >= found.max(axis=1)).all()
     assert (score <= found.max(axis=1) + np.log(8) / 2 + 1e-5).all()
+
+
+def test_the_joint_score_is_a_sum_in_standard_deviations():
+    mean, spread = np.array([1, -2], np.float32), np.array([2, 4], np.float32)
+    found = np.array([[1, -2], [3, -2], [3, 6]], np.float32)
+    np.testing.assert_allclose(combine(found, mean, spread, "joint"), [0, 1, 3])
+
+
+def test_a_pattern_says_where_an_image_surprises_and_its_mean_does_not():
+    maps = np.zeros((2, 9, 11), np.float32)
+    maps[0, 4, 4] = maps[1, 2, 8] = 1
+    found = Surprise(*([maps[:, None]] * 4))
+    patterns = pattern(found).reshape(2, 5, 6)  # every second pixel, the last row and column too
+    assert [np.unravel_index(each.argmax(), each.shape) for each in patterns] == [(2, 2), (1, 4)]
+    assert pattern(excess_of(np.zeros((3, 28, 28)))).shape == (3, 14 * 14)
+    expected = Surprise(maps[:, None], np.full((2, 1, 9, 11), 0.5, np.float32), *([maps[:, None]] * 2))
+    np.testing.assert_allclose(mean_excess(expected), [1 / 99 - 0.5] * 2, rtol=1e-5)
+
+
+def stripes(count, way, seed=0):
+    """Lines at places of their own, all along ``way``: 0 down, 1 across."""
+    rng = np.random.default_rng(seed)
+    images = np.zeros((count, 1, 12, 12), np.float32)
+    images[np.arange(count), :, :, rng.integers(1, 11, count)] = 1
+    return images if way == 0 else np.ascontiguousarray(images.swapaxes(2, 3))
+
+
+def test_the_joint_score_knows_where_normal_images_surprise():
+    detector = small(aggregation="joint", epochs=10, learning_rate=0.01, scales=(2, 4)).fit(stripes(200, 0))
+    usual, turned = (detector.score(stripes(50, way, seed=1)).image for way in (0, 1))
+    assert (turned[:, None] > usual).mean() > 0.9
+    assert abs(np.median(usual)) < 3  # standard deviations of two summands
 
 
 def test_a_restored_pixel_does_not_depend_on_its_own_value():

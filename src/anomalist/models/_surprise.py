@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,18 @@ from scipy.special import logsumexp
 
 from anomalist.heatmaps import aggregate
 
-__all__ = ["Surprise", "bin_edges", "bin_means", "combine", "features", "mean_value", "pixel_map", "surprise"]
+__all__ = [
+    "Surprise",
+    "bin_edges",
+    "bin_means",
+    "combine",
+    "features",
+    "mean_excess",
+    "mean_value",
+    "pattern",
+    "pixel_map",
+    "surprise",
+]
 
 Array = NDArray[np.float32]
 
@@ -131,16 +142,33 @@ def features(found: Surprise) -> Array:
     return np.concatenate([*means, *squares, lines], axis=1)
 
 
-def combine(found: Array, mean: Array, spread: Array) -> Array:
-    """Return the soft maximum of standardised features z, log(sum exp(2 z)) / 2, float32 ``[n]``.
+def mean_excess(found: Surprise) -> Array:
+    """Return the mean excess of the surprise over the expected, over scales and pixels, float32 ``[n]``, in nats."""
+    result: Array = (found.log - found.expected_log).mean(axis=(1, 2, 3))
+    return result
+
+
+def pattern(found: Surprise) -> Array:
+    """Return where an image surprises at each scale: blurred (sigma 1), every second pixel, float32 ``[n, K]``.
+
+    K = scales ceil(H / 2) ceil(W / 2).
+    """
+    blurred: Array = gaussian_filter(found.log, (0, 0, 1, 1))[:, :, ::2, ::2]
+    return blurred.reshape(len(blurred), -1)
+
+
+def combine(found: Array, mean: Array, spread: Array, how: Literal["features", "joint"] = "features") -> Array:
+    """Return the soft maximum of standardised features z, log(sum exp(2 z)) / 2, or their sum; float32 ``[n]``.
 
     Args:
         found: float32 ``[n, features]``.
         mean: float32 ``[features]``, of normal images.
         spread: float32 ``[features]``, their standard deviation.
+        how: ``"joint"`` for the sum.
     """
     standardised = (found.astype(np.float64) - mean) / np.maximum(spread, _LEAST_SPREAD)
-    score: Array = (logsumexp(_HARDNESS * standardised, axis=1) / _HARDNESS).astype(np.float32)
+    total = standardised.sum(axis=1) if how == "joint" else logsumexp(_HARDNESS * standardised, axis=1) / _HARDNESS
+    score: Array = total.astype(np.float32)
     return score
 
 
