@@ -78,6 +78,19 @@ def test_each_pass_shows_every_image_once_in_an_order_that_the_seed_decides():
     assert seen(numbered, 4) != batches
 
 
+def test_each_image_comes_with_its_target():
+    net, seen = nn.Linear(1, 1), []
+
+    def loss(batch, target):
+        seen.append((batch[:, 0, 0, 0].int().tolist(), target.tolist()))
+        return net(batch.flatten(1)[:, :1]).mean()
+
+    numbered = np.arange(10, dtype=np.float32).reshape(10, 1, 1, 1)
+    train(net, loss, numbered, targets=np.arange(10) ** 2, epochs=2, batch_size=4, learning_rate=1e-3, seed=0)
+    assert len(seen) == 6
+    assert all(target == [number**2 for number in batch] for batch, target in seen)
+
+
 def test_by_default_a_training_is_about_as_long_whatever_the_number_of_images(monkeypatch):
     monkeypatch.setattr(training, "_STEPS", 120)
     for images, batch_size, steps in ((10, 1, 120), (10, 4, 120), (5, 2, 120), (7, 2, 120), (99, 1, 99), (200, 1, 200)):

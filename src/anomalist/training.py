@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,9 +69,10 @@ def seeded(seed: int, purpose: str) -> Iterator[None]:
 
 def train(
     network: nn.Module,
-    loss: Callable[[Tensor], Tensor],
+    loss: Callable[..., Tensor],
     images: NDArray[np.float32],
     *,
+    targets: NDArray[Any] | None = None,
     epochs: int | None,
     batch_size: int,
     learning_rate: float,
@@ -84,9 +86,11 @@ def train(
 
     Args:
         network: what is trained, in place; it ends on the CPU, in evaluation mode.
-        loss: a batch of images, float32 ``[n, C, H, W]``, to a scalar. What it draws from torch's CPU generator, with
-            ``torch.randn(…)`` and the like, depends on the seed and the number of the step alone.
+        loss: a batch of images, float32 ``[n, C, H, W]``, and of ``targets`` where they are given, to a scalar. What
+            it draws from torch's CPU generator, with ``torch.randn(…)`` and the like, depends on the seed and the
+            number of the step alone.
         images: float32 ``[N, C, H, W]``.
+        targets: what belongs to each image, such as its label: ``[N, …]``.
         epochs: passes over the images; None: as many as make about 3,400 steps, since a small set needs more.
         batch_size: images a step; the last step of a pass takes what is left.
         learning_rate: the schedule's peak (Smith & Topin, 2019): up over the first 30 % of steps, then down to 0.
@@ -105,8 +109,8 @@ def train(
     """
     where, dtype = resolve(device, precision)
     network.to(where).train()
-    data = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(where)
-    steps = -(-len(data) // batch_size)
+    given = [_onto(where, part) for part in (images, targets) if part is not None]
+    steps = -(-len(images) // batch_size)
     epochs = epochs or max(1, round(_STEPS / steps))
     optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -116,27 +120,31 @@ def train(
     history: list[float] = []
     state = _State(network, optimiser, schedule, order, history, checkpoint)
     state.restore(where)
-    with _Progress(title, epochs, len(data), done=len(history)) as progress, torch.random.fork_rng(devices=[]):
+    with _Progress(title, epochs, len(images), done=len(history)) as progress, torch.random.fork_rng(devices=[]):
         for epoch in range(len(history), epochs):
             total = torch.zeros((), device=where)
-            batches = torch.split(torch.randperm(len(data), generator=order).to(where), batch_size)
+            batches = torch.split(torch.randperm(len(images), generator=order).to(where), batch_size)
             for step, rows in enumerate(batches, epoch * steps):
                 torch.default_generator.manual_seed(derive(seed, f"step {step}"))  # the loss may draw: see seeded
                 with torch.autocast(where.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
-                    value = loss(data[rows])
+                    value = loss(*(part[rows] for part in given))
                 optimiser.zero_grad(set_to_none=True)
                 value.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
                 schedule.step()
                 total += value.detach() * len(rows)
                 progress.advance(len(rows))
-            history.append(float(total) / len(data))
+            history.append(float(total) / len(images))
             progress.report(history)
             if not np.isfinite(history[-1]):
                 raise InputError(f"{title}: the loss is no longer finite; try a smaller learning rate")
             state.save_if_due()
     network.to("cpu").eval()
     return history
+
+
+def _onto(where: torch.device, array: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.require(array, requirements=["C", "W"])).to(where)
 
 
 @torch.inference_mode()

@@ -15,6 +15,7 @@ SMALL = {  # those of them that a detector has
     "width": 4,
     "bottleneck": 3,
     "epochs": 1,
+    "pretraining": 1,
     "batch_size": 64,
     "trees": 20,
     "members": ("autoencoder:width=4,bottleneck=3,epochs=1,batch_size=64", "lof", "pca"),

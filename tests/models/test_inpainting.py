@@ -14,8 +14,8 @@ from anomalist.models._surprise import (
     features,
     mean_excess,
     mean_value,
-    pattern,
     pixel_map,
+    residuals,
     surprise,
 )
 from refusals import refused
@@ -153,15 +153,19 @@ def test_the_joint_score_is_a_sum_in_standard_deviations():
     np.testing.assert_allclose(combine(found, mean, spread, "joint"), [0, 1, 3])
 
 
-def test_a_pattern_says_where_an_image_surprises_and_its_mean_does_not():
-    maps = np.zeros((2, 9, 11), np.float32)
-    maps[0, 4, 4] = maps[1, 2, 8] = 1
-    found = Surprise(*([maps[:, None]] * 4))
-    patterns = pattern(found).reshape(2, 5, 6)  # every second pixel, the last row and column too
-    assert [np.unravel_index(each.argmax(), each.shape) for each in patterns] == [(2, 2), (1, 4)]
-    assert pattern(excess_of(np.zeros((3, 28, 28)))).shape == (3, 14 * 14)
-    expected = Surprise(maps[:, None], np.full((2, 1, 9, 11), 0.5, np.float32), *([maps[:, None]] * 2))
-    np.testing.assert_allclose(mean_excess(expected), [1 / 99 - 0.5] * 2, rtol=1e-5)
+def test_the_mean_excess_is_over_scales_and_pixels():
+    seen = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)
+    found = Surprise(seen, np.ones_like(seen), seen, seen)
+    np.testing.assert_allclose(mean_excess(found), [10.5])
+
+
+def test_what_is_left_over_is_what_was_not_predicted():
+    images = np.random.default_rng(0).random((2, 2, 3, 4), dtype=np.float32)
+    logits = np.full((2, 3, 2, 5, 3, 4), -100, np.float32)
+    logits[:, 0, :, 4] = logits[:, 1, :, 0] = logits[:, 2, :, 2] = 100  # certain of 1, of 0, of 0.5
+    left = residuals(images, logits, np.linspace(0, 1, 5, dtype=np.float32))
+    assert left.shape == (2, 6, 3, 4)
+    np.testing.assert_allclose(left, np.concatenate([images / 2, (1 + images) / 2, (0.5 + images) / 2], 1), rtol=1e-5)
 
 
 def stripes(count, way, seed=0):
@@ -172,7 +176,7 @@ def stripes(count, way, seed=0):
     return images if way == 0 else np.ascontiguousarray(images.swapaxes(2, 3))
 
 
-def test_the_joint_score_knows_where_normal_images_surprise():
+def test_the_joint_score_knows_what_normal_images_leave_over():
     detector = small(aggregation="joint", epochs=10, learning_rate=0.01, scales=(2, 4)).fit(stripes(200, 0))
     usual, turned = (detector.score(stripes(50, way, seed=1)).image for way in (0, 1))
     assert (turned[:, None] > usual).mean() > 0.9
@@ -206,7 +210,7 @@ def test_what_scores_are_standardised_by_was_not_trained_on(monkeypatch):
     monkeypatch.setattr(_gradient, "train", lambda network, loss, images, **_: shown.append(images) or [0.5])
     standardised = []
     monkeypatch.setattr(
-        Inpainting, "_surprises", lambda self, images: standardised.append(images) or [excess_of(images[:, 0])]
+        Inpainting, "_surprise", lambda self, batch, _: standardised.append(batch) or excess_of(batch[:, 0])
     )
     images = blobs(50)
     small().fit(images)

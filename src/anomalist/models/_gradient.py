@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from anomalist.training import train
 
-__all__ = ["Trained", "initialise", "load_weights", "train_as_set", "weights"]
+__all__ = ["Trained", "initialise", "load_weights", "stage_file", "train_as_set", "weights"]
 
 Module = TypeVar("Module", bound=nn.Module)
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -54,28 +55,42 @@ class Trained(Protocol):
 def train_as_set(
     detector: Trained,
     network: nn.Module,
-    loss: Callable[[Tensor], Tensor],
+    loss: Callable[..., Tensor],
     images: NDArray[np.float32],
     checkpoint: Path | None,
     precision: Precision | None = None,
+    *,
+    targets: NDArray[Any] | None = None,
+    stage: str = "training",
+    epochs: int | None = None,
 ) -> list[float]:
     """Train a network as the detector's options say, see :func:`anomalist.training.train`; return the losses.
 
-    ``precision`` takes the place of the detector's own.
+    ``precision`` and ``epochs`` take the place of the detector's own; ``stage`` heads the progress line.
     """
     return train(
         network,
         loss,
         images,
-        epochs=detector.epochs,
+        targets=targets,
+        epochs=epochs or detector.epochs,
         batch_size=detector.batch_size,
         learning_rate=detector.learning_rate,
         seed=detector.seed,
         device=detector.device,
         precision=precision or detector.precision,
-        title=f"training {detector.name}",
+        title=f"{stage} {detector.name}",
         checkpoint=checkpoint,
     )
+
+
+@contextmanager
+def stage_file(checkpoint: Path | None, stage: str) -> Iterator[Path | None]:
+    """Within it a stage before the last has a checkpoint of its own, which is removed when all stages are done."""
+    path = checkpoint and checkpoint.with_name(f"{checkpoint.name}.{stage}")
+    yield path
+    if path is not None:
+        path.unlink(missing_ok=True)
 
 
 def initialise(layer: nn.Module) -> None:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from anomalist.models.lof import Lof
 
-__all__ = ["LatentDensity"]
+__all__ = ["LatentDensity", "log", "nest", "take"]
+
+_PREFIX = "density."
 
 
 @dataclass(frozen=True)
@@ -39,19 +41,37 @@ class LatentDensity:
         return self.lof.score(self._as_images(codes)).image
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all of it as arrays."""
-        return {"range": np.array([self.low, self.width]), **self.lof._arrays()}
+        """Return all of it as arrays, whose names begin with ``density.``."""
+        arrays = {"range": np.array([self.low, self.width]), **self.lof._arrays()}
+        return nest(_PREFIX, arrays)
 
     @classmethod
-    def restore(cls, arrays: dict[str, NDArray[Any]], width: int) -> Self:
-        """Return what ``arrays`` returned, for codes of ``width`` numbers."""
-        low, reach = arrays["range"].tolist()
+    def take(cls, arrays: dict[str, NDArray[Any]], width: int) -> Self:
+        """Take what :meth:`arrays` returned out of ``arrays`` and return it, for codes of ``width`` numbers."""
+        own = take(_PREFIX, arrays)
+        low, reach = own["range"].tolist()
         density = cls(low, reach, Lof())
         density.lof._shape = (1, 1, width)
-        density.lof._restore(arrays)
+        density.lof._restore(own)
         return density
 
     def _as_images(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
         scaled = (codes.astype(np.float64) - self.low) / self.width
         images: NDArray[np.float32] = np.clip(scaled, 0, 1).astype(np.float32)[:, None, None, :]
         return images
+
+
+def log(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return logarithms: errors and local outlier factors have a long upper tail."""
+    logarithms: NDArray[np.float64] = np.log(np.maximum(values.astype(np.float64), 1e-12))
+    return logarithms
+
+
+def nest(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return arrays of a part under names that begin with ``prefix``."""
+    return {prefix + name: value for name, value in arrays.items()}
+
+
+def take(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Take out of ``arrays`` what :func:`nest` put in, and return it."""
+    return {name.removeprefix(prefix): arrays.pop(name) for name in [*arrays] if name.startswith(prefix)}

@@ -19,8 +19,8 @@ __all__ = [
     "features",
     "mean_excess",
     "mean_value",
-    "pattern",
     "pixel_map",
+    "residuals",
     "surprise",
 ]
 
@@ -113,6 +113,18 @@ def mean_value(logits: Array, means: Array) -> Array:
     return result.clip(0, 1)
 
 
+def residuals(images: Array, logits: Array, means: Array) -> Array:
+    """Return (1 + x - predicted mean) / 2 at each scale, float32 ``[n, scales C, H, W]`` in [0, 1].
+
+    Args:
+        images: float32 ``[n, C, H, W]`` in [0, 1].
+        logits: float32 ``[n, scales, C, bins, H, W]``.
+        means: float32 ``[bins]``, the mean of each bin.
+    """
+    parts = [(1 + images - mean_value(logits[:, scale], means)) / 2 for scale in range(logits.shape[1])]
+    return np.concatenate(parts, axis=1)
+
+
 def pixel_map(found: Surprise) -> Array:
     """Return the tail surprise, mean over scales, times its mean excess around each pixel, float32 ``[n, H, W]``.
 
@@ -146,15 +158,6 @@ def mean_excess(found: Surprise) -> Array:
     """Return the mean excess of the surprise over the expected, over scales and pixels, float32 ``[n]``, in nats."""
     result: Array = (found.log - found.expected_log).mean(axis=(1, 2, 3))
     return result
-
-
-def pattern(found: Surprise) -> Array:
-    """Return where an image surprises at each scale: blurred (sigma 1), every second pixel, float32 ``[n, K]``.
-
-    K = scales ceil(H / 2) ceil(W / 2).
-    """
-    blurred: Array = gaussian_filter(found.log, (0, 0, 1, 1))[:, :, ::2, ::2]
-    return blurred.reshape(len(blurred), -1)
 
 
 def combine(found: Array, mean: Array, spread: Array, how: Literal["features", "joint"] = "features") -> Array:

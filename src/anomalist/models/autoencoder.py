@@ -33,14 +33,13 @@ from anomalist.detector import Detector, Scores
 from anomalist.models._autoencoder_network import ConvNetwork, DenseNetwork, Network
 from anomalist.models._errors import Loss, error_maps, trimmed_loss
 from anomalist.models._gradient import initialise, load_weights, train_as_set, weights
-from anomalist.models._latent import LatentDensity
+from anomalist.models._latent import LatentDensity, log
 from anomalist.models._standard import Standard, hold_out
 from anomalist.training import apply_batched, resolve, seeded
 
 __all__ = ["Autoencoder"]
 
 _HELD_OUT = 0.1  # share of the training images that puts error and local outlier factor on one scale
-_DENSITY = "density."  # prefix of the arrays
 
 
 class Autoencoder(Detector):
@@ -114,7 +113,7 @@ class Autoencoder(Detector):
             self._density = LatentDensity.fit(self.encode(images))
         if self.score_by == "joint":
             error = heatmaps.aggregate(self._maps(held_out), self.aggregation)
-            self._standards = tuple(Standard.of(_log(part)) for part in (error, self._sparseness(held_out)))
+            self._standards = tuple(Standard.of(log(part)) for part in (error, self._sparseness(held_out)))
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         maps = self._maps(images)
@@ -124,7 +123,7 @@ class Autoencoder(Detector):
         if self.score_by == "error":
             return Scores(error, maps)
         of_error, of_sparseness = self._standards
-        both = of_error(_log(error)) + of_sparseness(_log(self._sparseness(images)))
+        both = of_error(log(error)) + of_sparseness(log(self._sparseness(images)))
         return Scores(both.astype(np.float32), maps)
 
     def _maps(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -146,7 +145,7 @@ class Autoencoder(Detector):
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays = weights(self._network)
         if self._density is not None:
-            arrays |= {_DENSITY + name: value for name, value in self._density.arrays().items()}
+            arrays |= self._density.arrays()
         if self._standards:
             arrays["standards"] = np.array([[standard.mean, standard.scale] for standard in self._standards])
         return {**arrays, "history": np.array(self._history)}
@@ -154,16 +153,8 @@ class Autoencoder(Detector):
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._history = arrays.pop("history").tolist()
         if self.score_by != "error":
-            kept = {name: arrays.pop(name) for name in [*arrays] if name.startswith(_DENSITY)}
-            kept = {name.removeprefix(_DENSITY): value for name, value in kept.items()}
-            self._density = LatentDensity.restore(kept, self.bottleneck)
+            self._density = LatentDensity.take(arrays, self.bottleneck)
         if self.score_by == "joint":
             of_error, of_sparseness = arrays.pop("standards").tolist()
             self._standards = (Standard(*of_error), Standard(*of_sparseness))
         self._network = load_weights(self._build(), arrays)
-
-
-def _log(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return logarithms: errors and local outlier factors have a long upper tail."""
-    logarithms: NDArray[np.float64] = np.log(np.maximum(values.astype(np.float64), 1e-12))
-    return logarithms

@@ -9,9 +9,10 @@ under the prediction, so that what cannot be predicted does not count (typicalit
 The pixel map is the mean tail surprise over scales, weighted by the mean excess around the pixel: a surprise among
 others counts for more, as in a hole. The image's score is the soft maximum of features of the
 maps (mean excess, highest 1 %, the window that surprises most), each standardised on a tenth of the training images
-that the networks are not trained on. Or it joins, standardised in the same way, the mean excess with the local
-outlier factor (Breunig et al., SIGMOD 2000) of *where* the image surprises, among the training images' patterns: a
-7 is no less likely than a 9, point by point, but it surprises in places where no 9 does.
+that the networks are not trained on. Or it joins, standardised in the same way, the mean excess with the logarithm of
+the local outlier factor (Breunig et al., SIGMOD 2000; see ``lof``) of what the predictions leave over, x - E[x] at
+every scale, among the training images' remainders: point by point a 7 is no less likely than a 9, but its remainder is
+no 9's.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
 from anomalist.models._blind_spot import Pyramid
 from anomalist.models._gradient import load_weights, train_as_set, weights
-from anomalist.models._latent import LatentDensity
+from anomalist.models._latent import nest, take
 from anomalist.models._surprise import (
     Surprise,
     bin_edges,
@@ -39,10 +40,11 @@ from anomalist.models._surprise import (
     features,
     mean_excess,
     mean_value,
-    pattern,
     pixel_map,
+    residuals,
     surprise,
 )
+from anomalist.models.lof import Lof
 from anomalist.randomness import generator
 from anomalist.training import apply_batched, resolve, seeded
 
@@ -51,6 +53,7 @@ __all__ = ["Inpainting"]
 _MOST_HELD_OUT = 2000
 _FEW = 20  # so few images are used for both, training and standardising
 _BATCH = 32  # images scored at once, at most
+_DIRECTIONS, _BLUR = 8, 2.0  # of residuals: as the detector lof sees images best
 _DENSITY = "density."  # prefix of the arrays
 _VALUES = _BATCH * 28 * 28  # in a batch: predictions of more would not stay in the processor's cache
 
@@ -72,12 +75,12 @@ class Inpainting(Detector):
     aggregation: Literal["features", "joint", "mean"] = Field(
         "features",
         description="how maps become one score: standardised features of them, their mean excess joined with the "
-        "local outlier factor of where they surprise, or the mean of the pixel map",
+        "local outlier factor of what is left over, or the mean of the pixel map",
     )
 
     _network: Pyramid | None = PrivateAttr(None)
     _learnt: dict[str, NDArray[np.float32]] = PrivateAttr(default_factory=dict)  # bins and features
-    _density: LatentDensity | None = PrivateAttr(None)  # of patterns
+    _density: Lof | None = PrivateAttr(None)  # of residuals
     _history: list[float] = PrivateAttr(default_factory=list)
 
     @property
@@ -107,32 +110,34 @@ class Inpainting(Detector):
         self._history = train_as_set(self, network, loss, shown, checkpoint)
         self._network = network
         if self.aggregation == "joint":
-            self._density = LatentDensity.fit(np.concatenate([pattern(part) for part in self._surprises(shown)]))
-        found = np.concatenate([self._features(part) for part in self._surprises(held_out)])
+            means = self._learnt["bin_means"]
+            self._density = Lof(directions=_DIRECTIONS, blur=_BLUR)
+            self._density.fit(np.concatenate([residuals(*seen, means) for seen in self._predictions(shown)]))
+        found = np.concatenate([self._features(*seen, self._surprise(*seen)) for seen in self._predictions(held_out)])
         self._learnt |= {"feature_mean": found.mean(axis=0), "feature_spread": found.std(axis=0)}
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         maps, found = [], []
-        for part in self._surprises(images):
+        for batch, logits in self._predictions(images):
+            part = self._surprise(batch, logits)
             maps.append(pixel_map(part))
             if self.aggregation != "mean":
-                found.append(self._features(part))
+                found.append(self._features(batch, logits, part))
         pixel = np.concatenate(maps)
         if self.aggregation == "mean":
             return Scores(heatmaps.aggregate(pixel, "mean"), pixel)
         mean, spread = self._learnt["feature_mean"], self._learnt["feature_spread"]
         return Scores(combine(np.concatenate(found), mean, spread, self.aggregation), pixel)
 
-    def _features(self, part: Surprise) -> NDArray[np.float32]:
+    def _features(self, batch: NDArray[np.float32], logits: NDArray[np.float32], part: Surprise) -> NDArray[np.float32]:
         """Return what a score is made of, float32 ``[n, …]``."""
         if self._density is None:
             return features(part)
-        sparseness = np.log(self._density.score(pattern(part)))
-        return np.stack([mean_excess(part), sparseness], axis=1)
+        sparseness = self._density.score(residuals(batch, logits, self._learnt["bin_means"])).image
+        return np.stack([mean_excess(part), np.log(sparseness)], axis=1)
 
-    def _surprises(self, images: NDArray[np.float32]) -> Iterator[Surprise]:
-        for batch, logits in self._predictions(images):
-            yield surprise(logits, np.searchsorted(self._learnt["bin_edges"], batch))
+    def _surprise(self, batch: NDArray[np.float32], logits: NDArray[np.float32]) -> Surprise:
+        return surprise(logits, np.searchsorted(self._learnt["bin_edges"], batch))
 
     def _predictions(self, images: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Yield batches and their logits: all at once would take a hundred times the images' memory."""
@@ -152,7 +157,7 @@ class Inpainting(Detector):
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays = {**weights(self._network), **self._learnt, "history": np.array(self._history)}
         if self._density is not None:
-            arrays |= {_DENSITY + name: value for name, value in self._density.arrays().items()}
+            arrays |= nest(_DENSITY, self._density._arrays())
         return arrays
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
@@ -161,8 +166,8 @@ class Inpainting(Detector):
         names = ("bin_edges", "bin_means", "feature_mean", "feature_spread")
         self._learnt = {name: arrays.pop(name) for name in names}
         if self.aggregation == "joint":
-            kept = {name: arrays.pop(name) for name in [*arrays] if name.startswith(_DENSITY)}
-            kept = {name.removeprefix(_DENSITY): value for name, value in kept.items()}
-            _, h, w = self._shape
-            self._density = LatentDensity.restore(kept, len(self.scales) * -(-h // 2) * -(-w // 2))
+            c, h, w = self._shape
+            self._density = Lof(directions=_DIRECTIONS, blur=_BLUR)
+            self._density._shape = (len(self.scales) * c, h, w)
+            self._density._restore(take(_DENSITY, arrays))
         self._network = load_weights(self._build(), arrays)
