@@ -155,8 +155,8 @@ def _print_report(name: str, results: Path) -> None:
     print((results / "studies" / f"{name}.md").read_text(encoding="utf-8"))
 
 
-_STUDIES = ("bottleneck", "contamination", "difficulty", "one_class", "blind_spot", "grid")
-_OF_DETECTORS = ("one_class", "blind_spot")
+_OF_DETECTORS = ("one_class", "blind_spot", "labelled")
+_STUDIES = ("bottleneck", "contamination", "difficulty", *_OF_DETECTORS, "grid")
 
 
 def _chosen_study(found: argparse.Namespace) -> Study:

@@ -133,6 +133,8 @@ class TaskConfig(Config):
             rows = np.concatenate([order[:unnoticed], order[::-1][:told]])
             images = train.images.copy()
             images[rows] = self._contaminants(train.images[rows], train.source[rows], dataset, seed)
+            if told and (chosen := self._told(told, unnoticed, dataset, seed)) is not None:
+                images[rows[unnoticed:]] = chosen
             train = replace(train, images=images)
         if told:
             known = np.zeros(len(train), np.int8)
@@ -174,6 +176,13 @@ class TaskConfig(Config):
         self, images: NDArray[np.float32], source: NDArray[np.int64], dataset: Dataset, seed: int
     ) -> NDArray[np.float32]:
         """Return what takes the place of these training images."""
+
+    def _told(self, count: int, unnoticed: int, dataset: Dataset, seed: int) -> NDArray[np.float32] | None:
+        """Return the known anomalies where they are of a kind of their own; None where they are as the unnoticed ones.
+
+        None of them is among the first ``unnoticed`` of ``_contaminants``.
+        """
+        return None
 
 
 def parse(given: str | dict[str, Any] | TaskConfig) -> TaskConfig:

@@ -88,4 +88,19 @@ def test_the_command_compares_the_detectors_that_it_is_given(tmp_path, capsys):
 
 def test_models_are_for_the_studies_that_compare_them(tmp_path, capsys):
     assert cli.main(["study", "bottleneck", "--models", "pca", "--results", str(tmp_path)]) == 2
-    assert "--models belongs to one_class, blind_spot" in capsys.readouterr().err
+    assert "--models belongs to one_class, blind_spot, labelled" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_labelled_study_has_a_leaderboard_for_each_pair_of_shares_and_every_pair_of_classes(tmp_path, capsys):
+    from anomalist.studies.labelled import study
+
+    full = study("full").trials
+    pairs = {(trial.task.normal_classes[0], trial.task.labelled_class) for trial in full if trial.task.labelled}
+    assert pairs == {(one, other) for one in range(10) for other in range(10) if one != other}
+    words = ["study", "labelled", "--quick", "--models", "deep_sad:epochs=1,pretraining=1", "pca", "--workers", "1"]
+    assert cli.main([*words, "--results", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "## AUROC: labelled=0.01, contamination=0\n" in text
+    assert "## AUROC: labelled=0.05, contamination=0.1\n" in text
+    assert (tmp_path / "plots" / "labelled_labelled=0.05_contamination=0.1_auc_vs_cost.png").is_file()

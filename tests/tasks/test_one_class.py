@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from anomalist import datasets, tasks
+from anomalist.images import Dataset
 from anomalist.tasks import OneClass
 from refusals import refused
 
@@ -55,6 +56,28 @@ def test_a_larger_labelled_share_names_the_same_anomalies_and_more():
     named = few.known == -1
     assert (many.known[named] == -1).all()
     np.testing.assert_array_equal(few.images[named], many.images[named])
+
+
+def test_known_anomalies_may_be_of_one_class_and_are_never_unnoticed_ones_too():
+    task = OneClass(dataset="digits", calibration=30, contamination=0.3, labelled=0.2, labelled_class=7)
+    train, _ = task.training(DIGITS, 0)
+    label = dict(zip((image.tobytes() for image in DIGITS.train.to_float()), DIGITS.train.labels, strict=True))
+    named, others = ([label[image.tobytes()] for image in train.images[train.known == known]] for known in (-1, 0))
+    assert named == [7] * round(0.2 * len(train))
+    assert len(set(others)) > 5
+    assert len({image.tobytes() for image in train.images}) == len(train)
+    without, _ = task.model_copy(update={"labelled_class": None}).training(DIGITS, 0)
+    np.testing.assert_array_equal(without.images[train.known == 0], train.images[train.known == 0])
+
+
+def test_a_labelled_class_that_is_normal_or_too_small_is_refused():
+    with refused("labelled_class: 0 is a normal class"):
+        OneClass(dataset="digits", calibration=30, labelled=0.2, labelled_class=0).training(DIGITS, 0)
+    few = DIGITS.train.take(np.flatnonzero((DIGITS.train.labels != 7) | (np.arange(len(DIGITS.train)) < 100)))
+    with refused("images of class 7 needed"):
+        OneClass(dataset="digits", calibration=10, labelled=0.5, labelled_class=7).training(
+            Dataset("few", few, DIGITS.test, "made for a test"), 0
+        )
 
 
 def test_training_needs_something_that_is_not_an_anomaly():

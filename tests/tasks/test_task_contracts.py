@@ -77,6 +77,8 @@ def test_a_row_says_nothing_of_what_is_not_used():
         (Defects(), Defects(types=("crack",), duplicates=0.5), True),
         (Defects(), Defects(labelled=0.1), False),
         (OneClass(), OneClass(all_but=1), False),
+        (OneClass(), OneClass(labelled_class=3), True),
+        (OneClass(labelled=0.1), OneClass(labelled=0.1, labelled_class=3), False),
         (Corrupted(labelled=0.1, contaminant="class"), Corrupted(labelled=0.1, contaminant="stripes"), False),
     ],
 )

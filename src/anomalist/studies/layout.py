@@ -39,6 +39,7 @@ class Layout(Config):
     columns: str | None = Field(
         None, description="an axis whose values become columns of a leaderboard, which takes the place of the pictures"
     )
+    sections: tuple[str, ...] = Field((), description="axes of which each combination has a leaderboard of its own")
     levels: tuple[float, ...] = Field((), description="AUROCs whose severities are looked for along x")
     claims: tuple[Claim, ...] = Field((), description="what is put to the test")
 

@@ -53,9 +53,12 @@ def report(layout: Layout, keys: Sequence[str], results: Path) -> None:
         if not points:
             continue
         if layout.columns:
-            standings = leaderboard(table, layout.columns, metric)
-            text += ["", f"## {name}", "", pictures.standings_table(standings, layout.columns, cost)]
-            save(pictures.against_cost(standings, cost, name), plots / f"{layout.name}_{short}_vs_cost.png")
+            for section, part in tables.sections(table, layout.sections):
+                standings = leaderboard(part, layout.columns, metric)
+                title, suffix = (mark + section if section else "" for mark in (": ", "_"))
+                text += ["", f"## {name}{title}", "", pictures.standings_table(standings, layout.columns, cost)]
+                picture = pictures.against_cost(standings, cost, name + title)
+                save(picture, plots / f"{layout.name}{suffix.replace(', ', '_')}_{short}_vs_cost.png")
             continue
         curves = pictures.curves(points, layout.x, layout.lines, name, fits if metric == "auroc" else ())
         save(curves, plots / f"{layout.name}_vs_{short}.png")

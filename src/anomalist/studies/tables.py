@@ -11,7 +11,7 @@ from anomalist.detector import SEEN
 from anomalist.files import make_folder, replacing
 from anomalist.metrics.comparison import mean_interval
 
-__all__ = ["averaged", "flatten", "model_label", "points", "write", "write_csv"]
+__all__ = ["averaged", "flatten", "model_label", "points", "sections", "write", "write_csv"]
 
 Flat = dict[str, Any]
 
@@ -64,6 +64,15 @@ def averaged(table: Sequence[Flat], axis: str, keep: Sequence[str], metric: str)
         for key, found in groups.items()
         if set(found) == values
     ]
+
+
+def sections(table: Sequence[Flat], axes: Sequence[str]) -> list[tuple[str, list[Flat]]]:
+    """Return the rows of each combination of the axes' values, headed e.g. ``"labelled=0.01, contamination=0"``."""
+    found: dict[str, list[Flat]] = {}
+    for row in table:
+        title = ", ".join(f"{axis.rpartition('.')[2]}={row.get(axis) or 0:g}" for axis in axes)
+        found.setdefault(title, []).append(row)
+    return list(found.items())
 
 
 def points(table: Sequence[Flat], axes: Sequence[str], metric: str, confidence: float = 0.95) -> list[Flat]:

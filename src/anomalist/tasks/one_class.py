@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from pydantic import Field
 
 from anomalist.errors import InputError
 from anomalist.images import Dataset
+from anomalist.randomness import generator
 from anomalist.split import Split, normal_split
 from anomalist.task import TaskConfig, others
 
@@ -28,6 +29,15 @@ class OneClass(TaskConfig):
         exclude_if=lambda label: label is None,
         description="the one class that is not normal, in place of normal_classes",
     )
+
+    labelled_class: int | None = Field(
+        None,
+        ge=0,
+        exclude_if=lambda label: label is None,
+        description="the class of the known anomalies; by default all that are not normal, as of the unnoticed ones",
+    )
+
+    CONTAMINANT: ClassVar[frozenset[str]] = frozenset({"labelled_class"})
 
     @property
     def label(self) -> str:
@@ -60,3 +70,17 @@ class OneClass(TaskConfig):
         self, images: NDArray[np.float32], source: NDArray[np.int64], dataset: Dataset, seed: int
     ) -> NDArray[np.float32]:
         return others(dataset.train, self.classes(dataset), len(images), seed)
+
+    def _told(self, count: int, unnoticed: int, dataset: Dataset, seed: int) -> NDArray[np.float32] | None:
+        if self.labelled_class is None:
+            return None
+        if self.labelled_class in (usual := self.classes(dataset)):
+            raise InputError(f"task.labelled_class: {self.labelled_class} is a normal class; choose another")
+        rest = np.flatnonzero(~np.isin(dataset.train.labels, usual))
+        left = rest[generator(seed, "contaminants").permutation(len(rest))[unnoticed:]]  # in the order of `others`
+        found = left[dataset.train.labels[left] == self.labelled_class]
+        if count > len(found):
+            raise InputError(
+                f"task.labelled: {count:,} images of class {self.labelled_class} needed, {len(found):,} left"
+            )
+        return dataset.train.take(found[:count]).to_float()
