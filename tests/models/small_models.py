@@ -19,8 +19,9 @@ SMALL = {  # those of them that a detector has
     "pretraining": 1,
     "batch_size": 64,
     "trees": 20,
-    "enlarge": 32,
+    "side": 32,
     "memory": 50,
+    "channels": 10,
     "members": ("autoencoder:width=4,bottleneck=3,epochs=1,batch_size=64", "lof", "pca"),
 }
 SIZES = [(1, 12, 12), (3, 33, 47), (1, 5, 6)]
@@ -37,7 +38,8 @@ def variants(name):
     choices = [
         (field, value)
         for field, info in fields.items()
-        if field not in RUN_FIELDS and get_origin(info.annotation) is Literal
+        if field not in (*RUN_FIELDS, "backbone")  # another is the same code, with weights of another package
+        and get_origin(info.annotation) is Literal
         for value in get_args(info.annotation)
         if value != info.default
     ]

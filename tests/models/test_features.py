@@ -1,0 +1,213 @@
+"""Pretrained features: whose weights they are, what is refused, and what three detectors make of them."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import cdist, mahalanobis
+
+from anomalist.errors import InputError
+from anomalist.models import Padim, PatchMemory, StudentTeacher, _features
+from anomalist.models.patch_memory import coreset, reweighted
+from refusals import refused
+from toys import blobs
+
+pytest.importorskip("efficientnet_lite_pytorch")
+
+SMALL = {"side": 32, "device": "cpu"}
+IMAGES = blobs(40, (1, 32, 32))
+
+
+def features(detector, images):
+    return _features.Extractor.of(detector).apply(images, detector)
+
+
+def test_a_feature_is_the_networks_own_averaged_over_its_patch():
+    detector = PatchMemory(**SMALL, layers=(8,))
+    whole = _features.untrained("efficientnet_lite0")
+    whole.load_state_dict(_features._packaged("efficientnet_lite0"))
+    whole.eval()
+    x = np.repeat(IMAGES[:2], 3, axis=1)
+    x = (x - np.array([0.485, 0.456, 0.406])[:, None, None]) / np.array([0.229, 0.224, 0.225])[:, None, None]
+    seen = []
+    whole._blocks[4].register_forward_hook(lambda *args: seen.append(args[2]))  # the last with a stride of 8
+    with torch.inference_mode():
+        whole(torch.from_numpy(x.astype(np.float32)))
+    found = features(detector, IMAGES[:2])
+    assert found.shape == (2, 40, 4, 4)
+    np.testing.assert_allclose(found[:, :, 1, 2], seen[0][:, :, 0:3, 1:4].mean((2, 3)), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(found[:, :, 0, 0], seen[0][:, :, :2, :2].mean((2, 3)), rtol=1e-3, atol=1e-4)
+
+
+def test_grey_and_colour_of_the_same_grey_look_alike_and_strides_are_joined_on_the_finest_grid():
+    detector = PatchMemory(**SMALL, layers=(16, 4, 8))
+    found = features(detector, IMAGES[:3])
+    assert found.shape == (3, 24 + 40 + 112, 8, 8)
+    np.testing.assert_array_equal(found, features(detector, np.repeat(IMAGES[:3], 3, axis=1)))
+
+
+def test_images_are_brought_to_the_side_in_proportion():
+    found = features(PatchMemory(side=64, layers=(8,), device="cpu"), blobs(2, (1, 8, 12)))
+    assert found.shape == (2, 40, 8, 12)
+    assert features(PatchMemory(layers=(8,), device="cpu"), blobs(2, (1, 56, 112))).shape == (2, 40, 14, 28)
+    assert features(PatchMemory(layers=(8,), device="cpu"), blobs(2, (1, 120, 128))).shape == (2, 40, 15, 16)
+    shrunk = blobs(2, (1, 160, 192)).reshape(2, 1, 80, 2, 96, 2).mean((3, 5))
+    half = features(PatchMemory(layers=(8,), side=80, device="cpu"), blobs(2, (1, 160, 192)))
+    np.testing.assert_allclose(half, features(PatchMemory(layers=(8,), side=80, device="cpu"), shrunk), atol=1e-3)
+
+
+@pytest.mark.parametrize("inside", [lambda state: state, lambda state: {"state_dict": state, "epoch": 3}])
+def test_a_checkpoint_of_the_users_may_have_other_names(inside, tmp_path):
+    state = _features._packaged("efficientnet_lite0")
+    plain = PatchMemory(**SMALL, memory=20).fit(IMAGES).score(IMAGES[:3])
+    path = tmp_path / "own.pth"
+    torch.save(
+        inside({f"layer{i}.{name.split('.')[-1]}": value for i, (name, value) in enumerate(state.items())}), path
+    )
+    own = PatchMemory(**SMALL, memory=20, weights=str(path)).fit(IMAGES).score(IMAGES[:3])
+    np.testing.assert_array_equal(plain.pixel, own.pixel)
+
+
+def test_what_holds_other_weights_is_refused(tmp_path):
+    other, code, missing = tmp_path / "other.pth", tmp_path / "code.pth", tmp_path / "none.pth"
+    torch.save({"weight": torch.zeros(3)}, other)
+    torch.save({"run": print}, code)
+    (tmp_path / "text.pth").write_text("no weights")
+    for path, words in ((other, "not of efficientnet_lite0"), (code, "no plain tensors"), (missing, "no file")):
+        with refused("weights", str(path), words):
+            PatchMemory(**SMALL, weights=str(path)).fit(IMAGES)
+    with refused("no plain tensors"):
+        PatchMemory(**SMALL, weights=str(tmp_path / "text.pth")).fit(IMAGES)
+
+
+def test_a_package_with_other_weights_is_refused(monkeypatch):
+    monkeypatch.setitem(_features._SHA256, "efficientnet_lite0", "0" * 64)
+    _features._packaged.cache_clear()
+    try:
+        with refused("efficientnet_lite0", "not the known ones"):
+            PatchMemory(**SMALL).fit(IMAGES)
+    finally:
+        _features._packaged.cache_clear()
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch):
+    def absent(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(_features.importlib, "import_module", absent)
+    with refused("pip install 'anomalist[features]'"):
+        PatchMemory(**SMALL).fit(IMAGES)
+
+
+def test_the_coreset_is_the_greedy_one():
+    points = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
+    chosen = coreset(points, 10, projected=5, seed=3)
+    assert len(set(chosen.tolist())) == 10
+    apart = cdist(points, points)
+    for count in range(1, 10):
+        nearest = apart[:, chosen[:count]].min(axis=1)
+        assert nearest[chosen[count]] == pytest.approx(nearest.max(), rel=1e-5)
+    assert sorted(coreset(points, 100, projected=2, seed=0)) == list(range(60))
+
+
+def test_twins_are_taken_last():
+    points = np.zeros((20, 4), np.float32)
+    points[7] = 1
+    assert 7 in coreset(points, 2, projected=4, seed=0)
+
+
+def test_the_weight_is_that_of_equation_7():
+    random = np.random.default_rng(0)
+    memory, patch = random.normal(size=(30, 6)), random.normal(size=6)
+    away = np.linalg.norm(memory - patch, axis=1)
+    nearest = int(away.argmin())
+    around = np.linalg.norm(memory - memory[nearest], axis=1).argsort()[:4]
+    assert around[0] == nearest
+    weight = 1 - np.exp(away[nearest]) / np.exp(away[around]).sum()
+    found = reweighted(patch.astype(np.float32), nearest, memory.astype(np.float32), 4)
+    assert found == pytest.approx(weight * away[nearest], rel=1e-5)
+    assert reweighted(patch.astype(np.float32), nearest, memory.astype(np.float32), 1) == pytest.approx(away[nearest])
+
+
+def test_a_patch_in_memory_is_no_distance_away_and_one_that_is_not_is_as_far_as_its_nearest():
+    detector = PatchMemory(**SMALL, memory=10_000, blur=0, neighbours=1).fit(IMAGES[:20])
+    np.testing.assert_allclose(detector.score(IMAGES[:20]).image, 0, atol=1e-3)
+    found = features(detector, IMAGES[20:23]).transpose(0, 2, 3, 1).reshape(3, -1, 152)
+    expected = [cdist(each, detector._memory).min(axis=1).max() for each in found]
+    np.testing.assert_allclose(detector.score(IMAGES[20:23]).image, expected, rtol=1e-4)
+
+
+def test_padim_is_the_mahalanobis_distance_at_each_place():
+    detector = Padim(**SMALL, channels=6, blur=0, regularisation=0.1).fit(IMAGES)
+    found = features(detector, IMAGES)[:, detector._chosen].astype(np.float64)
+    variance = found.var(axis=0, ddof=1).mean()
+    test = blobs(3, (1, 32, 32), seed=1)
+    seen = features(detector, test)[:, detector._chosen].astype(np.float64)
+    expected = np.zeros((3, 4, 4))
+    for i in range(4):
+        for j in range(4):
+            covariance = np.cov(found[:, :, i, j].T) + 0.1 * variance * np.eye(6)
+            inverse = np.linalg.inv(covariance)
+            for n in range(3):
+                expected[n, i, j] = mahalanobis(seen[n, :, i, j], found[:, :, i, j].mean(axis=0), inverse)
+    pixel = detector.score(test).pixel
+    full = _features.pixel_maps(expected.astype(np.float32), (32, 32), 0)
+    np.testing.assert_allclose(pixel, full, rtol=1e-3)
+    np.testing.assert_array_equal(detector.score(test).image, pixel.max(axis=(1, 2)))
+
+
+@pytest.mark.parametrize("kind", [PatchMemory, Padim, StudentTeacher])
+def test_a_hole_is_found_where_it_is(kind):
+    images = blobs(60, (1, 64, 64))
+    detector = kind(**SMALL, blur=1).fit(images)
+    test = blobs(10, (1, 64, 64), seed=1)
+    holed = test.copy()
+    holed[:, :, 24:40, 24:40] = 1 - holed[:, :, 24:40, 24:40]
+    scores = detector.score(holed)
+    assert scores.image.min() > detector.score(test).image.max()
+    hole = np.zeros((64, 64), bool)
+    hole[24:40, 24:40] = True
+    assert (scores.pixel[:, hole].mean(axis=1) > scores.pixel[:, ~hole].mean(axis=1)).all()
+
+
+def test_the_student_learns_to_imitate_and_the_teacher_stays_as_it_is():
+    detector = StudentTeacher(**SMALL, epochs=20).fit(IMAGES)
+    assert detector.history[-1] < 0.5 * detector.history[0]
+    own = _features.Extractor.of(detector).network.state_dict()
+    kept = detector._teacher.network.state_dict()
+    assert all(torch.equal(value, kept[name]) for name, value in own.items())
+
+
+def test_the_map_is_the_product_of_half_squared_distances_of_unit_vectors():
+    detector = StudentTeacher(**SMALL, epochs=1, blur=0).fit(IMAGES)
+    with torch.inference_mode():
+        both = [net.levels(torch.from_numpy(IMAGES[:2])) for net in (detector._teacher.network, detector._student)]
+    fine, coarse = (
+        ((one / one.norm(dim=1, keepdim=True) - two / two.norm(dim=1, keepdim=True)) ** 2).sum(1) / 2
+        for one, two in zip(*both, strict=True)
+    )
+    up = torch.nn.functional.interpolate(coarse[:, None], fine.shape[1:], mode="bilinear")[:, 0]
+    expected = _features.pixel_maps((fine * up).numpy(), (32, 32), 0)
+    np.testing.assert_allclose(detector.score(IMAGES[:2]).pixel, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_a_saved_detector_needs_no_file_of_weights(tmp_path, monkeypatch):
+    from anomalist.detector import load
+
+    detector = PatchMemory(**SMALL, memory=20).fit(IMAGES)
+    detector.save(tmp_path)
+
+    def none(*_):
+        raise InputError("no weights here")
+
+    monkeypatch.setattr(_features, "_packaged", none)
+    np.testing.assert_array_equal(load(tmp_path).score(IMAGES).pixel, detector.score(IMAGES).pixel)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [(PatchMemory, "layers", ()), (PatchMemory, "layers", (7,)), (PatchMemory, "memory", 0), (Padim, "channels", 0),
+     (Padim, "regularisation", 0), (PatchMemory, "side", 8), (PatchMemory, "backbone", "vgg")],
+)  # fmt: skip
+def test_a_wrong_option_is_refused_by_name(kind, field, value):
+    with refused(f"{kind().name}.{field}"):
+        kind(**{field: value})
