@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from anomalist import files
 from anomalist.files import make_folder, replacing, write_arrays, write_json
 from refusals import refused
 
@@ -105,3 +106,9 @@ def test_a_file_in_the_way_is_refused_in_one_line(tmp_path, tail):
     with refused("model folder", str(tmp_path / "file"), "name another"):
         make_folder(tmp_path / "file" / tail, "model folder")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_the_home_folder_is_a_tilde(monkeypatch, tmp_path):
+    monkeypatch.setattr(files.Path, "home", lambda: tmp_path)
+    assert files.tilde(tmp_path / "cache" / "a") == "~/cache/a"
+    assert files.tilde(tmp_path.parent / "a") == str(tmp_path.parent / "a")

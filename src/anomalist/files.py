@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from anomalist.errors import InputError
 
-__all__ = ["make_folder", "replacing", "write_arrays", "write_json", "write_text"]
+__all__ = ["make_folder", "replacing", "tilde", "write_arrays", "write_json", "write_text"]
 
 
 def make_folder(path: Path, what: str = "results folder") -> Path:
@@ -31,6 +31,12 @@ def make_folder(path: Path, what: str = "results folder") -> Path:
     except OSError as error:
         raise InputError(f"cannot write to the {what} {str(path)!r}: {error.strerror}; name another") from None
     return path
+
+
+def tilde(path: Path) -> str:
+    """Return a path as a person would write it, ``~`` for the home folder: messages end up in reports."""
+    home = Path.home()
+    return str(Path("~") / path.relative_to(home)) if path.is_relative_to(home) else str(path)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from anomalist.dataset import Status
 from anomalist.errors import InputError
-from anomalist.files import make_folder, replacing
+from anomalist.files import make_folder, replacing, tilde
 
 __all__ = ["FOLDER_VARIABLE", "Arrays", "Part", "Source", "data_folder", "load_arrays", "say", "state"]
 
@@ -105,7 +105,7 @@ def load_arrays(
             continue
         _write(file, parts, arrays)
         return arrays, source.name
-    raise InputError(f"{name} could not be fetched; {'; '.join(failures)}; put into {folder} by hand: {by_hand}")
+    raise InputError(f"{name} could not be fetched; {'; '.join(failures)}; put into {tilde(folder)} by hand: {by_hand}")
 
 
 def state(name: str, parts: Mapping[str, Part], folder: Path) -> Status:

@@ -12,7 +12,7 @@ from anomalist.dataset import Status
 from anomalist.datasets._cache import FOLDER_VARIABLE, data_folder, say
 from anomalist.datasets._fetch import fetch_mirror
 from anomalist.errors import InputError
-from anomalist.files import make_folder
+from anomalist.files import make_folder, tilde
 
 __all__ = ["Official", "ensure", "status", "wrong"]
 
@@ -72,7 +72,7 @@ def ensure(name: str, official: Official) -> tuple[Path, str]:
             continue
         return folder, home
     files = ", ".join(f"{file} ({official.hashes[file]})" for file in failures)
-    raise InputError(f"{name} could not be fetched; {'; '.join(said)}; put into {folder} by hand: {files}")
+    raise InputError(f"{name} could not be fetched; {'; '.join(said)}; put into {tilde(folder)} by hand: {files}")
 
 
 def wrong(file: Path, known: str) -> str | None:
