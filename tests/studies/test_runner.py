@@ -137,6 +137,36 @@ def test_the_work_of_a_dead_local_worker_is_given_out_again(tmp_path, expected, 
     assert "a worker died; its trials are given out again" in capsys.readouterr().err
 
 
+_ENDLESS = """
+import os, sys, time
+from pathlib import Path
+from anomalist.studies.executors import execute
+
+def endless(name):
+    Path(sys.argv[1], name).write_text(str(os.getpid()))
+    while True:
+        time.sleep(0.1)
+
+list(execute(endless, ["one", "two"], workers=2))
+"""
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_driver_that_is_killed(tmp_path):
+    driver = subprocess.Popen([sys.executable, "-c", _ENDLESS, str(tmp_path)])
+    files = [tmp_path / "one", tmp_path / "two"]
+    while not all(file.exists() and file.read_text() for file in files):
+        assert driver.poll() is None
+        time.sleep(0.05)
+    driver.kill()
+    driver.wait()
+    workers = [int(file.read_text()) for file in files]
+    deadline = time.monotonic() + 10
+    while any(map(psutil.pid_exists, workers)):
+        assert time.monotonic() < deadline, "a worker goes on without its driver"
+        time.sleep(0.1)
+
+
 GRID = ["study", "grid", "--quick", "--vary", "model.bottleneck=2,4,8", "--vary", "model.epochs=1"]
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import cache, partial
 from typing import Any, Literal, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
@@ -63,11 +66,28 @@ def execute(
             stack.enter_context(parallel_config(backend="dask"))
         else:  # one thread a worker: two multi-threaded processes slow each other down
             stack.enter_context(parallel_config(backend="loky", inner_max_num_threads=1))
+            function = partial(_attended, function, os.getpid())
         jobs = Parallel(n_jobs=-1 if address else count, return_as="generator_unordered", batch_size=1)
         try:
             yield from jobs(delayed(function)(item) for item in items)
         except TerminatedWorkerError as error:
             raise Lost(str(error)) from None
+
+
+def _attended(function: Callable[[Item], Result], driver: int, item: Item) -> Result:
+    """Call ``function`` in a worker that ends when its driver does: a killed one cannot tell it to."""
+    _watch(driver)
+    return function(item)
+
+
+@cache
+def _watch(driver: int) -> None:
+    def end_with_driver() -> None:
+        while os.getppid() == driver:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=end_with_driver, daemon=True).start()
 
 
 def _enter_dask(stack: ExitStack, address: str | None, workers: int) -> None:
