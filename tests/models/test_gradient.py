@@ -7,7 +7,20 @@ from anomalist.models import _gradient
 from toys import blobs
 
 
-@pytest.mark.parametrize("name", ["autoencoder", "deep_sad", "deep_svdd", "inpainting", "synthetic", "vae"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "autoencoder",
+        "deep_sad",
+        "deep_svdd",
+        "deviation_network",
+        "fcdd",
+        "inpainting",
+        "outlier_exposure",
+        "synthetic",
+        "vae",
+    ],
+)
 def test_its_options_reach_the_loop(name, monkeypatch):
     given = {}
     monkeypatch.setattr(_gradient, "train", lambda *_, **options: given.update(options) or [0.5])

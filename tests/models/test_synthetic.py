@@ -9,7 +9,7 @@ import torch
 from anomalist import training
 from anomalist.baseline import Baseline
 from anomalist.detector import SEEN, parse
-from anomalist.models import Autoencoder, Synthetic
+from anomalist.models import Autoencoder, Synthetic, _auxiliary
 from anomalist.models._unet import UNet
 from anomalist.studies.tables import flatten, model_label
 from anomalist.training import seeded
@@ -25,7 +25,7 @@ TINY = {"name": "synthetic", "epochs": 1, "width": 4, "batch_size": 64}
 
 def spoil(detector, images, seed=0):
     with seeded(seed, "test"):
-        return detector._spoil(images)
+        return _auxiliary.spoil(images, detector.defects, detector.clean, detector.least, detector.most)
 
 
 def test_masks_are_the_changed_pixels_and_the_clean_share_is_kept():

@@ -18,38 +18,23 @@ image.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, PlainSerializer, PlainValidator, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 from torch import Tensor, nn
 
 from anomalist import heatmaps
-from anomalist.corruption import Corruption, parse
 from anomalist.detector import Detector, Scores
 from anomalist.errors import InputError
+from anomalist.models._auxiliary import DEFECTS, LEAST, MOST, Defect, names, spoil
 from anomalist.models._gradient import load_weights, train_as_set, weights
 from anomalist.models._unet import UNet
 from anomalist.training import apply_batched, resolve, seeded
 
-__all__ = ["DEFECTS", "Synthetic"]
-
-DEFECTS = tuple(
-    parse(f"blobs:{spec}")
-    for spec in (
-        *(f"scale={scale},shape=blot" for scale in (1.5, 2, 3, 4)),
-        "scale=2,shape=blot,fill=mixed",
-        "scale=1",
-        "scale=2",
-        *(f"scale={scale},shape=scratches" for scale in (4, 8, 16)),
-        "scale=6,shape=scratches,fill=mixed",
-        "scale=2,fill=mixed",
-        "scale=1,fill=noise,opacity=0.05",
-    )
-)
-_GROUP = 8  # images of a batch that share a defect and its severity
+__all__ = ["Synthetic"]
 
 
 class Synthetic(Detector):
@@ -57,14 +42,14 @@ class Synthetic(Detector):
 
     version: ClassVar[int] = 2
 
-    defects: tuple[Annotated[Corruption, PlainValidator(parse), PlainSerializer(str, return_type=str)], ...] = Field(
+    defects: tuple[Defect, ...] = Field(
         DEFECTS,
         min_length=1,
         description="corruptions to learn from, each at random severities unless it has a strength of its own",
     )
     clean: float = Field(0.05, ge=0, lt=1, description="share of the training images that are left clean")
-    least: float = Field(0.005, gt=0, le=1, description="least severity of a defect; drawn log-uniform")
-    most: float = Field(0.25, gt=0, le=1, description="highest severity of a defect")
+    least: float = Field(LEAST, gt=0, le=1, description="least severity of a defect; drawn log-uniform")
+    most: float = Field(MOST, gt=0, le=1, description="highest severity of a defect")
     width: int = Field(32, ge=1, description="channels of the network's upper levels; the lowest has twice as many")
     epochs: int | None = Field(
         None, ge=1, description="passes over the training images; by default as many as make about 3,400 steps"
@@ -97,13 +82,13 @@ class Synthetic(Detector):
     @property
     def trained_on(self) -> tuple[str, ...]:
         """The names of the corruptions that it learns from."""
-        return tuple(sorted({defect.name for defect in self.defects}))
+        return names(self.defects)
 
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
         network = self._build()
 
         def loss(batch: Tensor) -> Tensor:
-            spoilt, masks = self._spoil(batch.cpu().numpy())
+            spoilt, masks = spoil(batch.cpu().numpy(), self.defects, self.clean, self.least, self.most)
             logits = network(torch.from_numpy(spoilt).to(batch.device)).float()
             targets = torch.from_numpy(masks).to(batch.device, torch.float32).flatten(1)
             image = nn.functional.binary_cross_entropy_with_logits(logits[:, 0], targets.amax(1))
@@ -111,22 +96,6 @@ class Synthetic(Detector):
 
         self._history = train_as_set(self, network, loss, images, checkpoint, self.training_precision)
         self._network = network
-
-    def _spoil(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Return the images with defects in most of them, and the changed pixels; draws from torch's generator.
-
-        ``training.train`` sets that generator for each step, so a training that is taken up again draws the same.
-        """
-        n, _, h, w = images.shape
-        spoilt, masks = images.copy(), np.zeros((n, h, w), np.bool_)
-        hit = np.flatnonzero(torch.rand(n).numpy() >= self.clean)
-        for first in range(0, len(hit), _GROUP):
-            rows = hit[first : first + _GROUP]
-            draw, kind = torch.rand((), dtype=torch.float64).item(), int(torch.randint(len(self.defects), ()))
-            severity = self.least * (self.most / self.least) ** draw
-            result = _at(self.defects[kind], severity)(images[rows], seed=int(torch.randint(2**62, ())))
-            spoilt[rows], masks[rows] = result
-        return spoilt, masks
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         assert self._network is not None
@@ -151,9 +120,3 @@ class Synthetic(Detector):
         if (fitted_on := tuple(arrays.pop("shape").tolist())) != self._shape:  # the weights fit any
             raise ValueError(f"its weights were fitted on images {list(fitted_on)}")
         self._network = load_weights(self._build(), arrays)
-
-
-def _at(defect: Corruption, severity: float) -> Corruption:
-    """Return the defect at a severity, unless it has a strength of its own."""
-    given = defect.severity is not None or getattr(defect, defect.physical) is not None
-    return defect if given else defect.model_copy(update={"severity": severity})

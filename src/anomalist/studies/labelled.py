@@ -18,7 +18,13 @@ from anomalist.trial import Trial
 
 __all__ = ["study"]
 
-MODELS: tuple[str, ...] = ("deep_sad", "deep_svdd")
+MODELS: tuple[str, ...] = (
+    "deep_sad",
+    "deviation_network:made=0",
+    "outlier_exposure",
+    "outlier_exposure:made=0",
+    "deep_svdd",
+)
 FEW = ((0.01, 0.0), (0.05, 0.1))  # share of known anomalies, share of unnoticed ones
 ALL = (
     *((share, 0.0) for share in (0.0, 0.01, 0.05, 0.1, 0.2)),

@@ -1,0 +1,143 @@
+"""Auxiliary: anomalies to learn from: defects made in normal images, and images that are known to be anomalous."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import PlainSerializer, PlainValidator
+from torch import Tensor, nn
+
+from anomalist.corruption import Corruption, parse
+from anomalist.errors import InputError
+from anomalist.models._autoencoder_network import ConvNetwork
+from anomalist.models._gradient import Trained, initialise
+from anomalist.training import apply_batched, resolve
+
+__all__ = ["DEFECTS", "LEAST", "MOST", "Defect", "Scorer", "names", "split_known", "spoil", "with_anomalies"]
+
+Defect = Annotated[Corruption, PlainValidator(parse), PlainSerializer(str, return_type=str)]
+
+DEFECTS = tuple(
+    parse(f"blobs:{spec}")
+    for spec in (
+        *(f"scale={scale},shape=blot" for scale in (1.5, 2, 3, 4)),
+        "scale=2,shape=blot,fill=mixed",
+        "scale=1",
+        "scale=2",
+        *(f"scale={scale},shape=scratches" for scale in (4, 8, 16)),
+        "scale=6,shape=scratches,fill=mixed",
+        "scale=2,fill=mixed",
+        "scale=1,fill=noise,opacity=0.05",
+    )
+)
+LEAST, MOST = 0.005, 0.25  # severities of defects
+_GROUP = 8  # images of a batch that share a defect and its severity
+
+
+class Scorer(nn.Module):
+    """Images ``[n, C, H, W]`` to one number each, ``[n]``: the autoencoder's encoder and a hidden layer."""
+
+    def __init__(self, shape: tuple[int, int, int], width: int) -> None:
+        super().__init__()
+        hidden = 64
+        self.encoder = ConvNetwork(shape, hidden, width).encoder
+        self.last = nn.Linear(hidden, 1)
+        self.apply(initialise)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the numbers."""
+        result: Tensor = self.last(torch.relu(self.encoder(images)))[:, 0]
+        return result
+
+    def answers(self, images: NDArray[np.float32], detector: Trained) -> NDArray[np.float32]:
+        """Return the numbers of any number of images, float32 ``[N]``, each from its image alone.
+
+        The last layer is applied in float64: torch's product with one column depends on the place in the batch.
+        """
+        device, dtype = resolve(detector.device, detector.precision)
+        hidden = apply_batched(self.to(device).encoder, images, device=device, dtype=dtype).clip(min=0)
+        weight, bias = (value.detach().cpu().double().numpy() for value in (self.last.weight, self.last.bias))
+        found: NDArray[np.float64] = (hidden.astype(np.float64) * weight).sum(axis=1) + bias
+        return found.astype(np.float32)
+
+
+def names(defects: Sequence[Corruption]) -> tuple[str, ...]:
+    """Return the names of the corruptions, each once."""
+    return tuple(sorted({defect.name for defect in defects}))
+
+
+def split_known(
+    images: NDArray[np.float32], labels: NDArray[np.integer[Any]], made: float, who: str
+) -> tuple[NDArray[np.float32], Tensor]:
+    """Return the images that count as normal, and the known anomalies.
+
+    Args:
+        images: float32 ``[N, C, H, W]``.
+        labels: -1, 0 or +1 for each.
+        made: share of made anomalies in training.
+        who: the detector, for the message.
+
+    Raises:
+        InputError: none is known and none is to be made.
+    """
+    known = torch.from_numpy(images[labels < 0])
+    if len(known) == 0 and made == 0:
+        raise InputError(f"{who}: made=0 needs known anomalies (labels -1), there are none; label some or raise made")
+    return images[labels >= 0], known
+
+
+def with_anomalies(batch: Tensor, known: Tensor, made: float, defects: Sequence[Corruption]) -> tuple[Tensor, Tensor]:
+    """Return a batch followed by as many anomalies, and what is true of each: float 1 for an anomaly.
+
+    Draws from torch's generator, which ``training.train`` sets for each step. A made anomaly in which nothing changed
+    counts as normal.
+
+    Args:
+        batch: normal images, float32 ``[n, C, H, W]``.
+        known: known anomalies ``[m, C, H, W]``; they are drawn with replacement.
+        made: share of the anomalies that are made; all are if none is known.
+        defects: what they are made with.
+    """
+    n = len(batch)
+    count = round(made * n) if len(known) else n
+    spoilt, masks = spoil(batch[:count].cpu().numpy(), defects, 0.0, LEAST, MOST)
+    drawn = known[torch.randint(max(len(known), 1), (n - count,))]
+    whole = torch.cat([batch, torch.from_numpy(spoilt).to(batch.device), drawn.to(batch.device)])
+    changed = torch.from_numpy(masks.any(axis=(1, 2))).float()
+    return whole, torch.cat([torch.zeros(n), changed, torch.ones(n - count)]).to(batch.device)
+
+
+def spoil(
+    images: NDArray[np.float32], defects: Sequence[Corruption], clean: float, least: float, most: float
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the images with defects in most of them, and the changed pixels; draws from torch's generator.
+
+    ``training.train`` sets that generator for each step, so a training that is taken up again draws the same.
+
+    Args:
+        images: float32 ``[n, C, H, W]``; not modified.
+        defects: corruptions, each at random severities unless it has a strength of its own.
+        clean: share of the images that are left as they are.
+        least: least severity; drawn log-uniform.
+        most: highest severity.
+    """
+    n, _, h, w = images.shape
+    spoilt, masks = images.copy(), np.zeros((n, h, w), np.bool_)
+    hit = np.flatnonzero(torch.rand(n).numpy() >= clean)
+    for first in range(0, len(hit), _GROUP):
+        rows = hit[first : first + _GROUP]
+        draw, kind = torch.rand((), dtype=torch.float64).item(), int(torch.randint(len(defects), ()))
+        severity = least * (most / least) ** draw
+        result = _at(defects[kind], severity)(images[rows], seed=int(torch.randint(2**62, ())))
+        spoilt[rows], masks[rows] = result
+    return spoilt, masks
+
+
+def _at(defect: Corruption, severity: float) -> Corruption:
+    """Return the defect at a severity, unless it has a strength of its own."""
+    given = defect.severity is not None or getattr(defect, defect.physical) is not None
+    return defect if given else defect.model_copy(update={"severity": severity})
