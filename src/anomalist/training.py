@@ -25,7 +25,7 @@ from anomalist.errors import InputError
 from anomalist.files import replacing
 from anomalist.randomness import derive
 
-__all__ = ["apply_batched", "resolve", "seeded", "train", "using_threads"]
+__all__ = ["apply_batched", "passes", "resolve", "seeded", "train", "using_threads"]
 
 CHECKPOINT_SECONDS = 60.0
 _STEPS = 3_400  # the default length of a training: eight passes over MNIST in batches of 128
@@ -65,6 +65,11 @@ def seeded(seed: int, purpose: str) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive(seed, purpose))
         yield
+
+
+def passes(images: int, batch_size: int, steps: int = _STEPS) -> int:
+    """Return how many passes over so many images make about ``steps`` steps; at least one."""
+    return max(1, round(steps / -(-images // batch_size)))
 
 
 def train(
@@ -111,7 +116,7 @@ def train(
     network.to(where).train()
     given = [_onto(where, part) for part in (images, targets) if part is not None]
     steps = -(-len(images) // batch_size)
-    epochs = epochs or max(1, round(_STEPS / steps))
+    epochs = epochs or passes(len(images), batch_size)
     optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, learning_rate, total_steps=epochs * steps, cycle_momentum=False

@@ -17,7 +17,7 @@ from anomalist.models._autoencoder_network import ConvNetwork
 from anomalist.models._gradient import Trained, initialise
 from anomalist.training import apply_batched, resolve
 
-__all__ = ["DEFECTS", "LEAST", "MOST", "Defect", "Scorer", "names", "split_known", "spoil", "with_anomalies"]
+__all__ = ["DEFECTS", "LEAST", "MOST", "STEPS", "Defect", "Scorer", "names", "split_known", "spoil", "with_anomalies"]
 
 Defect = Annotated[Corruption, PlainValidator(parse), PlainSerializer(str, return_type=str)]
 
@@ -35,6 +35,7 @@ DEFECTS = tuple(
     )
 )
 LEAST, MOST = 0.005, 0.25  # severities of defects
+STEPS = 1_500  # the default length of a training
 _GROUP = 8  # images of a batch that share a defect and its severity
 
 

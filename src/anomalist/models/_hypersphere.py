@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from anomalist.models._autoencoder_network import ConvNetwork
 from anomalist.models._gradient import Trained, initialise, load_weights, stage_file, train_as_set, weights
-from anomalist.training import apply_batched, resolve, seeded
+from anomalist.training import apply_batched, passes, resolve, seeded
 
 __all__ = ["Hypersphere", "train_sphere"]
 
+_STEPS = 1_500  # the default length of each stage
 _KERNEL = 5
 _EPSILON = 1e-4  # of the normalisation over the batch
 _APART = 0.1  # a centre's numbers are at least so far from 0: a coordinate at 0 is too easily learnt
@@ -106,7 +107,9 @@ def train_sphere(
             return (each * torch.where(known == 0, 1.0, eta)).mean() + _decay(sphere.encoder, detector.weight_decay)
 
         targets = np.zeros(len(images), np.int8) if labels is None else labels.astype(np.int8)
-        return sphere, before + train_as_set(detector, sphere.encoder, loss, shown, checkpoint, targets=targets)
+        epochs = detector.epochs or passes(len(images), detector.batch_size, _STEPS)
+        after = train_as_set(detector, sphere.encoder, loss, shown, checkpoint, targets=targets, epochs=epochs)
+        return sphere, before + after
 
 
 def _pretrain(
@@ -121,9 +124,8 @@ def _pretrain(
     def loss(batch: Tensor) -> Tensor:
         return nn.functional.mse_loss(network(batch), batch) + _decay(network, detector.weight_decay)
 
-    history = train_as_set(
-        detector, network, loss, shown, checkpoint, stage="pre-training", epochs=detector.pretraining
-    )
+    epochs = detector.pretraining or passes(len(images), detector.batch_size, _STEPS)
+    history = train_as_set(detector, network, loss, shown, checkpoint, stage="pre-training", epochs=epochs)
     centre = _codes(network.encoder, shown, detector).mean(axis=0, dtype=np.float64).astype(np.float32)
     near = np.abs(centre) < _APART
     centre[near] = np.where(centre[near] < 0, -_APART, _APART)

@@ -31,10 +31,10 @@ class DeepSad(Detector):
     width: int = Field(16, ge=1, description="channels of the first convolution; doubled at each halving")
     eta: float = Field(1.0, gt=0, description="weight of a labelled image, in unlabelled ones")
     pretraining: int | None = Field(
-        None, ge=1, description="passes of the autoencoder's training; by default as many as make about 3,400 steps"
+        None, ge=1, description="passes of the autoencoder's training; by default as many as make about 1,500 steps"
     )
     epochs: int | None = Field(
-        None, ge=1, description="passes of the second stage; by default as many as make about 3,400 steps"
+        None, ge=1, description="passes of the second stage; by default as many as make about 1,500 steps"
     )
     batch_size: int = Field(128, ge=1, description="images a training step")
     learning_rate: float = Field(1e-3, gt=0, description="peak of the one-cycle schedule, in both stages")

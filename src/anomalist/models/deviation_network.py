@@ -23,9 +23,9 @@ from pydantic import Field, PrivateAttr
 from torch import Tensor
 
 from anomalist.detector import Detector, Scores
-from anomalist.models._auxiliary import DEFECTS, Defect, Scorer, names, split_known, with_anomalies
+from anomalist.models._auxiliary import DEFECTS, STEPS, Defect, Scorer, names, split_known, with_anomalies
 from anomalist.models._gradient import load_weights, train_as_set, weights
-from anomalist.training import seeded
+from anomalist.training import passes, seeded
 
 __all__ = ["DeviationNetwork"]
 
@@ -42,7 +42,7 @@ class DeviationNetwork(Detector):
     margin: float = Field(5.0, gt=0, description="standard deviations that anomalies are pushed above normal images")
     width: int = Field(16, ge=1, description="channels after the first convolution; doubled at each halving")
     epochs: int | None = Field(
-        None, ge=1, description="passes over the normal images; by default as many as make about 3,400 steps"
+        None, ge=1, description="passes over the normal images; by default as many as make about 1,500 steps"
     )
     batch_size: int = Field(64, ge=1, description="normal images a training step, and as many anomalies")
     learning_rate: float = Field(1e-3, gt=0, description="peak of the one-cycle schedule")
@@ -76,7 +76,8 @@ class DeviationNetwork(Detector):
             each = torch.where(truth > 0, (self.margin - deviation).clamp_min(0), deviation.abs())
             return each.mean()
 
-        self._history = train_as_set(self, network, loss, normal, checkpoint)
+        epochs = self.epochs or passes(len(normal), self.batch_size, STEPS)
+        self._history = train_as_set(self, network, loss, normal, checkpoint, epochs=epochs)
         self._network = network
 
     def _score(self, images: NDArray[np.float32]) -> Scores:

@@ -25,9 +25,9 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from anomalist.detector import Detector, Scores
-from anomalist.models._auxiliary import DEFECTS, Defect, names, split_known, with_anomalies
+from anomalist.models._auxiliary import DEFECTS, STEPS, Defect, names, split_known, with_anomalies
 from anomalist.models._gradient import initialise, load_weights, train_as_set, weights
-from anomalist.training import apply_batched, resolve, seeded
+from anomalist.training import apply_batched, passes, resolve, seeded
 
 __all__ = ["Fcdd", "spread"]
 
@@ -47,7 +47,7 @@ class Fcdd(Detector):
         0.25, gt=0, description="sigma of the Gaussian in the map, in sides of what a number of the plane sees"
     )
     epochs: int | None = Field(
-        None, ge=1, description="passes over the normal images; by default as many as make about 3,400 steps"
+        None, ge=1, description="passes over the normal images; by default as many as make about 1,500 steps"
     )
     batch_size: int = Field(64, ge=1, description="normal images a training step, and as many anomalies")
     learning_rate: float = Field(1e-3, gt=0, description="peak of the one-cycle schedule")
@@ -80,7 +80,8 @@ class Fcdd(Detector):
             anomalous = -torch.log(-torch.expm1(-away.clamp_min(_LEAST)))
             return torch.where(truth > 0, anomalous, away).mean()
 
-        self._history = train_as_set(self, network, loss, normal, checkpoint)
+        epochs = self.epochs or passes(len(normal), self.batch_size, STEPS)
+        self._history = train_as_set(self, network, loss, normal, checkpoint, epochs=epochs)
         self._network = network
 
     def _score(self, images: NDArray[np.float32]) -> Scores:

@@ -21,9 +21,9 @@ from pydantic import Field, PrivateAttr
 from torch import Tensor, nn
 
 from anomalist.detector import Detector, Scores
-from anomalist.models._auxiliary import DEFECTS, Defect, Scorer, names, split_known, with_anomalies
+from anomalist.models._auxiliary import DEFECTS, STEPS, Defect, Scorer, names, split_known, with_anomalies
 from anomalist.models._gradient import load_weights, train_as_set, weights
-from anomalist.training import seeded
+from anomalist.training import passes, seeded
 
 __all__ = ["OutlierExposure"]
 
@@ -37,7 +37,7 @@ class OutlierExposure(Detector):
     )
     width: int = Field(16, ge=1, description="channels after the first convolution; doubled at each halving")
     epochs: int | None = Field(
-        None, ge=1, description="passes over the normal images; by default as many as make about 3,400 steps"
+        None, ge=1, description="passes over the normal images; by default as many as make about 1,500 steps"
     )
     batch_size: int = Field(64, ge=1, description="normal images a training step, and as many anomalies")
     learning_rate: float = Field(1e-3, gt=0, description="peak of the one-cycle schedule")
@@ -68,7 +68,8 @@ class OutlierExposure(Detector):
             whole, truth = with_anomalies(batch, known, self.made, self.defects)
             return nn.functional.binary_cross_entropy_with_logits(network(whole).float(), truth)
 
-        self._history = train_as_set(self, network, loss, normal, checkpoint)
+        epochs = self.epochs or passes(len(normal), self.batch_size, STEPS)
+        self._history = train_as_set(self, network, loss, normal, checkpoint, epochs=epochs)
         self._network = network
 
     def _score(self, images: NDArray[np.float32]) -> Scores:

@@ -31,7 +31,8 @@ __all__ = ["PatchMemory", "coreset", "reweighted"]
 
 Array = NDArray[np.float32]
 
-_IMAGES = 64  # embedded at once in a fit
+_IMAGES = 64  # embedded at once
+_SPARE = 4  # patches embedded for each that is a candidate, where there are so many
 
 
 class PatchMemory(Detector):
@@ -58,11 +59,15 @@ class PatchMemory(Detector):
         self._memory = patches[coreset(patches, self.memory, self.projected, self.seed)]
 
     def _drawn(self, images: NDArray[np.float32]) -> Array:
-        """Return ``candidates`` patches of the images, or all if there are fewer, float32 ``[n, D]``."""
+        """Return ``candidates`` patches, or all if there are fewer, float32 ``[n, D]``.
+
+        No more images are embedded than hold a few times as many.
+        """
         assert self._extractor is not None
         each = self._extractor.apply(images[:1], self)[0, 0].size
-        total = len(images) * each
-        chosen = np.sort(generator(self.seed, "patches").permutation(total)[: self.candidates])
+        enough = -(-_SPARE * self.candidates // each)
+        images = images[np.sort(generator(self.seed, "images").permutation(len(images))[:enough])]
+        chosen = np.sort(generator(self.seed, "patches").permutation(len(images) * each)[: self.candidates])
         kept = []
         live = sys.stderr.isatty()
         for first in tqdm(range(0, len(images), _IMAGES), desc=f"embedding for {self.name}", disable=not live):

@@ -28,7 +28,7 @@ from anomalist.detector import Detector, Scores
 from anomalist.models._features import Backbone, Extractor, Stride, Trunk, pixel_maps, untrained
 from anomalist.models._gradient import load_weights, train_as_set, weights
 from anomalist.models._latent import nest, take
-from anomalist.training import resolve, seeded
+from anomalist.training import passes, resolve, seeded
 
 __all__ = ["StudentTeacher"]
 
@@ -73,7 +73,7 @@ class StudentTeacher(Detector):
             pairs = zip(wanted, student.levels(batch), strict=True)
             return torch.stack([(_unit(one) - _unit(two)).square().sum(1).mean() / 2 for one, two in pairs]).sum()
 
-        epochs = self.epochs or max(1, round(_STEPS / -(-len(images) // self.batch_size)))
+        epochs = self.epochs or passes(len(images), self.batch_size, _STEPS)
         self._history = train_as_set(self, student, loss, images, checkpoint, epochs=epochs)
         self._student = student.requires_grad_(False)
 
