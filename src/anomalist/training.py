@@ -67,9 +67,9 @@ def seeded(seed: int, purpose: str) -> Iterator[None]:
         yield
 
 
-def passes(images: int, batch_size: int, steps: int = _STEPS) -> int:
-    """Return how many passes over so many images make about ``steps`` steps; at least one."""
-    return max(1, round(steps / -(-images // batch_size)))
+def passes(images: int, batch_size: int, steps: int | None = None) -> int:
+    """Return how many passes over so many images make about ``steps`` steps, by default 3,400; at least one."""
+    return max(1, round((steps or _STEPS) / -(-images // batch_size)))
 
 
 def train(
