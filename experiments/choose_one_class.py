@@ -1,6 +1,6 @@
 """Choose a detector's options for one-class digits without a test image: letters stand for the other digits.
 
-    python experiments/choose_one_class.py                                the candidates below, about two hours
+    python experiments/choose_one_class.py                                the candidates below, several hours
     python experiments/choose_one_class.py --digits 2 5 8                 the three hardest digits
     python experiments/choose_one_class.py --models lof lof:blur=1 knn    other detectors, as name:option=value,…
 
@@ -42,6 +42,11 @@ CANDIDATES = (
     *(f"autoencoder:bottleneck={k},score_by=joint,blurs=0;1;2" for k in (16, 32, 64)),
     *(f"autoencoder:bottleneck={k},blurs=0;1;2" for k in (16, 32, 64)),
     "inpainting",
+    *(f"inpainting:epochs=8,aggregation={how}" for how in ("features", "joint")),
+    "vae",
+    "vae:score_by=parts",
+    *(f"vae:score_by=joint,bottleneck={k}" for k in (16, 32, 64)),
+    *(f"deep_svdd:bottleneck={k}" for k in (32, 64)),
 )
 FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSansMono", "STIXGeneral")
 GLYPHS = "ACEFHKLMNPRUVWXYadefhkmnprtuvwxyΓΔΛΞΠΣΦΨΩαβγδλμπψω"

@@ -13,7 +13,10 @@ from anomalist.trial import Trial
 
 __all__ = ["study"]
 
-MODELS: tuple[str, ...] = ("autoencoder", "pca", "inpainting", "synthetic")
+MODELS: tuple[str, ...] = (
+    *("autoencoder", "pca", "inpainting", "vae", "deep_svdd", "patch_memory", "padim", "student_teacher"),
+    *("synthetic", "fcdd", "outlier_exposure", "deviation_network"),
+)
 SIZES: dict[Size, dict[str, int]] = {
     "quick": {"train": 2_000, "calibration": 500, "test": 200},
     "default": {"calibration": 6_000, "test": 2_000},  # 54,000 training images
@@ -27,7 +30,7 @@ def study(size: Size = "default", seeds: int | None = None, models: Sequence[str
     Args:
         size: ``"quick"``: few images; ``"full"``: all test images and ten seeds.
         seeds: how many; None: the size's own number.
-        models: detectors as ``name:option=value,…``; by default one of each kind that has a map.
+        models: detectors as ``name:option=value,…``; by default one of each kind; the last row has seen made anomalies.
     """
     base = Trial(task={"kind": "corrupted", **SIZES[size]})
     axes = {"model": models or MODELS, "task.corruption": CORRUPTIONS}

@@ -22,6 +22,9 @@ MODELS: tuple[str, ...] = (
     *(f"{name}:{UPRIGHT}" for name in ("pca", "knn", "kde", "ocsvm", "isolation_forest")),
     "autoencoder:score_by=joint",
     "autoencoder:bottleneck=64,loss=ssim,denoise=0.3,blurs=0;1;2",
+    "inpainting:epochs=8,aggregation=joint",
+    "vae:score_by=joint",
+    "deep_svdd",
 )
 
 

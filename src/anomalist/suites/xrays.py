@@ -1,0 +1,41 @@
+"""X-rays: pneumonia in chest X-rays of 28 x 28 pixels, by detectors that were shown healthy lungs alone.
+
+The folder of data sets given by path holds ``pneumoniamnist.npz`` in MedMNIST's format.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["MODELS", "SEEDS", "VERSION", "groups"]
+
+VERSION = 1
+SEEDS = 3
+MODELS = (
+    "pca",
+    "knn",
+    "lof",
+    "kde",
+    "ocsvm",
+    "isolation_forest",
+    "autoencoder",
+    "autoencoder:score_by=joint",
+    "inpainting",
+    "inpainting:aggregation=joint",
+    "vae",
+    "vae:score_by=joint",
+    "deep_svdd",
+    "deviation_network",
+    "outlier_exposure",
+    "fcdd",
+    "synthetic",
+    "patch_memory",
+    "padim",
+    "student_teacher",
+)
+
+
+def groups(data: Path) -> dict[str, list[str]]:
+    """Return the one task: healthy against pneumonia, on the whole test split."""
+    lungs = f"dataset=(medmnist:set=pneumoniamnist,path={data / 'pneumoniamnist.npz'})"
+    return {"pneumonia": [f"one_class:{lungs},normal_classes=0,calibration=40"]}
