@@ -1,4 +1,4 @@
-"""Outlier exposure: a network learns to tell normal images from auxiliary anomalies, and scores new ones by its answer.
+"""Outlier exposure: a network learns to tell normal images from auxiliary anomalies; its answer is the score.
 
 With q(x) the network's probability that x is anomalous it minimises the cross-entropy of normal images (0) and as many
 anomalies (1): made ones (see ``synthetic``: irregular blots and scratches), known ones where training has some, or both
