@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist, mahalanobis
 
+from anomalist.detector import parse
 from anomalist.errors import InputError
 from anomalist.models import Padim, PatchMemory, StudentTeacher, _features
 from anomalist.models.patch_memory import coreset, reweighted
@@ -43,6 +44,11 @@ def test_grey_and_colour_of_the_same_grey_look_alike_and_strides_are_joined_on_t
     found = features(detector, IMAGES[:3])
     assert found.shape == (3, 24 + 40 + 112, 8, 8)
     np.testing.assert_array_equal(found, features(detector, np.repeat(IMAGES[:3], 3, axis=1)))
+
+
+def test_a_command_line_names_strides():
+    assert parse("padim:layers=4;8").layers == (4, 8)
+    assert parse(parse("padim:layers=16").spec) == parse("padim:layers=16")
 
 
 def test_images_are_brought_to_the_side_in_proportion():

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, Protocol, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BeforeValidator
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
@@ -35,7 +36,9 @@ from anomalist.training import apply_batched, resolve, seeded
 __all__ = ["Backbone", "Extractor", "Looks", "Stride", "Trunk", "pixel_maps", "untrained"]
 
 Backbone = Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
-Stride = Literal[4, 8, 16, 32]
+Stride = Annotated[
+    Literal[4, 8, 16, 32], BeforeValidator(lambda value: int(value) if str(value).isdigit() else value)
+]  # a command line has text
 Array = NDArray[np.float32]
 
 _SHA256 = {

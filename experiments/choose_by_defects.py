@@ -1,11 +1,12 @@
-"""Choose the options of detectors on ImageNet features without a test image: good tiles with made defects stand in.
+"""Choose a detector's options for real defects without a test image: good training images with made defects stand in.
 
-    python experiments/choose_patch_memory.py                                     the candidates below
-    python experiments/choose_patch_memory.py --models patch_memory:memory=2000   other detectors
-    python experiments/choose_patch_memory.py --data FOLDER --size 256            another folder in the MVTec AD layout
+    python experiments/choose_by_defects.py tiles                                     magnetic tiles, 256 pixels
+    python experiments/choose_by_defects.py xrays                                     healthy chest X-rays, 28 pixels
+    python experiments/choose_by_defects.py tiles --models patch_memory:memory=2000   other detectors
 
-1. Of the good training images a quarter is held out; the others fit every candidate. Images keep their aspect ratio.
-2. Pseudo-anomalies are held-out images with made defects: blots, stains, scratches, patches of other images or turned.
+1. Of the good training images a quarter is held out; the others fit every candidate.
+2. Pseudo-anomalies are held-out images with made defects: for tiles blots, stains, scratches, patches of other images
+   or turned; for X-rays what haze does: brighter regions, lost contrast, blur, uneven light.
 3. Figures are AUROC of held-out images against each kind, in percent, their mean, and the mean AUPRO.
 
 No figure says what a test would give, only which candidate is better. The test split is never read.
@@ -28,7 +29,7 @@ from anomalist.metrics.localization import aupro
 from anomalist.randomness import generator
 
 HELD_OUT = 0.25
-DEFECTS = (
+_TILES = (
     "blobs:scale=2,shape=blot,severity=0.003",
     "blobs:scale=2,shape=scratches,fill=mixed,opacity=0.3,severity=0.005",
     "perlin:area=0.005",
@@ -36,7 +37,7 @@ DEFECTS = (
     "cut_paste:side=24",
     "local_rotation:radius=16",
 )
-CANDIDATES = (
+_ON_TILES = (
     "patch_memory",
     "patch_memory:layers=4;8;16",
     "patch_memory:layers=8;16;32",
@@ -49,23 +50,51 @@ CANDIDATES = (
 )
 
 
+_HAZE = (
+    "perlin:area=0.3",
+    "blobs:scale=4,shape=blot,fill=mixed,opacity=0.3,severity=0.2",
+    "shading:severity=0.3",
+    "contrast:severity=0.2",
+    "brightness:severity=0.1",
+    "gaussian_blur:severity=0.15",
+)
+_ON_XRAYS = (
+    "pca",
+    "lof",
+    *(f"{name}:directions=8,blur=2" for name in ("lof", "knn", "pca")),
+    "vae:score_by=joint",
+    "patch_memory",
+    *(f"padim:regularisation={share}" for share in (0.001, 0.01, 0.1, 1)),
+    "padim:layers=4;8",
+    "padim:side=224",
+    "ensemble:members=padim;(lof:directions=8,blur=2),combine=mean",
+    "ensemble:members=padim;(knn:directions=8,blur=2);pca,combine=mean",
+)
+PLANS = {  # the data set, whose label 0 is good, the defects and the candidates
+    "tiles": ("folder:path={data}/magnetic_tile,resize=256,fit=pad,channels=grey", _TILES, _ON_TILES),
+    "xrays": ("medmnist:set=pneumoniamnist,path={data}/pneumoniamnist.npz", _HAZE, _ON_XRAYS),
+}
+
+
 def main() -> None:
     """Print one line a candidate."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/magnetic_tile"), metavar="FOLDER")
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--models", nargs="+", default=CANDIDATES, metavar="NAME:OPTION=VALUE,…")
+    parser.add_argument("plan", choices=PLANS)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), metavar="FOLDER")
+    parser.add_argument("--models", nargs="+", metavar="NAME:OPTION=VALUE,…")
     parser.add_argument("--seed", type=int, default=0)
     found = parser.parse_args()
-    for model in found.models:
+    dataset, defects, candidates = PLANS[found.plan]
+    models = found.models or candidates
+    for model in models:
         parse(model)  # a wrong one is said before the first fit
-    data = datasets.load(f"folder:path={found.data},resize={found.size},fit=pad,channels=grey")
-    images = data.train.to_float()
+    train = datasets.load(dataset.format(data=found.data)).train
+    images = train.take(np.flatnonzero(train.labels == 0)).to_float()
     order = generator(found.seed, "chosen by").permutation(len(images))
     held_out, rest = np.split(images[order], [round(HELD_OUT * len(images))])
-    spoilt = [parse_corruption(defect)(held_out, seed=found.seed) for defect in DEFECTS]
+    spoilt = [parse_corruption(defect)(held_out, seed=found.seed) for defect in defects]
     lines = []
-    for model in found.models:
+    for model in models:
         start = time.perf_counter()
         detector = parse({"name": model, "seed": found.seed}).fit(rest)
         middle = time.perf_counter()
@@ -84,7 +113,7 @@ def main() -> None:
         means = [100 * float(np.mean(part)) if part else float("nan") for part in (figures, regions)]
         lines.append([model, *means, *(100 * figure for figure in figures), middle - start, rate])
         print(f"{model}: {means[0]:.2f}, AUPRO {means[1]:.2f}", flush=True)
-    kinds = [defect.rpartition(",severity")[0] or defect for defect in DEFECTS]
+    kinds = [defect.rpartition(",severity")[0] or defect for defect in defects]
     print(tabulate(lines, ["model", "mean", "AUPRO", *kinds, "fit, s", "images/s"], "github", floatfmt=".2f"))
 
 
