@@ -113,6 +113,13 @@ def test_known_anomalies_are_pushed_away_and_the_further_the_higher_eta_is():
     assert ratio[2] > ratio[1]
 
 
+def test_known_anomalies_move_neither_the_centre_nor_the_range():
+    images, labels = np.concatenate([IMAGES, unlike(10)]), np.repeat([0, -1], [200, 10])
+    one, two = DeepSad(**SMALL).fit(IMAGES), DeepSad(**SMALL).fit(images, labels)
+    np.testing.assert_array_equal(one._sphere.centre, two._sphere.centre)
+    assert one._sphere.limits == two._sphere.limits
+
+
 def test_deep_svdd_leaves_known_anomalies_out():
     images, labels = np.concatenate([IMAGES, unlike(10)]), np.repeat([0, -1], [200, 10])
     one, two = DeepSvdd(**SMALL).fit(IMAGES), DeepSvdd(**SMALL).fit(images, labels)

@@ -85,7 +85,9 @@ def train_sphere(
     labels: NDArray[np.integer[Any]] | None = None,
     eta: float = 1.0,
 ) -> tuple[Hypersphere, list[float]]:
-    """Pre-train, put the centre where the codes have their mean, and train: see ``deep_svdd`` and ``deep_sad``.
+    """Pre-train without known anomalies, put the centre where codes have their mean, and train the encoder further.
+
+    The losses are those of ``deep_svdd`` and ``deep_sad``.
 
     Args:
         images: float32 ``[N, C, H, W]`` in [0, 1].
@@ -98,7 +100,8 @@ def train_sphere(
         the hypersphere and the losses of both stages, one after the other.
     """
     with stage_file(checkpoint, "pretraining") as first:
-        sphere, shown, before = _pretrain(images, detector, first)
+        normal = images if labels is None else images[labels >= 0]
+        sphere, before = _pretrain(normal, detector, first)
         centre = torch.from_numpy(sphere.centre)
 
         def loss(batch: Tensor, known: Tensor) -> Tensor:
@@ -108,14 +111,15 @@ def train_sphere(
 
         targets = np.zeros(len(images), np.int8) if labels is None else labels.astype(np.int8)
         epochs = detector.epochs or passes(len(images), detector.batch_size, _STEPS)
+        shown = _into(_contrast(images), sphere.limits)
         after = train_as_set(detector, sphere.encoder, loss, shown, checkpoint, targets=targets, epochs=epochs)
         return sphere, before + after
 
 
 def _pretrain(
     images: NDArray[np.float32], detector: Spherical, checkpoint: Path | None
-) -> tuple[Hypersphere, NDArray[np.float32], list[float]]:
-    """Train the encoder as an autoencoder's; return the hypersphere, the images as it sees them, the losses."""
+) -> tuple[Hypersphere, list[float]]:
+    """Train the encoder as an autoencoder's; return the hypersphere and the losses."""
     contrasted = _contrast(images)
     limits = float(contrasted.min()), float(contrasted.max())
     _, c, h, w = images.shape
@@ -129,7 +133,7 @@ def _pretrain(
     centre = _codes(network.encoder, shown, detector).mean(axis=0, dtype=np.float64).astype(np.float32)
     near = np.abs(centre) < _APART
     centre[near] = np.where(centre[near] < 0, -_APART, _APART)
-    return Hypersphere(network.encoder, centre, limits), shown, history
+    return Hypersphere(network.encoder, centre, limits), history
 
 
 def _decay(network: nn.Module, weight: float) -> Tensor:
