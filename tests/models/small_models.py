@@ -24,7 +24,8 @@ SMALL = {  # those of them that a detector has
     "channels": 10,
     "members": ("autoencoder:width=4,bottleneck=3,epochs=1,batch_size=64", "lof", "pca"),
 }
-SIZES = [(1, 12, 12), (3, 33, 47), (1, 5, 6)]
+slow = pytest.mark.slow  # `make test-fast` sees every detector as it is, at one size, on one thread
+SIZES = [(1, 12, 12), pytest.param((3, 33, 47), marks=slow), pytest.param((1, 5, 6), marks=slow)]
 
 
 def small(name, **changes):
@@ -46,7 +47,9 @@ def variants(name):
     return [(name,), *((name, choice) for choice in choices)]
 
 
-VARIANTS = [variant for name in NAMES for variant in variants(name)]
+VARIANTS = [
+    pytest.param(variant, marks=slow if len(variant) > 1 else ()) for name in NAMES for variant in variants(name)
+]
 
 each_name = pytest.mark.parametrize("name", NAMES)
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join([v[0], *(c[1] for c in v[1:])]))

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from small_models import SIZES, each_name, each_variant, fitted, rows, same, small
+from small_models import SIZES, each_name, each_variant, fitted, rows, same, slow, small
 
 from anomalist import catalog
 from anomalist.detector import parse
@@ -63,7 +63,7 @@ def test_scoring_twice_gives_the_same_bytes(variant):
 
 @each_variant
 @pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=slow), pytest.param(3, marks=slow)])
 def test_a_score_does_not_depend_on_the_batch(variant, size, threads):
     images, detector = blobs(300, size, seed=2), fitted(variant, size)
     with using_threads(threads):
@@ -77,7 +77,7 @@ def test_a_score_does_not_depend_on_the_batch(variant, size, threads):
 
 
 @each_variant
-@pytest.mark.parametrize("threads", [1, 3, 7])
+@pytest.mark.parametrize("threads", [1, pytest.param(3, marks=slow), pytest.param(7, marks=slow)])
 def test_a_score_does_not_depend_on_the_place_in_the_batch(variant, threads):
     """With threads that do not divide the batch, the end of a share lies within an image."""
     detector = fitted(variant, (1, 28, 28))
