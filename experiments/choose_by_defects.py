@@ -71,7 +71,7 @@ _ON_XRAYS = (
     "ensemble:members=padim;(knn:directions=8,blur=2);pca,combine=mean",
 )
 PLANS = {  # the data set, whose label 0 is good, the defects and the candidates
-    "tiles": ("folder:path={data}/magnetic_tile,resize=256,fit=pad,channels=grey", _TILES, _ON_TILES),
+    "tiles": ("folder:path={data}/magnetic_tile,resize=256,fit=mirror,channels=grey", _TILES, _ON_TILES),
     "xrays": ("medmnist:set=pneumoniamnist,path={data}/pneumoniamnist.npz", _HAZE, _ON_XRAYS),
 }
 

@@ -159,6 +159,10 @@ def test_fits_keep_geometry(kind, deep):
     assert not padded[:5].any()
     assert not padded[25:].any()
     np.testing.assert_allclose(padded[8:22, 5:25], ramp(60, 90)[1::3, 1::3][3:17, 5:25], atol=1.6)
+    mirrored = read(data, LOOK._replace(size=(30, 30), fit="mirror"))[0] / scale
+    np.testing.assert_array_equal(mirrored[5:25], padded[5:25])
+    np.testing.assert_array_equal(mirrored[:5], padded[5:10][::-1])
+    np.testing.assert_array_equal(mirrored[25:], padded[20:25][::-1])
     cropped = read(data, LOOK._replace(size=(30, 30), fit="crop"))[0] / scale
     np.testing.assert_allclose(cropped[5:25, 5:25], ramp(60, 90)[::2, 15:75:2][5:25, 5:25] + 1.5, atol=1.6)
 
@@ -170,10 +174,16 @@ def test_a_pad_is_black_in_the_window_too():
     assert read(data, LOOK._replace(fit="pad", window=(-100, 255), dtype="float32"))[0, 0, 0] == -100
 
 
+def test_a_long_thin_image_is_mirrored_again_and_again():
+    data = saved(Image.fromarray(np.repeat(np.uint8([[10], [200]]), 20, axis=1)), "PNG")
+    mirrored = read(data, LOOK._replace(size=(10, 20), fit="mirror"))[0]
+    np.testing.assert_array_equal(mirrored[:, 0], [10, 200, 200, 10, 10, 200, 200, 10, 10, 200])
+
+
 def test_a_large_jpeg_decoded_smaller_is_nearly_the_same():
     rows, columns = np.mgrid[:400, :600]
     values = (127 + 60 * np.sin(rows / 31) + 60 * np.cos(columns / 47)).astype(np.uint8)
-    for fit in ("squash", "pad", "crop"):
+    for fit in ("squash", "pad", "mirror", "crop"):
         look = LOOK._replace(size=(40, 50), fit=fit)
         jpeg, png = (read(saved(Image.fromarray(values), kind), look) for kind in ("JPEG", "PNG"))
         assert np.abs(jpeg.astype(int) - png).max() <= 4
@@ -191,7 +201,7 @@ def test_a_mask_is_marked_from_half_of_its_range_on():
     np.testing.assert_array_equal(decode_mask(io.BytesIO(saved(image, "PNG")), (24, 20), LOOK)[0], GREY >= 128)
 
 
-@pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
+@pytest.mark.parametrize("fit", ["squash", "pad", "mirror", "crop"])
 def test_a_mask_goes_where_its_image_goes(fit):
     marked = np.zeros((60, 90), np.uint8)
     marked[20:40, 31:59] = 255  # no edge halfway between pixels

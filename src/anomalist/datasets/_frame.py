@@ -1,4 +1,4 @@
-"""How images of any size and depth are brought to one: squashed, padded or cropped, bilinear; masks go along."""
+"""How images of any size and depth are brought to one: squashed, padded, mirrored or cropped; masks go along."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Fit", "Frame", "Look", "frame", "place", "resize_deep"]
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as in Pillow's own conversion to grey
 
-Fit = Literal["squash", "pad", "crop"]
+Fit = Literal["squash", "pad", "mirror", "crop"]
 
 
 class Look(NamedTuple):
@@ -57,9 +57,12 @@ def frame(size: tuple[int, int], look: Look) -> Frame:
 
 
 def place(planes: NDArray[np.generic], to: Frame, look: Look, background: float) -> NDArray[np.generic]:
-    """Return ``[C, H, W]`` with the resized planes where the frame says, on ``background``."""
+    """Return ``[C, H, W]`` with the resized planes where the frame says, on ``background`` or their mirror images."""
     if planes.shape[1:] == look.size:
         return planes
+    if look.fit == "mirror":
+        (H, W), (h, w) = look.size, planes.shape[1:]
+        return np.pad(planes, ((0, 0), (to.top, H - h - to.top), (to.left, W - w - to.left)), mode="symmetric")
     out = np.full((len(planes), *look.size), background, planes.dtype)
     out[:, to.top : to.top + to.size[1], to.left : to.left + to.size[0]] = planes
     return out

@@ -64,9 +64,10 @@ class Folder(DatasetConfig):
     resize: Annotated[tuple[_Side, _Side], BeforeValidator(_size)] = Field(
         (256, 256), description="the size that all images are brought to: 256, or 192x256 (height x width)"
     )
-    fit: Literal["squash", "pad", "crop"] = Field(
+    fit: Literal["squash", "pad", "mirror", "crop"] = Field(
         "squash",
-        description="what becomes of another aspect ratio: the image is squashed, padded with black, or cropped",
+        description="what becomes of another aspect ratio: the image is squashed, padded with black, continued by its "
+        "mirror images (and so is its mask), or cropped",
     )
     channels: Literal["auto", "grey", "colour"] = Field(
         "auto", description="grey, colour, or auto: colour if one of the files has it"

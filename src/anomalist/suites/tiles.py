@@ -16,6 +16,6 @@ MODELS = ("patch_memory", "padim", "student_teacher", "autoencoder:epochs=20", "
 
 def groups(data: Path) -> dict[str, list[str]]:
     """Return each type of defect, and all together."""
-    tiles = f"dataset=(folder:path={data / 'magnetic_tile'},resize=256,fit=pad,channels=grey)"
+    tiles = f"dataset=(folder:path={data / 'magnetic_tile'},resize=256,fit=mirror,channels=grey)"
     types = {"blowhole": "blowhole", "crack": "crack", "all": "blowhole;crack"}
     return {name: [f"defects:{tiles},types={chosen},calibration=40"] for name, chosen in types.items()}
