@@ -14,7 +14,7 @@ from anomalist.trial import Trial
 __all__ = ["study"]
 
 MODELS: tuple[str, ...] = (
-    *("autoencoder", "pca", "inpainting", "vae", "deep_svdd", "patch_memory", "padim", "student_teacher"),
+    *("autoencoder", "pca", "inpainting", "diffusion", "vae", "deep_svdd", "patch_memory", "padim", "student_teacher"),
     *("synthetic", "fcdd", "outlier_exposure", "deviation_network"),
 )
 SIZES: dict[Size, dict[str, int]] = {

@@ -24,6 +24,7 @@ MODELS: tuple[str, ...] = (
     "autoencoder:bottleneck=64,loss=ssim,denoise=0.3,blurs=0;1;2",
     "inpainting:epochs=8,aggregation=joint",
     "vae:score_by=joint",
+    "diffusion:aggregation=joint",
     "deep_svdd",
 )
 

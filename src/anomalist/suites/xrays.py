@@ -24,6 +24,8 @@ MODELS = (
     "inpainting:aggregation=joint",
     "vae",
     "vae:score_by=joint",
+    "diffusion",
+    "diffusion:aggregation=joint",
     "deep_svdd",
     "deviation_network",
     "outlier_exposure",

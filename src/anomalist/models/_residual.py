@@ -1,0 +1,85 @@
+"""Residual: what of an image its restorations at several noise levels do not explain, as features and as a map."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, uniform_filter
+
+from anomalist.heatmaps import aggregate
+
+__all__ = ["features", "pixel_map", "tally"]
+
+Array = NDArray[np.float32]
+
+_NEAR, _FAR = 1.0, 2.0  # sigmas of Gaussians, in pixels
+_SIDE = 7  # of a window, in pixels
+_BINS = 20  # of the restored value
+_LEAST_SIZE = np.float32(0.01)  # added to what is expected
+_LEAST = np.float32(1e-9)  # of a squared error
+
+
+def features(residuals: Array) -> Array:
+    """Return what an image is judged by, float32 ``[n, levels x 5]``.
+
+    Of each level: the logarithms of the mean squared residual, of the mean of its highest 1 %, and of the highest
+    blurred size; and the sums over the 7 x 7 windows where the restoration adds most, as in a hole, and takes most.
+
+    Args:
+        residuals: restored images less the images, float32 ``[n, levels, C, H, W]``.
+    """
+    n, levels, _, h, w = residuals.shape
+    squares = (residuals**2).mean(axis=2)
+    highest = aggregate(squares.reshape(n * levels, h, w), "top_1_percent").reshape(n, levels)
+    size = _blurred(np.abs(residuals).mean(axis=2), _NEAR).max(axis=(2, 3))
+    added = uniform_filter(residuals.mean(axis=2), (0, 0, _SIDE, _SIDE), mode="constant") * _SIDE**2
+    logs = [np.log(part + _LEAST) for part in (squares.mean(axis=(2, 3)), highest, size**2)]
+    return np.concatenate([*logs, added.max(axis=(2, 3)), -added.min(axis=(2, 3))], axis=1)
+
+
+def tally(restored: Array, residuals: Array) -> NDArray[np.float64]:
+    """Return numbers of values, and sums of the sizes of their residuals, by restored value, ``[2, levels, bins]``.
+
+    The background is restored well, the edge of a stroke is not.
+
+    Args:
+        restored: float32 ``[n, levels, C, H, W]``, in [0, 1] but for errors.
+        residuals: the same less the images.
+    """
+    levels = restored.shape[1]
+    index = (_bins(restored) + _levels(levels) * (_BINS + 1)).ravel()
+    found = [np.bincount(index, part, levels * (_BINS + 1)) for part in (None, np.abs(residuals).ravel())]
+    return np.stack(found).astype(np.float64).reshape(2, levels, -1)
+
+
+def pixel_map(restored: Array, residuals: Array, tallied: NDArray[np.float64]) -> Array:
+    """Return |r| |G r|, mean over levels, float32 ``[n, H, W]``, of residuals r in units of their expected size.
+
+    G is a Gaussian of sigma 2 pixels: an error among others of its sign counts for more, as in a hole.
+
+    Args:
+        restored: float32 ``[n, levels, C, H, W]``.
+        residuals: the same less the images.
+        tallied: what :func:`tally` returned, or its sum over several calls, for normal images.
+    """
+    counts, sums = tallied
+    expected = (sums / np.maximum(counts, 1)).astype(np.float32) + _LEAST_SIZE
+    relative = residuals / expected[_levels(len(expected)), _bins(restored)]
+    around = np.abs(_blurred(relative.mean(axis=2), _FAR))
+    result: Array = (np.abs(relative).mean(axis=2) * around).mean(axis=1)
+    return result
+
+
+def _levels(count: int) -> NDArray[np.int64]:
+    numbers: NDArray[np.int64] = np.arange(count)[:, None, None, None]
+    return numbers
+
+
+def _bins(restored: Array) -> NDArray[np.int64]:
+    numbers: NDArray[np.int64] = np.rint(restored.clip(0, 1) * _BINS).astype(np.int64)
+    return numbers
+
+
+def _blurred(maps: Array, sigma: float) -> Array:
+    result: Array = gaussian_filter(maps, (0, 0, sigma, sigma), mode="constant")
+    return result
