@@ -144,7 +144,7 @@ def _decay(network: nn.Module, weight: float) -> Tensor:
 def _contrast(images: NDArray[np.float32]) -> NDArray[np.float32]:
     out = np.empty(images.shape, np.float32)
     for first in range(0, len(images), _BLOCK):
-        block = images[first : first + _BLOCK].astype(np.float64)
+        block = images[first : first + _BLOCK].astype(np.float64, order="C")  # sums go in one order, of views too
         block -= block.mean(axis=(1, 2, 3), keepdims=True)
         spread = np.abs(block).mean(axis=(1, 2, 3), keepdims=True)
         out[first : first + _BLOCK] = block / np.maximum(spread, 1e-3)  # a constant image stays 0
