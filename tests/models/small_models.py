@@ -22,6 +22,8 @@ SMALL = {  # those of them that a detector has
     "side": 32,
     "memory": 50,
     "channels": 10,
+    "levels": (0.2, 0.5),
+    "draws": 1,
     "members": ("autoencoder:width=4,bottleneck=3,epochs=1,batch_size=64", "lof", "pca"),
 }
 slow = pytest.mark.slow  # `make test-fast` sees every detector as it is, at one size, on one thread

@@ -18,7 +18,7 @@ def small(**changes):
 
 @pytest.fixture(scope="module")
 def trained():
-    return small(width=8, epochs=60, training_precision="float32").fit(blobs(300))
+    return small(width=8, epochs=60, training_precision="float32", restored_from=0.5).fit(blobs(300))
 
 
 class Knows(torch.nn.Module):

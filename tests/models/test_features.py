@@ -22,21 +22,35 @@ def features(detector, images):
     return _features.Extractor.of(detector).apply(images, detector)
 
 
-def test_a_feature_is_the_networks_own_averaged_over_its_patch():
-    detector = PatchMemory(**SMALL, layers=(8,))
+def seen_by_the_network(images, replicate):
+    """The output of the network's last block with a stride of 8; ``replicate`` in place of zeros around its layers."""
     whole = _features.untrained("efficientnet_lite0")
     whole.load_state_dict(_features._packaged("efficientnet_lite0"))
-    whole.eval()
-    x = np.repeat(IMAGES[:2], 3, axis=1)
+    for layer in whole.eval().modules():
+        if replicate and isinstance(getattr(layer, "static_padding", None), torch.nn.ZeroPad2d):
+            layer.static_padding = torch.nn.ReplicationPad2d(layer.static_padding.padding)
+    x = np.repeat(images, 3, axis=1)
     x = (x - np.array([0.485, 0.456, 0.406])[:, None, None]) / np.array([0.229, 0.224, 0.225])[:, None, None]
     seen = []
-    whole._blocks[4].register_forward_hook(lambda *args: seen.append(args[2]))  # the last with a stride of 8
+    whole._blocks[4].register_forward_hook(lambda *args: seen.append(args[2]))
     with torch.inference_mode():
         whole(torch.from_numpy(x.astype(np.float32)))
-    found = features(detector, IMAGES[:2])
+    return seen[0]
+
+
+def test_a_feature_is_the_networks_own_averaged_over_its_patch():
+    seen, found = seen_by_the_network(IMAGES[:2], True), features(PatchMemory(**SMALL, layers=(8,)), IMAGES[:2])
     assert found.shape == (2, 40, 4, 4)
-    np.testing.assert_allclose(found[:, :, 1, 2], seen[0][:, :, 0:3, 1:4].mean((2, 3)), rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(found[:, :, 0, 0], seen[0][:, :, :2, :2].mean((2, 3)), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(found[:, :, 1, 2], seen[:, :, 0:3, 1:4].mean((2, 3)), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(found[:, :, 0, 0], seen[:, :, :2, :2].mean((2, 3)), rtol=1e-3, atol=1e-4)
+
+
+def test_far_from_the_border_padding_does_not_count_and_at_it_nothing_looks_like_an_edge():
+    images = np.random.default_rng(0).random((1, 1, 256, 256), dtype=np.float32)
+    seen, found = seen_by_the_network(images, False), features(PatchMemory(layers=(8,), device="cpu"), images)
+    np.testing.assert_allclose(found[:, :, 16, 15], seen[:, :, 15:18, 14:17].mean((2, 3)), rtol=1e-3, atol=1e-4)
+    constant = features(PatchMemory(layers=(8, 16), device="cpu"), np.full((1, 1, 128, 128), 0.3, np.float32))
+    np.testing.assert_allclose(constant, np.broadcast_to(constant[:, :, :1, :1], constant.shape), rtol=1e-3, atol=1e-4)
 
 
 def test_grey_and_colour_of_the_same_grey_look_alike_and_strides_are_joined_on_the_finest_grid():

@@ -98,6 +98,9 @@ def test_the_labelled_study_has_a_leaderboard_for_each_pair_of_shares_and_every_
     full = study("full").trials
     pairs = {(trial.task.normal_classes[0], trial.task.labelled_class) for trial in full if trial.task.labelled}
     assert pairs == {(one, other) for one in range(10) for other in range(10) if one != other}
+    assert all(trial.task.labelled for trial in full if getattr(trial.model, "made", None) == 0)
+    tenth = [trial.task for trial in study(seeds=10).trials if trial.seed == 9]
+    assert {task.labelled_class - task.normal_classes[0] for task in tenth} == {1, -9}
     words = ["study", "labelled", "--quick", "--models", "deep_sad:epochs=1,pretraining=1", "pca", "--workers", "1"]
     assert cli.main([*words, "--results", str(tmp_path)]) == 0
     text = capsys.readouterr().out

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 import torch
@@ -14,10 +15,10 @@ from torch import Tensor, nn
 from anomalist.corruption import Corruption, parse
 from anomalist.errors import InputError
 from anomalist.models._autoencoder_network import ConvNetwork
-from anomalist.models._gradient import Trained, initialise
-from anomalist.training import apply_batched, resolve
+from anomalist.models._gradient import Trained, in_double, initialise, train_as_set
+from anomalist.training import passes
 
-__all__ = ["DEFECTS", "LEAST", "MOST", "STEPS", "Defect", "Scorer", "names", "split_known", "spoil", "with_anomalies"]
+__all__ = ["DEFECTS", "LEAST", "MOST", "Defect", "Scorer", "names", "spoil", "train_against", "with_anomalies"]
 
 Defect = Annotated[Corruption, PlainValidator(parse), PlainSerializer(str, return_type=str)]
 
@@ -35,8 +36,20 @@ DEFECTS = tuple(
     )
 )
 LEAST, MOST = 0.005, 0.25  # severities of defects
-STEPS = 1_500  # the default length of a training
+_STEPS = 1_500  # the default length of a training
 _GROUP = 8  # images of a batch that share a defect and its severity
+
+
+class Exposed(Trained, Protocol):
+    """A detector that has the options of anomalies to learn from."""
+
+    @property
+    def defects(self) -> tuple[Corruption, ...]:
+        """What anomalies are made with."""
+
+    @property
+    def made(self) -> float:
+        """Share of made anomalies beside known ones."""
 
 
 class Scorer(nn.Module):
@@ -51,19 +64,9 @@ class Scorer(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the numbers."""
-        result: Tensor = self.last(torch.relu(self.encoder(images)))[:, 0]
+        hidden = torch.relu(self.encoder(images))
+        result: Tensor = (self.last(hidden) if self.training else in_double(self.last, hidden))[:, 0]
         return result
-
-    def answers(self, images: NDArray[np.float32], detector: Trained) -> NDArray[np.float32]:
-        """Return the numbers of any number of images, float32 ``[N]``, each from its image alone.
-
-        The last layer is applied in float64: torch's product with one column depends on the place in the batch.
-        """
-        device, dtype = resolve(detector.device, detector.precision)
-        hidden = apply_batched(self.to(device).encoder, images, device=device, dtype=dtype).clip(min=0)
-        weight, bias = (value.detach().cpu().double().numpy() for value in (self.last.weight, self.last.bias))
-        found: NDArray[np.float64] = (hidden.astype(np.float64) * weight).sum(axis=1) + bias
-        return found.astype(np.float32)
 
 
 def names(defects: Sequence[Corruption]) -> tuple[str, ...]:
@@ -71,24 +74,39 @@ def names(defects: Sequence[Corruption]) -> tuple[str, ...]:
     return tuple(sorted({defect.name for defect in defects}))
 
 
-def split_known(
-    images: NDArray[np.float32], labels: NDArray[np.integer[Any]], made: float, who: str
-) -> tuple[NDArray[np.float32], Tensor]:
-    """Return the images that count as normal, and the known anomalies.
+def train_against(
+    detector: Exposed,
+    network: nn.Module,
+    objective: Callable[[Tensor, Tensor], Tensor],
+    images: NDArray[np.float32],
+    labels: NDArray[np.integer[Any]],
+    checkpoint: Path | None,
+) -> list[float]:
+    """Train a network on batches of normal images, each followed by as many anomalies; return the losses.
 
     Args:
+        detector: whose options are followed.
+        network: images to answers.
+        objective: answers and what is true, float 1 for an anomaly, to the loss.
         images: float32 ``[N, C, H, W]``.
-        labels: -1, 0 or +1 for each.
-        made: share of made anomalies in training.
-        who: the detector, for the message.
+        labels: -1 for a known anomaly, else 0 or +1.
+        checkpoint: as :func:`anomalist.training.train` takes it.
 
     Raises:
-        InputError: none is known and none is to be made.
+        InputError: no anomaly is known and none is to be made.
     """
-    known = torch.from_numpy(images[labels < 0])
-    if len(known) == 0 and made == 0:
-        raise InputError(f"{who}: made=0 needs known anomalies (labels -1), there are none; label some or raise made")
-    return images[labels >= 0], known
+    normal, known = images[labels >= 0], torch.from_numpy(images[labels < 0])
+    if len(known) == 0 and detector.made == 0:
+        raise InputError(
+            f"{detector.name}: made=0 needs known anomalies (labels -1), there are none; label some or raise made"
+        )
+
+    def loss(batch: Tensor) -> Tensor:
+        whole, truth = with_anomalies(batch, known, detector.made, detector.defects)
+        return objective(network(whole).float(), truth)
+
+    epochs = detector.epochs or passes(len(normal), detector.batch_size, _STEPS)
+    return train_as_set(detector, network, loss, normal, checkpoint, epochs=epochs)
 
 
 def with_anomalies(batch: Tensor, known: Tensor, made: float, defects: Sequence[Corruption]) -> tuple[Tensor, Tensor]:

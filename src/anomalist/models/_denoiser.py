@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from anomalist.models._gradient import initialise
+from anomalist.models._unet import padded
 
 __all__ = ["Denoiser"]
 
@@ -39,9 +40,7 @@ class Denoiser(nn.Module):
     def forward(self, noisy: Tensor, angle: Tensor) -> Tensor:
         """Return velocities like ``noisy``, ``[n, C, H, W]``, for angles ``[n]``, or for one ``[1]`` once trained."""
         h, w = noisy.shape[2:]
-        step = 2**_DEPTH
-        below, right = (max(-side % step, 2 * step - side) for side in (h, w))  # at least 2 x 2 are left at the lowest
-        x = nn.functional.pad(noisy, (0, right, 0, below)).contiguous(memory_format=torch.channels_last)  # faster
+        x = padded(noisy, _DEPTH)
         waves = angle[:, None] * torch.arange(1, _WAVES + 1, device=angle.device)
         told = self.describe(torch.cat([waves.sin(), waves.cos()], 1))
         seen: list[Tensor] = []

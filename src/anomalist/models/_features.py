@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from anomalist.errors import InputError
-from anomalist.models._gradient import Precision, load_weights, weights
+from anomalist.models._gradient import Precision, check_shape, load_weights, weights
 from anomalist.models._latent import nest, take
 from anomalist.training import apply_batched, resolve, seeded
 
@@ -48,7 +48,7 @@ _SHA256 = {
 }
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue
 _LEAST_SIDE = 112  # smaller images are enlarged: their patches would be larger than what they show
-_PREFIX, _SHAPE = "features.", "shape"  # of the arrays
+_PREFIX = "features."  # of the arrays
 _PIXELS = 1 << 19  # in a batch: more would no longer stay near the processor
 
 
@@ -111,18 +111,17 @@ class Extractor:
 
     def arrays(self, shape: Sequence[int] | None) -> dict[str, NDArray[Any]]:
         """Return the weights, and the shape of the images fitted on, under names that begin with ``features.``."""
-        return nest(_PREFIX, weights(self.network) | {_SHAPE: np.array(shape)})
+        return nest(_PREFIX, weights(self.network) | {"shape": np.array(shape)})
 
     @classmethod
-    def restore(cls, arrays: dict[str, NDArray[Any]], detector: Looks, shape: Sequence[int] | None) -> Self:
+    def restore(cls, arrays: dict[str, NDArray[Any]], detector: Looks, shape: tuple[int, ...] | None) -> Self:
         """Take what :meth:`arrays` returned out of ``arrays``; no file of weights is read.
 
         Raises:
             ValueError: it was for images of another shape, which the weights would fit as well.
         """
         arrays = take(_PREFIX, arrays)
-        if (fitted_on := tuple(arrays.pop(_SHAPE).tolist())) != shape:
-            raise ValueError(f"its memory is of images {list(fitted_on)}")
+        check_shape(arrays, shape)
         trunk = Trunk(untrained(detector.backbone), detector.layers, detector.side)
         return cls(load_weights(trunk, arrays))
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from anomalist.training import train
 
-__all__ = ["Trained", "initialise", "load_weights", "stage_file", "train_as_set", "weights"]
+__all__ = ["Trained", "check_shape", "in_double", "initialise", "load_weights", "stage_file", "train_as_set", "weights"]
 
 Module = TypeVar("Module", bound=nn.Module)
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -104,6 +104,16 @@ def initialise(layer: nn.Module) -> None:
         nn.init.zeros_(layer.bias)
 
 
+def in_double(layers: nn.Module, values: Tensor) -> Tensor:
+    """Return what trained layers make of values, computed in float64, as float32.
+
+    The last bits of torch's float32 product with few columns depend on the place in the batch, on some processors.
+    """
+    wide = {name: value.double() for name, value in layers.state_dict().items()}
+    result: Tensor = torch.func.functional_call(layers, wide, (values.double(),))
+    return result.float()
+
+
 def weights(network: nn.Module | None) -> dict[str, NDArray[Any]]:
     """Return a fitted network's weights by name."""
     assert network is not None
@@ -114,3 +124,13 @@ def load_weights(network: Module, arrays: dict[str, NDArray[Any]]) -> Module:
     """Return the network, in evaluation mode, with what :func:`weights` returned; all of ``arrays`` must fit."""
     network.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
     return network.eval()
+
+
+def check_shape(arrays: dict[str, NDArray[Any]], shape: tuple[int, ...] | None) -> None:
+    """Take ``shape`` out of arrays whose weights would fit images of any size.
+
+    Raises:
+        ValueError: they were fitted on images of another shape than ``shape``.
+    """
+    if (fitted_on := tuple(arrays.pop("shape").tolist())) != shape:
+        raise ValueError(f"it was fitted on images {list(fitted_on)}")

@@ -1,4 +1,4 @@
-"""Latent: how sparse the training images lie around an image's code, by the local outlier factor."""
+"""Latent: how sparse the training images lie around an image, by the local outlier factor of what is made of it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from anomalist.models.lof import Lof
 
-__all__ = ["LatentDensity", "log", "nest", "take"]
+__all__ = ["ImageDensity", "LatentDensity", "log", "nest", "take"]
 
 _PREFIX = "density."
+_SPLIT: dict[str, Any] = {"directions": 8, "blur": 2.0}
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,37 @@ class LatentDensity:
         scaled = (codes.astype(np.float64) - self.low) / self.width
         images: NDArray[np.float32] = np.clip(scaled, 0, 1).astype(np.float32)[:, None, None, :]
         return images
+
+
+@dataclass(frozen=True)
+class ImageDensity:
+    """LOF of what is made of an image, as large as it, split by the gradient's direction: as ``lof`` sees digits best.
+
+    Images are float32 ``[N, C, H, W]`` in [0, 1].
+    """
+
+    lof: Lof
+
+    @classmethod
+    def fit(cls, images: NDArray[np.float32]) -> Self:
+        """Return the density of images."""
+        return cls(Lof(**_SPLIT).fit(images))
+
+    def score(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the local outlier factors, float32 ``[N]``."""
+        return self.lof.score(images).image
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all of it as arrays, whose names begin with ``density.``."""
+        return nest(_PREFIX, self.lof._arrays())
+
+    @classmethod
+    def take(cls, arrays: dict[str, NDArray[Any]], shape: tuple[int, int, int]) -> Self:
+        """Take what :meth:`arrays` returned out of ``arrays`` and return it, for images of a shape (C, H, W)."""
+        density = cls(Lof(**_SPLIT))
+        density.lof._shape = shape
+        density.lof._restore(take(_PREFIX, arrays))
+        return density
 
 
 def log(values: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -7,9 +7,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from anomalist.models._gradient import initialise
+from anomalist.models._gradient import in_double, initialise
 
-__all__ = ["UNet"]
+__all__ = ["UNet", "padded"]
 
 _RARE = -3.0  # the logit that an untrained network gives every pixel: what it looks for is rare
 _DEPTH = 2  # how often the sides are halved
@@ -41,9 +41,7 @@ class UNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return logits, float ``[n, 1 + H W]``: the image's, then its pixels' row by row."""
         h, w = images.shape[2:]
-        step = 2**_DEPTH
-        below, right = (max(-side % step, 2 * step - side) for side in (h, w))  # at least 2 x 2 are left at the lowest
-        x = nn.functional.pad(images, (0, right, 0, below)).contiguous(memory_format=torch.channels_last)  # faster
+        x = padded(images, _DEPTH)
         seen: list[Tensor] = []
         for level, block in enumerate(self.down):
             x = block(nn.functional.max_pool2d(x, 2) if level else x)
@@ -53,13 +51,16 @@ class UNet(nn.Module):
             x = nn.functional.interpolate(x, scale_factor=2, mode="nearest")
             x = self.up[level](torch.cat([x, seen[level]], 1))
         pixels = self.last(x)
-        seen_whole = torch.cat([lowest, _pooled(x), _pooled(pixels)], 1)
-        if self.training:
-            image = self.whole(seen_whole)
-        else:  # in float64: the last bits of a product with few columns depend on the place in the batch
-            image = self.whole.double()(seen_whole.double()).float()
-            self.whole.float()
+        pooled = torch.cat([lowest, _pooled(x), _pooled(pixels)], 1)
+        image = self.whole(pooled) if self.training else in_double(self.whole, pooled)
         return torch.cat([image, pixels[:, 0, :h, :w].flatten(1)], 1)
+
+
+def padded(images: Tensor, depth: int) -> Tensor:
+    """Return images whose sides can be halved ``depth`` times, at least 2 x 2 pixels being left; channels last."""
+    step = 2**depth
+    below, right = (max(-side % step, 2 * step - side) for side in images.shape[2:])
+    return nn.functional.pad(images, (0, right, 0, below)).contiguous(memory_format=torch.channels_last)  # faster
 
 
 class _Block(nn.Module):

@@ -23,9 +23,9 @@ from pydantic import Field, PrivateAttr
 from torch import Tensor
 
 from anomalist.detector import Detector, Scores
-from anomalist.models._auxiliary import DEFECTS, STEPS, Defect, Scorer, names, split_known, with_anomalies
-from anomalist.models._gradient import load_weights, train_as_set, weights
-from anomalist.training import passes, seeded
+from anomalist.models._auxiliary import DEFECTS, Defect, Scorer, names, train_against
+from anomalist.models._gradient import load_weights, weights
+from anomalist.training import apply_batched, resolve, seeded
 
 __all__ = ["DeviationNetwork"]
 
@@ -66,23 +66,20 @@ class DeviationNetwork(Detector):
     def _fit_labelled(
         self, images: NDArray[np.float32], labels: NDArray[np.integer[Any]], checkpoint: Path | None
     ) -> None:
-        normal, known = split_known(images, labels, self.made, self.name)
         network = self._build()
 
-        def loss(batch: Tensor) -> Tensor:
-            whole, truth = with_anomalies(batch, known, self.made, self.defects)
+        def objective(answers: Tensor, truth: Tensor) -> Tensor:
             reference = torch.randn(_REFERENCES)
-            deviation = (network(whole).float() - reference.mean().item()) / reference.std().item()
-            each = torch.where(truth > 0, (self.margin - deviation).clamp_min(0), deviation.abs())
-            return each.mean()
+            deviation = (answers - reference.mean().item()) / reference.std().item()
+            return torch.where(truth > 0, (self.margin - deviation).clamp_min(0), deviation.abs()).mean()
 
-        epochs = self.epochs or passes(len(normal), self.batch_size, STEPS)
-        self._history = train_as_set(self, network, loss, normal, checkpoint, epochs=epochs)
+        self._history = train_against(self, network, objective, images, labels, checkpoint)
         self._network = network
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         assert self._network is not None
-        return Scores(self._network.answers(images, self), None)
+        device, dtype = resolve(self.device, self.precision)
+        return Scores(apply_batched(self._network.to(device), images, device=device, dtype=dtype), None)
 
     def _build(self) -> Scorer:
         assert self._shape is not None

@@ -37,12 +37,11 @@ from torch import Tensor
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
 from anomalist.models._denoiser import Denoiser
-from anomalist.models._gradient import load_weights, train_as_set, weights
-from anomalist.models._latent import log, nest, take
+from anomalist.models._gradient import check_shape, load_weights, train_as_set, weights
+from anomalist.models._latent import ImageDensity, log
 from anomalist.models._residual import features, pixel_map, tally
 from anomalist.models._standard import hold_out
 from anomalist.models._surprise import combine
-from anomalist.models.lof import Lof
 from anomalist.randomness import normal
 from anomalist.training import apply_batched, resolve, seeded
 
@@ -54,8 +53,6 @@ _HELD_OUT = 0.1  # share of the training images that features are standardised o
 _MOST_HELD_OUT = 2000
 _BATCH = 64  # images restored at once
 _AT_ONCE = 256  # images whose restorations are kept at once
-_DIRECTIONS, _BLUR = 8, 2.0  # of restored images: as the detector lof sees images best
-_DENSITY = "density."  # prefix of the arrays
 
 
 class Diffusion(Detector):
@@ -69,7 +66,7 @@ class Diffusion(Detector):
     draws: int = Field(
         2, ge=1, description="noises that are drawn for each level, each second one the first's negative"
     )
-    restored_from: float = Field(1.0, gt=0, description="level of the noise that `reconstruct` starts from")
+    restored_from: float = Field(0.75, gt=0, description="level of the noise that `reconstruct` starts from")
     steps: int = Field(5, ge=1, description="steps from there to no noise")
     width: int = Field(16, ge=1, description="channels on whole pixels; doubled at each halving of the sides")
     epochs: int | None = Field(
@@ -89,7 +86,7 @@ class Diffusion(Detector):
     )
 
     _network: Denoiser | None = PrivateAttr(None)
-    _density: Lof | None = PrivateAttr(None)  # of restored images
+    _density: ImageDensity | None = PrivateAttr(None)  # of restored images
     _learnt: dict[str, NDArray[Any]] = PrivateAttr(default_factory=dict)  # of residuals of normal images
     _history: list[float] = PrivateAttr(default_factory=list)
 
@@ -162,8 +159,9 @@ class Diffusion(Detector):
         self._history = train_as_set(self, network, loss, shown, checkpoint, self.training_precision)
         self._network = network
         if self.aggregation == "joint":
-            self._density = Lof(directions=_DIRECTIONS, blur=_BLUR)
-            self._density.fit(np.concatenate([_shown(restored) for _, restored in self._restorations(shown)]))
+            self._density = ImageDensity.fit(
+                np.concatenate([_shown(restored) for _, restored in self._restorations(shown)])
+            )
         found, tallies = [], []
         for part, restored in self._restorations(held_out):
             found.append(self._features(part, restored))
@@ -193,7 +191,7 @@ class Diffusion(Detector):
         if self._density is None:
             return features(residuals)
         error = (residuals**2).reshape(len(images), -1).mean(axis=1)
-        return np.stack([log(error), log(self._density.score(_shown(restored)).image)], axis=1).astype(np.float32)
+        return np.stack([log(error), log(self._density.score(_shown(restored)))], axis=1).astype(np.float32)
 
     def _restorations(self, images: Array) -> Iterator[tuple[Array, Array]]:
         """Yield some images at a time and what :meth:`denoise` makes of them, which is many times as large."""
@@ -209,18 +207,16 @@ class Diffusion(Detector):
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays = {**weights(self._network), **self._learnt}
         if self._density is not None:
-            arrays |= nest(_DENSITY, self._density._arrays())
+            arrays |= self._density.arrays()
         return {**arrays, "history": np.array(self._history), "shape": np.array(self._shape)}
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        assert self._shape is not None
         self._history = arrays.pop("history").tolist()
-        if (fitted_on := tuple(arrays.pop("shape").tolist())) != self._shape:  # the weights fit any
-            raise ValueError(f"its weights were fitted on images {list(fitted_on)}")
+        check_shape(arrays, self._shape)
         self._learnt = {name: arrays.pop(name) for name in ("tallied", "feature_mean", "feature_spread")}
         if self.aggregation == "joint":
-            self._density = Lof(directions=_DIRECTIONS, blur=_BLUR)
-            self._density._shape = self._shape
-            self._density._restore(take(_DENSITY, arrays))
+            self._density = ImageDensity.take(arrays, self._shape)
         self._network = load_weights(self._build(), arrays)
 
 

@@ -25,9 +25,9 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from anomalist.detector import Detector, Scores
-from anomalist.models._auxiliary import DEFECTS, STEPS, Defect, names, split_known, with_anomalies
-from anomalist.models._gradient import initialise, load_weights, train_as_set, weights
-from anomalist.training import apply_batched, passes, resolve, seeded
+from anomalist.models._auxiliary import DEFECTS, Defect, names, train_against
+from anomalist.models._gradient import check_shape, initialise, load_weights, weights
+from anomalist.training import apply_batched, resolve, seeded
 
 __all__ = ["Fcdd", "spread"]
 
@@ -71,17 +71,14 @@ class Fcdd(Detector):
     def _fit_labelled(
         self, images: NDArray[np.float32], labels: NDArray[np.integer[Any]], checkpoint: Path | None
     ) -> None:
-        normal, known = split_known(images, labels, self.made, self.name)
         network = self._build()
 
-        def loss(batch: Tensor) -> Tensor:
-            whole, truth = with_anomalies(batch, known, self.made, self.defects)
-            away = _huber(network(whole).float()).mean((1, 2, 3))
+        def objective(planes: Tensor, truth: Tensor) -> Tensor:
+            away = _huber(planes).mean((1, 2, 3))
             anomalous = -torch.log(-torch.expm1(-away.clamp_min(_LEAST)))
             return torch.where(truth > 0, anomalous, away).mean()
 
-        epochs = self.epochs or passes(len(normal), self.batch_size, STEPS)
-        self._history = train_as_set(self, network, loss, normal, checkpoint, epochs=epochs)
+        self._history = train_against(self, network, objective, images, labels, checkpoint)
         self._network = network
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
@@ -110,8 +107,7 @@ class Fcdd(Detector):
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._history = arrays.pop("history").tolist()
-        if (fitted_on := tuple(arrays.pop("shape").tolist())) != self._shape:  # the weights fit any
-            raise ValueError(f"its weights were fitted on images {list(fitted_on)}")
+        check_shape(arrays, self._shape)
         self._network = load_weights(self._build(), arrays)
 
 

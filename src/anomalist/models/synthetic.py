@@ -30,7 +30,7 @@ from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
 from anomalist.errors import InputError
 from anomalist.models._auxiliary import DEFECTS, LEAST, MOST, Defect, names, spoil
-from anomalist.models._gradient import load_weights, train_as_set, weights
+from anomalist.models._gradient import check_shape, load_weights, train_as_set, weights
 from anomalist.models._unet import UNet
 from anomalist.training import apply_batched, resolve, seeded
 
@@ -117,6 +117,5 @@ class Synthetic(Detector):
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._history = arrays.pop("history").tolist()
-        if (fitted_on := tuple(arrays.pop("shape").tolist())) != self._shape:  # the weights fit any
-            raise ValueError(f"its weights were fitted on images {list(fitted_on)}")
+        check_shape(arrays, self._shape)
         self._network = load_weights(self._build(), arrays)

@@ -30,7 +30,8 @@ def study(size: Size = "default", seeds: int | None = None, models: Sequence[str
     Args:
         size: ``"quick"``: few images; ``"full"``: all test images and ten seeds.
         seeds: how many; None: the size's own number.
-        models: detectors as ``name:option=value,…``; by default one of each kind; the last row has seen made anomalies.
+        models: detectors as ``name:option=value,…``; by default one of each kind, of which the
+            last four have seen made anomalies.
     """
     base = Trial(task={"kind": "corrupted", **SIZES[size]})
     axes = {"model": models or MODELS, "task.corruption": CORRUPTIONS}
