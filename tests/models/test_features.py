@@ -8,7 +8,7 @@ from scipy.spatial.distance import cdist, mahalanobis
 from anomalist.detector import parse
 from anomalist.errors import InputError
 from anomalist.models import Padim, PatchMemory, StudentTeacher, _features
-from anomalist.models.patch_memory import coreset, reweighted
+from anomalist.models.patch_memory import coreset, reweighting, scale_of, whitener
 from refusals import refused
 from toys import blobs
 
@@ -143,17 +143,50 @@ def test_the_weight_is_that_of_equation_7():
     around = np.linalg.norm(memory - memory[nearest], axis=1).argsort()[:4]
     assert around[0] == nearest
     weight = 1 - np.exp(away[nearest]) / np.exp(away[around]).sum()
-    found = reweighted(patch.astype(np.float32), nearest, memory.astype(np.float32), 4)
-    assert found == pytest.approx(weight * away[nearest], rel=1e-5)
-    assert reweighted(patch.astype(np.float32), nearest, memory.astype(np.float32), 1) == pytest.approx(away[nearest])
+    found = reweighting(patch.astype(np.float32), nearest, memory.astype(np.float32), 4)
+    assert found == pytest.approx(weight, rel=1e-5)
+    assert reweighting(patch.astype(np.float32), nearest, memory.astype(np.float32), 1) == 1
 
 
 def test_a_patch_in_memory_is_no_distance_away_and_one_that_is_not_is_as_far_as_its_nearest():
-    detector = PatchMemory(**SMALL, memory=10_000, blur=0, neighbours=1).fit(IMAGES[:20])
+    plain = {"held_out": 0, "regularisation": None}
+    detector = PatchMemory(**SMALL, memory=10_000, blur=0, neighbours=1, **plain).fit(IMAGES[:20])
     np.testing.assert_allclose(detector.score(IMAGES[:20]).image, 0, atol=1e-3)
     found = features(detector, IMAGES[20:23]).transpose(0, 2, 3, 1).reshape(3, -1, 152)
-    expected = [cdist(each, detector._memory).min(axis=1).max() for each in found]
+    expected = [cdist(each, detector._learnt["memory"]).min(axis=1).max() for each in found]
     np.testing.assert_allclose(detector.score(IMAGES[20:23]).image, expected, rtol=1e-4)
+
+
+def test_whitened_patches_are_uncorrelated_and_a_constant_feature_stays_finite():
+    random = np.random.default_rng(0)
+    points = (random.normal(size=(5_000, 4)) @ random.normal(size=(4, 4)) + 3).astype(np.float32)
+    centre, matrix = whitener(points, 1e-6)
+    np.testing.assert_allclose(np.cov(((points - centre) @ matrix).T), np.eye(4), atol=1e-2)
+    points[:, 2] = 7
+    centre, matrix = whitener(points, 0.1)
+    assert np.isfinite(matrix).all()
+    np.testing.assert_allclose(((points - centre) @ matrix)[:, 2], 0, atol=1e-2)
+
+
+def test_a_place_where_normal_patches_are_far_has_another_scale():
+    random = np.random.default_rng(0)
+    grids = random.normal(10, 1, (500, 12, 16)).astype(np.float32)
+    grids[:, :, :4] = random.normal(30, 5, (500, 12, 4))
+    mean, spread = scale_of(grids)
+    assert mean[5, 12] == pytest.approx(10, abs=0.3)
+    assert mean[5, 0] == pytest.approx(30, abs=0.5)
+    assert spread[5, 12] == pytest.approx(1, rel=0.1)
+    assert spread[5, 0] == pytest.approx(5, rel=0.2)
+    assert scale_of(np.zeros((3, 4, 4), np.float32))[1].min() > 0
+
+
+def test_the_map_is_in_units_of_each_place():
+    detector = PatchMemory(**SMALL, memory=100, blur=0, neighbours=1).fit(IMAGES)
+    far = list(detector._far(IMAGES[:5]))
+    grids = [(each.distances - detector._learnt["mean"]) / detector._learnt["spread"] for each in far]
+    scores = detector.score(IMAGES[:5])
+    np.testing.assert_array_equal(scores.image, [grid.max() for grid in grids])
+    np.testing.assert_array_equal(scores.pixel, _features.pixel_maps(np.stack(grids), (32, 32), 0))
 
 
 def test_padim_is_the_mahalanobis_distance_at_each_place():

@@ -9,11 +9,19 @@ projection (Johnson & Lindenstrauss, 1984). With m(p) the nearest of M to patch 
 
 N the ``neighbours`` in M that lie nearest to m(p*), which is one of them (eq. 7): a patch far from a patch that is
 itself rare counts for more. The map is s, brought to the image's size and blurred; both in units of the features.
+
+That is the paper: ``held_out=0, regularisation=None``. By default features x are whitened first: with m and C the mean
+and the covariance of the training images' patches, v the mean variance and r the ``regularisation``, they become
+(C + r v I)^-1/2 (x - m). And each place of the grid has its own scale, since patches at an image's border lack
+surroundings and lie farther from all others: training images that are kept out of the memory give each place a mean and
+a standard deviation of s, and s is replaced by its distance from that mean in these units. The weight stays.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +29,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
+from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
 from anomalist.detector import Detector, Scores
 from anomalist.models._features import Backbone, Extractor, Stride, pixel_maps
+from anomalist.models._standard import hold_out
 from anomalist.randomness import generator
 
-__all__ = ["PatchMemory", "coreset", "reweighted"]
+__all__ = ["PatchMemory", "coreset", "reweighting", "scale_of", "whitener"]
 
 Array = NDArray[np.float32]
 
 _IMAGES = 64  # embedded at once
 _SPARE = 4  # patches embedded for each that is a candidate, where there are so many
+_PLACE = 1.0  # sigma of the Gaussian over the grid that places share their scale by, in patches
+_LEAST_SPREAD = 0.05  # of a place, in mean distances
+_TINY = 1e-6
 
 
 class PatchMemory(Detector):
@@ -50,13 +63,32 @@ class PatchMemory(Detector):
     neighbours: int = Field(9, ge=1, description="patches in memory that weigh an image's score; 1 leaves it as it is")
     blur: float = Field(4.0, ge=0, description="sigma of the map's Gaussian, in pixels of an image of 224")
 
+    regularisation: float | None = Field(
+        0.1, gt=0, description="what is added to variances before features are whitened, in mean variances; None: as is"
+    )
+    held_out: float = Field(
+        0.25, ge=0, lt=1, description="share of the training images that give each place its scale; 0: none has one"
+    )
+
     _extractor: Extractor | None = PrivateAttr(None)
-    _memory: Array | None = PrivateAttr(None)  # [M, D]
+    _learnt: dict[str, NDArray[Any]] = PrivateAttr(default_factory=dict)
 
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
         self._extractor = Extractor.of(self)
-        patches = self._drawn(images)
-        self._memory = patches[coreset(patches, self.memory, self.projected, self.seed)]
+        shown, held_out = hold_out(images, self.held_out, self.seed) if self.held_out else (images, images[:0])
+        patches = self._drawn(shown)
+        size = patches.shape[1]
+        centre, whitening = np.zeros(size, np.float32), np.eye(size, dtype=np.float32)
+        if self.regularisation is not None:
+            centre, whitening = whitener(patches, self.regularisation)
+            patches = _whitened(patches, centre, whitening)
+        memory = patches[coreset(patches, self.memory, self.projected, self.seed)]
+        self._learnt = {"centre": centre, "whitening": whitening, "memory": memory}
+        grid = self._extractor.apply(images[:1], self).shape[2:]
+        mean, spread = np.zeros(grid, np.float32), np.ones(grid, np.float32)
+        if len(held_out):
+            mean, spread = scale_of(np.stack([far.distances for far in self._far(held_out)]))
+        self._learnt |= {"mean": mean, "spread": spread}
 
     def _drawn(self, images: NDArray[np.float32]) -> Array:
         """Return ``candidates`` patches, or all if there are fewer, float32 ``[n, D]``.
@@ -78,29 +110,73 @@ class PatchMemory(Detector):
         return np.concatenate(kept)
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
-        assert self._extractor is not None
-        assert self._memory is not None
-        table = torch.from_numpy(self._memory)
-        squares = (table * table).sum(1)
         scores, grids = [], []
+        for far in self._far(images):
+            grid = (far.distances - self._learnt["mean"]) / self._learnt["spread"]
+            worst = int(grid.argmax())
+            weight = reweighting(far.rows[worst], int(far.nearest[worst]), self._learnt["memory"], self.neighbours)
+            scores.append(weight * grid.flat[worst])
+            grids.append(grid)
+        return Scores(np.array(scores, np.float32), pixel_maps(np.stack(grids), images.shape[2:], self.blur))
+
+    def _far(self, images: NDArray[np.float32]) -> Iterator[_Far]:
+        """Yield how far the patches of each image are from the memory; one by one, for a product's last bits."""
+        assert self._extractor is not None
+        centre, whitening, memory = (self._learnt[name] for name in ("centre", "whitening", "memory"))
+        table = torch.from_numpy(memory)
+        squares = (table * table).sum(1)
         for first in range(0, len(images), _IMAGES):
             for found in self._extractor.apply(images[first : first + _IMAGES], self):
                 rows = _rows(found[None])
+                if self.regularisation is not None:
+                    rows = _whitened(rows, centre, whitening)
                 nearest = torch.addmm(squares, torch.from_numpy(rows), table.T, alpha=-2).numpy().argmin(axis=1)
-                distance = _norm(rows - self._memory[nearest])
-                worst = int(distance.argmax())
-                scores.append(reweighted(rows[worst], int(nearest[worst]), self._memory, self.neighbours))
-                grids.append(distance.reshape(found.shape[1:]))
-        return Scores(np.array(scores, np.float32), pixel_maps(np.stack(grids), images.shape[2:], self.blur))
+                yield _Far(rows, nearest, _norm(rows - memory[nearest]).reshape(found.shape[1:]))
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         assert self._extractor is not None
-        assert self._memory is not None
-        return {**self._extractor.arrays(self._shape), "memory": self._memory}
+        return {**self._extractor.arrays(self._shape), **self._learnt}
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._extractor = Extractor.restore(arrays, self, self._shape)
-        self._memory = arrays["memory"]
+        self._learnt = arrays
+
+
+@dataclass(frozen=True)
+class _Far:
+    """An image's patches ``[P, D]``, the number of the nearest in memory ``[P]``, and how far it is ``[h, w]``."""
+
+    rows: Array
+    nearest: NDArray[np.int64]
+    distances: Array
+
+
+def whitener(patches: Array, regularisation: float) -> tuple[Array, Array]:
+    """Return the mean ``[D]`` and the symmetric matrix ``[D, D]`` that make features uncorrelated, of like variance.
+
+    Args:
+        patches: float32 ``[n, D]``.
+        regularisation: what is added to each variance, in mean variances; constant features stay finite.
+    """
+    mean = patches.mean(axis=0, dtype=np.float64)
+    centred = patches - mean.astype(np.float32)
+    covariance = (centred.T @ centred).astype(np.float64) / max(len(patches) - 1, 1)
+    own = np.arange(len(covariance))
+    covariance[own, own] += regularisation * max(float(covariance[own, own].mean()), _TINY)
+    values, vectors = np.linalg.eigh(covariance)
+    return mean.astype(np.float32), ((vectors / np.sqrt(values)) @ vectors.T).astype(np.float32)
+
+
+def scale_of(grids: Array) -> tuple[Array, Array]:
+    """Return each place's mean and standard deviation, float32 ``[h, w]``, blurred since images are few.
+
+    Args:
+        grids: distances of normal images, float32 ``[n, h, w]``.
+    """
+    wide = grids.astype(np.float64)
+    mean, square = (gaussian_filter(part.mean(axis=0), _PLACE) for part in (wide, wide**2))
+    spread = np.sqrt(np.maximum(square - mean**2, 0))
+    return mean.astype(np.float32), np.maximum(spread, _LEAST_SPREAD * mean.mean() + _TINY).astype(np.float32)
 
 
 def coreset(patches: Array, count: int, projected: int, seed: int) -> NDArray[np.int64]:
@@ -128,26 +204,30 @@ def coreset(patches: Array, count: int, projected: int, seed: int) -> NDArray[np
     return np.array(chosen)
 
 
-def reweighted(patch: Array, nearest: int, memory: Array, neighbours: int) -> float:
-    """Return a patch's distance from the nearest in memory, weighted as in eq. 7.
+def reweighting(patch: Array, nearest: int, memory: Array, neighbours: int) -> float:
+    """Return the weight in [0, 1] of a patch's distance from the nearest in memory, eq. 7.
 
     Args:
         patch: float32 ``[D]``.
         nearest: the number of the nearest.
         memory: float32 ``[M, D]``.
-        neighbours: how many weigh it; 1 leaves the distance as it is.
+        neighbours: how many make it; 1 always makes 1.
     """
-    distance = float(_norm(patch - memory[nearest]))
     if neighbours == 1 or len(memory) == 1:
-        return distance
+        return 1.0
     around = np.argsort(_norm(memory - memory[nearest]), kind="stable")[:neighbours]
     away = _norm(patch - memory[around]).astype(np.float64)
-    return distance * (1 - 1 / float(np.exp(away - distance).sum()))
+    return 1 - 1 / float(np.exp(away - float(_norm(patch - memory[nearest]))).sum())
 
 
 def _rows(found: Array) -> Array:
     """Return features ``[n, D, h, w]`` as patches ``[n h w, D]``."""
     return np.ascontiguousarray(found.transpose(0, 2, 3, 1)).reshape(-1, found.shape[1])
+
+
+def _whitened(patches: Array, centre: Array, whitening: Array) -> Array:
+    white: Array = (patches - centre).astype(np.float32) @ whitening
+    return white
 
 
 def _norm(vectors: Array) -> Array:
