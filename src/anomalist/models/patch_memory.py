@@ -10,9 +10,9 @@ projection (Johnson & Lindenstrauss, 1984). With m(p) the nearest of M to patch 
 N the ``neighbours`` in M that lie nearest to m(p*), which is one of them (eq. 7): a patch far from a patch that is
 itself rare counts for more. The map is s, brought to the image's size and blurred; both in units of the features.
 
-That is the paper: ``held_out=0, regularisation=None``. By default features x are whitened first: with m and C the mean
-and the covariance of the training images' patches, v the mean variance and r the ``regularisation``, they become
-(C + r v I)^-1/2 (x - m). And each place of the grid has its own scale, since patches at an image's border lack
+That is the paper: ``unit=False, held_out=0, regularisation=0``. By default features x are whitened first: with m and C
+the mean and the covariance of the training images' patches, v the mean variance and r the ``regularisation``, they
+become (C + r v I)^-1/2 (x - m). And each place of the grid has its own scale, since patches at an image's border lack
 surroundings and lie farther from all others: training images that are kept out of the memory give each place a mean and
 a standard deviation of s, and s is replaced by its distance from that mean in these units. The weight stays.
 """
@@ -57,14 +57,15 @@ class PatchMemory(Detector):
     side: int | None = Field(
         None, ge=32, le=2048, description="shorter side that images are brought to; by default small ones alone, to 112"
     )
+    unit: bool = Field(True, description="whether the features of each stride are brought to unit length")
     memory: int = Field(4_000, ge=1, description="patches that are kept")
     candidates: int = Field(200_000, ge=1, description="patches, drawn by seed, that the kept ones are chosen from")
     projected: int = Field(32, ge=1, description="dimensions in which they are chosen")
     neighbours: int = Field(9, ge=1, description="patches in memory that weigh an image's score; 1 leaves it as it is")
     blur: float = Field(4.0, ge=0, description="sigma of the map's Gaussian, in pixels of an image of 224")
 
-    regularisation: float | None = Field(
-        0.1, gt=0, description="what is added to variances before features are whitened, in mean variances; None: as is"
+    regularisation: float = Field(
+        0.1, ge=0, description="what is added to variances before features are whitened, in mean variances; 0: as is"
     )
     held_out: float = Field(
         0.25, ge=0, lt=1, description="share of the training images that give each place its scale; 0: none has one"
@@ -74,12 +75,12 @@ class PatchMemory(Detector):
     _learnt: dict[str, NDArray[Any]] = PrivateAttr(default_factory=dict)
 
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
-        self._extractor = Extractor.of(self)
+        self._extractor = Extractor.of(self, self.unit)
         shown, held_out = hold_out(images, self.held_out, self.seed) if self.held_out else (images, images[:0])
         patches = self._drawn(shown)
         size = patches.shape[1]
         centre, whitening = np.zeros(size, np.float32), np.eye(size, dtype=np.float32)
-        if self.regularisation is not None:
+        if self.regularisation:
             centre, whitening = whitener(patches, self.regularisation)
             patches = _whitened(patches, centre, whitening)
         memory = patches[coreset(patches, self.memory, self.projected, self.seed)]
@@ -128,7 +129,7 @@ class PatchMemory(Detector):
         for first in range(0, len(images), _IMAGES):
             for found in self._extractor.apply(images[first : first + _IMAGES], self):
                 rows = _rows(found[None])
-                if self.regularisation is not None:
+                if self.regularisation:
                     rows = _whitened(rows, centre, whitening)
                 nearest = torch.addmm(squares, torch.from_numpy(rows), table.T, alpha=-2).numpy().argmin(axis=1)
                 yield _Far(rows, nearest, _norm(rows - memory[nearest]).reshape(found.shape[1:]))
@@ -138,7 +139,7 @@ class PatchMemory(Detector):
         return {**self._extractor.arrays(self._shape), **self._learnt}
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        self._extractor = Extractor.restore(arrays, self, self._shape)
+        self._extractor = Extractor.restore(arrays, self, self._shape, self.unit)
         self._learnt = arrays
 
 

@@ -21,11 +21,21 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, interpolate
+from torch.nn.functional import interpolate
 
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
-from anomalist.models._features import Backbone, Extractor, Stride, Trunk, pixel_maps, untrained
+from anomalist.models._features import (
+    SHORTEST,
+    Backbone,
+    Extractor,
+    Stride,
+    Trunk,
+    over_channels,
+    pixel_maps,
+    unit_length,
+    untrained,
+)
 from anomalist.models._gradient import load_weights, train_as_set, weights
 from anomalist.models._latent import nest, take
 from anomalist.training import passes, resolve, seeded
@@ -34,7 +44,6 @@ __all__ = ["StudentTeacher"]
 
 _STUDENT = "student."  # prefix of the arrays
 _STEPS = 700  # the default length of a training
-_SHORTEST = 1e-6  # length that features are divided by, at least
 
 
 class StudentTeacher(Detector):
@@ -71,7 +80,9 @@ class StudentTeacher(Detector):
             with torch.no_grad():
                 wanted = teacher.levels(batch)
             pairs = zip(wanted, student.levels(batch), strict=True)
-            return torch.stack([(_unit(one) - _unit(two)).square().sum(1).mean() / 2 for one, two in pairs]).sum()
+            return torch.stack(
+                [(unit_length(one) - unit_length(two)).square().sum(1).mean() / 2 for one, two in pairs]
+            ).sum()
 
         epochs = self.epochs or passes(len(images), self.batch_size, _STEPS)
         self._history = train_as_set(self, student, loss, images, checkpoint, epochs=epochs)
@@ -114,21 +125,12 @@ class _Apart(nn.Module):
         """Return 1 - cosine = half the squared distance of unit vectors, multiplied over strides."""
         halves = []
         for one, two in zip(self.teacher.levels(images), self.student.levels(images), strict=True):
-            lengths = _sum(one * one) * _sum(two * two)
-            halves.append((1 - _sum(one * two) / lengths.clamp_min(_SHORTEST**4).sqrt()).clamp_min(0))
+            lengths = over_channels(one * one) * over_channels(two * two)
+            halves.append((1 - over_channels(one * two) / lengths.clamp_min(SHORTEST**4).sqrt()).clamp_min(0))
         product = halves[0]
         for half in halves[1:]:
             product = product * interpolate(half, list(product.shape[2:]), mode="bilinear")
         return product
-
-
-def _sum(values: Tensor) -> Tensor:
-    """Return the sum over channels; by a convolution, which adds up in one order wherever an image lies in a batch."""
-    return conv2d(values, values.new_ones(1, values.shape[1], 1, 1))
-
-
-def _unit(values: Tensor) -> Tensor:
-    return values / values.square().sum(1, keepdim=True).clamp_min(_SHORTEST**2).sqrt()
 
 
 def _initialise(layer: nn.Module) -> None:
