@@ -48,10 +48,10 @@ _ON_TILES = (
     "patch_memory:held_out=0",
     "patch_memory:unit=false,held_out=0,regularisation=0",
     "patch_memory:side=384",
-    "padim:unit=false",
-    "padim:channels=100",
     "patch_memory:backbone=efficientnet_lite2",
     "padim",
+    "padim:unit=false",
+    "padim:channels=100",
     "student_teacher",
 )
 

@@ -21,7 +21,7 @@ SMALL = {  # those of them that a detector has
     "trees": 20,
     "side": 32,
     "memory": 50,
-    "channels": 10,
+    "channels": 40,
     "levels": (0.2, 0.5),
     "draws": 1,
     "members": ("autoencoder:width=4,bottleneck=3,epochs=1,batch_size=64", "lof", "pca"),
