@@ -15,6 +15,7 @@ MODELS = (
     "pca",
     "knn",
     "lof",
+    "lof:blur=2,directions=8",
     "kde",
     "ocsvm",
     "isolation_forest",
