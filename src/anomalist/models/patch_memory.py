@@ -43,6 +43,7 @@ Array = NDArray[np.float32]
 
 _IMAGES = 64  # embedded at once
 _SPARE = 4  # patches embedded for each that is a candidate, where there are so many
+_MOST_HELD_OUT = 1_000  # images that give places their scale
 _PLACE = 1.0  # sigma of the Gaussian over the grid that places share their scale by, in patches
 _LEAST_SPREAD = 0.05  # of a place, in mean distances
 _TINY = 1e-6
@@ -63,7 +64,6 @@ class PatchMemory(Detector):
     projected: int = Field(32, ge=1, description="dimensions in which they are chosen")
     neighbours: int = Field(9, ge=1, description="patches in memory that weigh an image's score; 1 leaves it as it is")
     blur: float = Field(4.0, ge=0, description="sigma of the map's Gaussian, in pixels of an image of 224")
-
     regularisation: float = Field(
         0.1, ge=0, description="what is added to variances before features are whitened, in mean variances; 0: as is"
     )
@@ -76,7 +76,9 @@ class PatchMemory(Detector):
 
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
         self._extractor = Extractor.of(self, self.unit)
-        shown, held_out = hold_out(images, self.held_out, self.seed) if self.held_out else (images, images[:0])
+        shown, held_out = images, images[:0]
+        if self.held_out:
+            shown, held_out = hold_out(images, min(self.held_out, _MOST_HELD_OUT / len(images)), self.seed)
         patches = self._drawn(shown)
         size = patches.shape[1]
         centre, whitening = np.zeros(size, np.float32), np.eye(size, dtype=np.float32)
