@@ -15,6 +15,7 @@ No figure says what a test would give, only which candidate is better. The test 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from tabulate import tabulate
 
 from anomalist import datasets
 from anomalist.detector import parse
+from anomalist.errors import InputError
 from anomalist.metrics.detection import auroc
 from anomalist.randomness import generator
 
@@ -129,4 +131,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")
