@@ -80,15 +80,13 @@ class PatchMemory(Detector):
         if self.held_out:
             shown, held_out = hold_out(images, min(self.held_out, _MOST_HELD_OUT / len(images)), self.seed)
         patches = self._drawn(shown)
-        size = patches.shape[1]
-        centre, whitening = np.zeros(size, np.float32), np.eye(size, dtype=np.float32)
+        centre, whitening = np.zeros(patches.shape[1], np.float32), np.eye(patches.shape[1], dtype=np.float32)
         if self.regularisation:
             centre, whitening = whitener(patches, self.regularisation)
-            patches = _whitened(patches, centre, whitening)
+        patches = _whitened(patches, centre, whitening)
         memory = patches[coreset(patches, self.memory, self.projected, self.seed)]
         self._learnt = {"centre": centre, "whitening": whitening, "memory": memory}
-        grid = self._extractor.apply(images[:1], self).shape[2:]
-        mean, spread = np.zeros(grid, np.float32), np.ones(grid, np.float32)
+        mean, spread = np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32)  # of every place
         if len(held_out):
             mean, spread = scale_of(np.stack([far.distances for far in self._far(held_out)]))
         self._learnt |= {"mean": mean, "spread": spread}
@@ -130,9 +128,7 @@ class PatchMemory(Detector):
         squares = (table * table).sum(1)
         for first in range(0, len(images), _IMAGES):
             for found in self._extractor.apply(images[first : first + _IMAGES], self):
-                rows = _rows(found[None])
-                if self.regularisation:
-                    rows = _whitened(rows, centre, whitening)
+                rows = _whitened(_rows(found[None]), centre, whitening)
                 nearest = torch.addmm(squares, torch.from_numpy(rows), table.T, alpha=-2).numpy().argmin(axis=1)
                 yield _Far(rows, nearest, _norm(rows - memory[nearest]).reshape(found.shape[1:]))
 
