@@ -5,19 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor, nn
 
 from anomalist.training import train
 
-__all__ = ["Trained", "check_shape", "in_double", "initialise", "load_weights", "stage_file", "train_as_set", "weights"]
+__all__ = [
+    "Trained",
+    "TrainingPrecision",
+    "check_shape",
+    "in_double",
+    "initialise",
+    "load_weights",
+    "stage_file",
+    "train_as_set",
+    "weights",
+]
 
 Module = TypeVar("Module", bound=nn.Module)
 Precision = Literal["auto", "float32", "bfloat16"]
+TrainingPrecision = Annotated[
+    Precision,
+    Field(
+        description="arithmetic of training: bfloat16 takes half the time on processors that have it, on others more"
+    ),
+]
 
 
 class Trained(Protocol):

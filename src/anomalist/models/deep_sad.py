@@ -12,13 +12,14 @@ normal. Without labels it is Deep SVDD. The score is in squared units of the cod
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
 from anomalist.detector import Detector, Scores
+from anomalist.models._gradient import TrainingPrecision
 from anomalist.models._hypersphere import Hypersphere, train_sphere
 
 __all__ = ["DeepSad"]
@@ -27,18 +28,21 @@ __all__ = ["DeepSad"]
 class DeepSad(Detector):
     """Draw normal images' codes together and push known anomalies' away; score by the distance from the centre."""
 
+    version: ClassVar[int] = 2
+
     bottleneck: int = Field(32, ge=1, description="numbers in a code")
     width: int = Field(16, ge=1, description="channels of the first convolution; doubled at each halving")
     eta: float = Field(1.0, gt=0, description="weight of a labelled image, in unlabelled ones")
     pretraining: int | None = Field(
-        None, ge=1, description="passes of the autoencoder's training; by default as many as make about 1,500 steps"
+        None, ge=1, description="passes of the autoencoder's training; by default as many as make about 750 steps"
     )
     epochs: int | None = Field(
-        None, ge=1, description="passes of the second stage; by default as many as make about 1,500 steps"
+        None, ge=1, description="passes of the second stage; by default as many as make about 750 steps"
     )
     batch_size: int = Field(128, ge=1, description="images a training step")
     learning_rate: float = Field(1e-3, gt=0, description="peak of the one-cycle schedule, in both stages")
     weight_decay: float = Field(1e-6, ge=0, description="weight of half the squared weights in both losses")
+    training_precision: TrainingPrecision = "bfloat16"
 
     _sphere: Hypersphere | None = PrivateAttr(None)
     _history: list[float] = PrivateAttr(default_factory=list)

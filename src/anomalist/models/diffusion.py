@@ -37,7 +37,7 @@ from torch import Tensor
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
 from anomalist.models._denoiser import Denoiser
-from anomalist.models._gradient import check_shape, load_weights, train_as_set, weights
+from anomalist.models._gradient import TrainingPrecision, check_shape, load_weights, train_as_set, weights
 from anomalist.models._latent import ImageDensity, log
 from anomalist.models._residual import features, pixel_map, tally
 from anomalist.models._standard import hold_out
@@ -74,10 +74,7 @@ class Diffusion(Detector):
     )
     batch_size: int = Field(64, ge=1, description="images a training step")
     learning_rate: float = Field(1e-2, gt=0, description="peak of the one-cycle schedule")
-    training_precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "bfloat16",
-        description="arithmetic of training: bfloat16 takes half the time on processors that have it, on others more",
-    )
+    training_precision: TrainingPrecision = "bfloat16"
 
     aggregation: Literal["features", "joint", "mean"] = Field(
         "features",

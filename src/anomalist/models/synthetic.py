@@ -30,7 +30,7 @@ from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
 from anomalist.errors import InputError
 from anomalist.models._auxiliary import DEFECTS, LEAST, MOST, Defect, names, spoil
-from anomalist.models._gradient import check_shape, load_weights, train_as_set, weights
+from anomalist.models._gradient import TrainingPrecision, check_shape, load_weights, train_as_set, weights
 from anomalist.models._unet import UNet
 from anomalist.training import apply_batched, resolve, seeded
 
@@ -56,10 +56,7 @@ class Synthetic(Detector):
     )
     batch_size: int = Field(128, ge=1, description="images a training step")
     learning_rate: float = Field(1e-2, gt=0, description="peak of the one-cycle schedule")
-    training_precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "bfloat16",
-        description="arithmetic of training: bfloat16 takes half the time on processors that have it, on others more",
-    )
+    training_precision: TrainingPrecision = "bfloat16"
     image_weight: float = Field(0.3, ge=0, description="weight of the image's cross-entropy beside the pixels'")
     aggregation: Literal["learnt", "mean", "max", "top_1_percent"] = Field(
         "learnt", description="an image's score: the network's own answer, or what is made of the map"
