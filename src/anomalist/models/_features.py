@@ -30,9 +30,9 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
 from anomalist.errors import InputError
-from anomalist.models._gradient import Precision, check_shape, load_weights, weights
+from anomalist.models._gradient import Run, answers, check_shape, load_weights, weights
 from anomalist.models._latent import nest, take
-from anomalist.training import apply_batched, resolve, seeded
+from anomalist.training import seeded
 
 __all__ = [
     "SHORTEST",
@@ -65,7 +65,7 @@ _PREFIX = "features."  # of the arrays
 _PIXELS = 1 << 19  # in a batch: more would no longer stay near the processor
 
 
-class Looks(Protocol):
+class Looks(Run, Protocol):
     """A detector that has the options of an extractor."""
 
     @property
@@ -83,14 +83,6 @@ class Looks(Protocol):
     @property
     def side(self) -> int | None:
         """The shorter side that images are brought to."""
-
-    @property
-    def device(self) -> Literal["auto", "cpu", "cuda"]:
-        """Where the network runs."""
-
-    @property
-    def precision(self) -> Precision:
-        """Its arithmetic."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +109,8 @@ class Extractor:
 
     def apply(self, images: Array, detector: Looks, network: nn.Module | None = None) -> Array:
         """Return the features, float32 ``[N, D, h, w]``, of images in [0, 1], or what another network returns."""
-        device, dtype = resolve(detector.device, detector.precision)
-        whole = (network or self.network).to(device).eval()
         size = int(np.clip(_PIXELS // max(images[0, 0].size, (detector.side or _LEAST_SIDE) ** 2), 1, 32))
-        return apply_batched(whole, images, device=device, dtype=dtype, size=size)
+        return answers(detector, network or self.network, images, size)
 
     def arrays(self, shape: Sequence[int] | None) -> dict[str, NDArray[Any]]:
         """Return the weights, and the shape of the images fitted on, under names that begin with ``features.``."""

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from anomalist.training import train
+from anomalist.training import apply_batched, resolve, train
 
 __all__ = [
+    "Run",
     "Trained",
     "TrainingPrecision",
+    "answers",
     "check_shape",
     "in_double",
     "initialise",
@@ -37,7 +39,19 @@ TrainingPrecision = Annotated[
 ]
 
 
-class Trained(Protocol):
+class Run(Protocol):
+    """A detector that runs somewhere."""
+
+    @property
+    def device(self) -> Literal["auto", "cpu", "cuda"]:
+        """Where the network runs."""
+
+    @property
+    def precision(self) -> Precision:
+        """Its arithmetic."""
+
+
+class Trained(Run, Protocol):
     """A detector that has the options of a training."""
 
     @property
@@ -59,14 +73,6 @@ class Trained(Protocol):
     @property
     def seed(self) -> int:
         """Seed of every random choice."""
-
-    @property
-    def device(self) -> Literal["auto", "cpu", "cuda"]:
-        """Where the network runs."""
-
-    @property
-    def precision(self) -> Precision:
-        """Its arithmetic."""
 
 
 def train_as_set(
@@ -108,6 +114,12 @@ def stage_file(checkpoint: Path | None, stage: str) -> Iterator[Path | None]:
     yield path
     if path is not None:
         path.unlink(missing_ok=True)
+
+
+def answers(detector: Run, network: nn.Module, images: NDArray[np.float32], size: int = 256) -> NDArray[np.float32]:
+    """Return what a network makes of images, where and as the detector runs; see :func:`training.apply_batched`."""
+    device, dtype = resolve(detector.device, detector.precision)
+    return apply_batched(network.to(device).eval(), images, device=device, dtype=dtype, size=size)
 
 
 def initialise(layer: nn.Module) -> None:

@@ -17,8 +17,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from anomalist.models._autoencoder_network import ConvNetwork
-from anomalist.models._gradient import Precision, Trained, initialise, load_weights, stage_file, train_as_set, weights
-from anomalist.training import apply_batched, passes, resolve, seeded
+from anomalist.models._gradient import (
+    Precision,
+    Trained,
+    answers,
+    initialise,
+    load_weights,
+    stage_file,
+    train_as_set,
+    weights,
+)
+from anomalist.training import passes, seeded
 
 __all__ = ["Hypersphere", "train_sphere"]
 
@@ -64,7 +73,7 @@ class Hypersphere:
 
     def distances(self, images: NDArray[np.float32], detector: Trained) -> NDArray[np.float32]:
         """Return the squared distances of the codes of images from the centre, float32 ``[N]``."""
-        found = _codes(self.encoder, _into(_contrast(images), self.limits), detector)
+        found = answers(detector, self.encoder, _into(_contrast(images), self.limits))
         squared: NDArray[np.float64] = ((found.astype(np.float64) - self.centre) ** 2).sum(axis=1)
         return squared.astype(np.float32)
 
@@ -145,7 +154,7 @@ def _pretrain(
     history = train_as_set(
         detector, network, loss, shown, checkpoint, detector.training_precision, stage="pre-training", epochs=epochs
     )
-    centre = _codes(network.encoder, shown, detector).mean(axis=0, dtype=np.float64).astype(np.float32)
+    centre = answers(detector, network.encoder, shown).mean(axis=0, dtype=np.float64).astype(np.float32)
     near = np.abs(centre) < _APART
     centre[near] = np.where(centre[near] < 0, -_APART, _APART)
     return Hypersphere(network.encoder, centre, limits), history
@@ -172,11 +181,6 @@ def _into(contrasted: NDArray[np.float32], limits: tuple[float, float]) -> NDArr
         np.float32
     )
     return scaled
-
-
-def _codes(encoder: nn.Module, shown: NDArray[np.float32], detector: Trained) -> NDArray[np.float32]:
-    device, dtype = resolve(detector.device, detector.precision)
-    return apply_batched(encoder.to(device).eval(), shown, device=device, dtype=dtype)
 
 
 def _build(shape: tuple[int, int, int], detector: Spherical) -> ConvNetwork:

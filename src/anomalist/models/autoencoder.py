@@ -26,16 +26,16 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 from scipy.special import expit
-from torch import Tensor
+from torch import Tensor, nn
 
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
 from anomalist.models._autoencoder_network import ConvNetwork, DenseNetwork, Network
 from anomalist.models._errors import Loss, error_maps, trimmed_loss
-from anomalist.models._gradient import initialise, load_weights, train_as_set, weights
+from anomalist.models._gradient import answers, initialise, load_weights, train_as_set, weights
 from anomalist.models._latent import LatentDensity, log
 from anomalist.models._standard import Standard, hold_out
-from anomalist.training import apply_batched, resolve, seeded
+from anomalist.training import seeded
 
 __all__ = ["Autoencoder"]
 
@@ -84,17 +84,15 @@ class Autoencoder(Detector):
         """Return the reconstructions, float32 ``[N, C, H, W]`` in [0, 1], of images as ``score`` takes them."""
         self.check_fitted(images)
         assert self._network is not None
-        device, dtype = resolve(self.device, self.precision)
-        logits = apply_batched(self._network.to(device).logits, images, device=device, dtype=dtype)
+        logits = answers(self, nn.Sequential(self._network.encoder, self._network.decoder), images)
         expit(logits, out=logits)  # not torch.sigmoid: see apply_batched
-        return logits
+        return logits.reshape(images.shape)
 
     def encode(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the codes, float32 ``[N, bottleneck]``, of images as ``score`` takes them."""
         self.check_fitted(images)
         assert self._network is not None
-        device, dtype = resolve(self.device, self.precision)
-        return apply_batched(self._network.to(device).encoder, images, device=device, dtype=dtype)
+        return answers(self, self._network.encoder, images)
 
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
         network, held_out = self._build(), images

@@ -26,8 +26,8 @@ from torch import Tensor, nn
 
 from anomalist.detector import Detector, Scores
 from anomalist.models._auxiliary import DEFECTS, Defect, names, train_against
-from anomalist.models._gradient import check_shape, initialise, load_weights, weights
-from anomalist.training import apply_batched, resolve, seeded
+from anomalist.models._gradient import answers, check_shape, initialise, load_weights, weights
+from anomalist.training import seeded
 
 __all__ = ["Fcdd", "spread"]
 
@@ -83,8 +83,7 @@ class Fcdd(Detector):
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         assert self._network is not None
-        device, dtype = resolve(self.device, self.precision)
-        planes = apply_batched(self._network.to(device), images, device=device, dtype=dtype)[:, 0].astype(np.float64)
+        planes = answers(self, self._network, images)[:, 0].astype(np.float64)
         planes = np.sqrt(planes**2 + 1) - 1
         score = planes.reshape(len(planes), -1).mean(axis=1).astype(np.float32)
         seen = receptive_field(self.halvings)

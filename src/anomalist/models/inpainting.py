@@ -30,7 +30,7 @@ from torch import Tensor
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
 from anomalist.models._blind_spot import Pyramid
-from anomalist.models._gradient import load_weights, train_as_set, weights
+from anomalist.models._gradient import answers, load_weights, train_as_set, weights
 from anomalist.models._latent import ImageDensity
 from anomalist.models._surprise import (
     Surprise,
@@ -45,7 +45,7 @@ from anomalist.models._surprise import (
     surprise,
 )
 from anomalist.randomness import generator
-from anomalist.training import apply_batched, resolve, seeded
+from anomalist.training import seeded
 
 __all__ = ["Inpainting"]
 
@@ -139,12 +139,10 @@ class Inpainting(Detector):
     def _predictions(self, images: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Yield batches and their logits: all at once would take a hundred times the images' memory."""
         assert self._network is not None
-        device, dtype = resolve(self.device, self.precision)
-        network = self._network.to(device)
         size = min(max(_VALUES // images[0].size, 1), _BATCH)
         for first in range(0, len(images), size):
             batch = images[first : first + size]
-            yield batch, apply_batched(network, batch, device=device, dtype=dtype, size=size)
+            yield batch, answers(self, self._network, batch, size)
 
     def _build(self) -> Pyramid:
         assert self._shape is not None

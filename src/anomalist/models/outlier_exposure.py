@@ -22,8 +22,8 @@ from torch import nn
 
 from anomalist.detector import Detector, Scores
 from anomalist.models._auxiliary import DEFECTS, Defect, Scorer, names, train_against
-from anomalist.models._gradient import load_weights, weights
-from anomalist.training import apply_batched, resolve, seeded
+from anomalist.models._gradient import answers, load_weights, weights
+from anomalist.training import seeded
 
 __all__ = ["OutlierExposure"]
 
@@ -68,8 +68,7 @@ class OutlierExposure(Detector):
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         assert self._network is not None
-        device, dtype = resolve(self.device, self.precision)
-        return Scores(apply_batched(self._network.to(device), images, device=device, dtype=dtype), None)
+        return Scores(answers(self, self._network, images), None)
 
     def _build(self) -> Scorer:
         assert self._shape is not None

@@ -30,9 +30,9 @@ from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
 from anomalist.errors import InputError
 from anomalist.models._auxiliary import DEFECTS, LEAST, MOST, Defect, names, spoil
-from anomalist.models._gradient import TrainingPrecision, check_shape, load_weights, train_as_set, weights
+from anomalist.models._gradient import TrainingPrecision, answers, check_shape, load_weights, train_as_set, weights
 from anomalist.models._unet import UNet
-from anomalist.training import apply_batched, resolve, seeded
+from anomalist.training import seeded
 
 __all__ = ["Synthetic"]
 
@@ -96,8 +96,7 @@ class Synthetic(Detector):
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         assert self._network is not None
-        device, dtype = resolve(self.device, self.precision)
-        logits = apply_batched(self._network.to(device), images, device=device, dtype=dtype)
+        logits = answers(self, self._network, images)
         surprise = np.logaddexp(np.float32(0), logits)  # -log(1 - p); not in torch: see apply_batched
         maps = np.ascontiguousarray(surprise[:, 1:]).reshape(len(images), *images.shape[2:])
         if self.aggregation == "learnt":

@@ -34,10 +34,10 @@ from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
 from anomalist.models._autoencoder_network import ConvNetwork
 from anomalist.models._errors import error_maps
-from anomalist.models._gradient import initialise, load_weights, train_as_set, weights
+from anomalist.models._gradient import answers, initialise, load_weights, train_as_set, weights
 from anomalist.models._latent import LatentDensity, log
 from anomalist.models._standard import Standard, hold_out
-from anomalist.training import apply_batched, resolve, seeded
+from anomalist.training import seeded
 
 __all__ = ["Vae"]
 
@@ -82,8 +82,7 @@ class Vae(Detector):
         """Return m and log s, both float32 ``[N, bottleneck]``, of images as ``score`` takes them."""
         self.check_fitted(images)
         assert self._network is not None
-        device, dtype = resolve(self.device, self.precision)
-        both = apply_batched(self._network.to(device).encoder, images, device=device, dtype=dtype)
+        both = answers(self, self._network.encoder, images)
         return both[:, : self.bottleneck].copy(), _within(both[:, self.bottleneck :])
 
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
@@ -131,8 +130,7 @@ class Vae(Detector):
     def _decode(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
         assert self._network is not None
         assert self._shape is not None
-        device, dtype = resolve(self.device, self.precision)
-        logits = apply_batched(self._network.to(device).decoder, codes, device=device, dtype=dtype)
+        logits = answers(self, self._network.decoder, codes)
         restored: NDArray[np.float32] = expit(logits).reshape(len(codes), *self._shape)  # see apply_batched
         return restored
 
