@@ -37,6 +37,21 @@ def test_a_feature_is_the_networks_own_averaged_over_its_patch():
     np.testing.assert_allclose(found[:, :, 0, 0], outputs[0][:, :, :2, :2].mean((2, 3)), rtol=1e-3, atol=1e-4)
 
 
+def test_fused_layers_compute_the_same_and_nothing_of_the_trained_network_changes():
+    torch.manual_seed(0)
+    trunk = _features.Trunk(_features.untrained("efficientnet_lite0"), (4, 8, 16), side=64)
+    for layer in trunk.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.uniform_(-1, 1)
+            layer.running_var.uniform_(0.5, 2)
+    before = {name: value.clone() for name, value in trunk.state_dict().items()}
+    fused = _features.fused(trunk)
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in fused.modules())
+    images = torch.from_numpy(IMAGES[:4])
+    torch.testing.assert_close(fused(images), trunk.eval()(images), rtol=1e-3, atol=1e-4)
+    assert all(torch.equal(before[name], value) for name, value in trunk.state_dict().items())
+
+
 def test_features_of_each_stride_have_unit_length_and_the_direction_of_the_plain_ones():
     unit, plain = (features(PatchMemory(**SMALL, unit=unit), IMAGES[:3]) for unit in (True, False))
     for part in (slice(40), slice(40, None)):

@@ -15,8 +15,10 @@ import hashlib
 import importlib
 import pickle
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal, Protocol, Self
@@ -28,6 +30,7 @@ from pydantic import BeforeValidator
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from anomalist.errors import InputError
 from anomalist.models._gradient import Run, answers, check_shape, load_weights, weights
@@ -41,6 +44,7 @@ __all__ = [
     "Looks",
     "Stride",
     "Trunk",
+    "fused",
     "over_channels",
     "pixel_maps",
     "unit_length",
@@ -62,7 +66,7 @@ _SHA256 = {
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue
 _LEAST_SIDE = 112  # smaller images are enlarged: their patches would be larger than what they show
 _PREFIX = "features."  # of the arrays
-_PIXELS = 1 << 19  # in a batch: more would no longer stay near the processor
+_PIXELS = 1 << 18  # in a batch: more would no longer stay near the processor
 
 
 class Looks(Run, Protocol):
@@ -105,7 +109,7 @@ class Extractor:
         else:
             state = _packaged(detector.backbone)
         whole.load_state_dict(state)
-        return cls(Trunk(whole, detector.layers, detector.side, unit).eval())
+        return cls(fused(Trunk(whole, detector.layers, detector.side, unit)))
 
     def apply(self, images: Array, detector: Looks, network: nn.Module | None = None) -> Array:
         """Return the features, float32 ``[N, D, h, w]``, of images in [0, 1], or what another network returns."""
@@ -128,7 +132,7 @@ class Extractor:
         arrays = take(_PREFIX, arrays)
         check_shape(arrays, shape)
         trunk = Trunk(untrained(detector.backbone), detector.layers, detector.side, unit)
-        return cls(load_weights(trunk, arrays))
+        return cls(load_weights(fused(trunk), arrays))
 
 
 def pixel_maps(grids: Array, size: Sequence[int], blur: float) -> Array:
@@ -181,6 +185,26 @@ class Trunk(nn.Module):
         grid = list(found[0].shape[2:])
         found[1:] = [interpolate(part, grid, mode="bilinear") for part in found[1:]]
         return torch.cat([unit_length(part) if self.unit else part for part in found], 1)
+
+
+def fused(trunk: Trunk) -> Trunk:
+    """Return a copy, to be used and not trained, whose convolutions hold their normalisation and padding.
+
+    It computes the same, to the last digits but one, and is about twice as fast.
+    """
+    trunk = deepcopy(trunk).eval()
+    for module in trunk.modules():
+        if isinstance(module, nn.ReLU6):
+            module.inplace = True
+        for (name, layer), (following, next_layer) in pairwise([*module.named_children()]):
+            if isinstance(layer, nn.Conv2d) and isinstance(next_layer, nn.BatchNorm2d):
+                conv = fuse_conv_bn_eval(layer, next_layer)
+                zeros = getattr(conv, "static_padding", None)
+                if isinstance(zeros, nn.ZeroPad2d) and len(set(zeros.padding)) == 1:
+                    conv.padding, conv.static_padding = zeros.padding[:2], nn.Identity()
+                setattr(module, name, conv)
+                setattr(module, following, nn.Identity())
+    return trunk.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload,no-any-return]
 
 
 def unit_length(values: Tensor) -> Tensor:

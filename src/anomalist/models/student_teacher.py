@@ -31,6 +31,7 @@ from anomalist.models._features import (
     Extractor,
     Stride,
     Trunk,
+    fused,
     over_channels,
     pixel_maps,
     unit_length,
@@ -88,7 +89,7 @@ class StudentTeacher(Detector):
 
         epochs = self.epochs or passes(len(images), self.batch_size, _STEPS)
         self._history = train_as_set(self, student, loss, images, checkpoint, epochs=epochs)
-        self._student = student.requires_grad_(False)
+        self._student = fused(student)
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         assert self._teacher is not None
@@ -112,7 +113,7 @@ class StudentTeacher(Detector):
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._history = arrays.pop("history").tolist()
-        self._student = load_weights(self._trunk(), take(_STUDENT, arrays))
+        self._student = load_weights(fused(self._trunk()), take(_STUDENT, arrays))
         self._teacher = Extractor.restore(arrays, self, self._shape)
 
 
