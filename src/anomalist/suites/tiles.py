@@ -12,7 +12,8 @@ __all__ = ["MODELS", "SEEDS", "VERSION", "groups"]
 VERSION = 1
 SEEDS = 3
 MODELS = (
-    *("padim", "patch_memory", "padim:side=384", "patch_memory:side=384"),  # defects made in good tiles are found better
+    *("padim", "patch_memory"),
+    *("padim:side=384", "patch_memory:side=384"),  # defects made in good tiles are found better so
     *("student_teacher", "autoencoder:epochs=20", "pca:components=100"),
 )
 
