@@ -126,7 +126,7 @@ def _study(words: list[str]) -> int:
     )
     parser.add_argument("name", metavar="{" + ",".join(_STUDIES) + "}", help="which study")
     parser.add_argument("--quick", action="store_true", help="fewer images, points and seeds")
-    parser.add_argument("--full", action="store_true", help="the baseline's own protocol: all images")
+    parser.add_argument("--full", action="store_true", help="the whole protocol: all images, more seeds")
     parser.add_argument("--seeds", type=int, help="how many seeds (default: 10, with --quick 3; fewer of detectors)")
     parser.add_argument("--vary", action="append", default=[], metavar="OPTION=VALUE,VALUE", help="an axis of a grid")
     parser.add_argument("--models", nargs="+", default=(), metavar="NAME:OPTION=VALUE,…", help="detectors to compare")
