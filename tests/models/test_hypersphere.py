@@ -59,7 +59,7 @@ def test_the_centre_is_the_mean_code_before_the_second_stage_but_never_near_0(mo
     monkeypatch.setattr(_hypersphere, "train_as_set", only_first)
     detector = DeepSvdd(**SMALL).fit(IMAGES)
     shown = _hypersphere._into(_hypersphere._contrast(IMAGES), detector._sphere.limits)
-    mean = _hypersphere._codes(detector._sphere.encoder, shown, detector).mean(axis=0)
+    mean = _hypersphere.answers(detector, detector._sphere.encoder, shown).mean(axis=0)
     centre = detector._sphere.centre
     far = np.abs(mean) >= 0.1
     np.testing.assert_allclose(centre[far], mean[far], rtol=1e-4)
