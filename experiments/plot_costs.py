@@ -2,7 +2,7 @@
 
     python experiments/plot_costs.py docs/detectors.md     writes docs/detectors/one_class_auc_vs_cost.png and the other
 
-A table that is drawn has the columns `mean`, `fit, s` and `images/s`; its picture is the next one on the page.
+A section's table is drawn into its picture. It has the columns `mean`, `fit, s` and `images/s`, the best mean first.
 """
 
 from __future__ import annotations
@@ -19,31 +19,28 @@ _COLUMNS = ("mean", "fit, s", "images/s")
 
 
 def main() -> None:
-    """Draw each table's picture."""
+    """Draw each section's picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("page", type=Path)
     page = parser.parse_args().page
-    head: list[str] = []
-    standings: list[Standing] = []
-    costs: dict[str, Cost] = {}
-    for line in page.read_text(encoding="utf-8").splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if not head and all(name in cells for name in _COLUMNS):
-            head = cells
-        elif head and line.startswith("| `"):
-            mean, fit, rate = (_numbers(cells[head.index(name)]) for name in _COLUMNS)
+    for section in page.read_text(encoding="utf-8").split("\n## "):
+        if not (picture := re.search(r'src="([^"]+_vs_cost\.png)"', section)):
+            continue
+        head, _, *rows = (_cells(line) for line in section.splitlines() if line.startswith("|"))
+        standings, costs = [], {}
+        for row in rows:
+            model = row[0].replace("`", "")
+            mean, fit, rate = (_numbers(row[head.index(name)]) for name in _COLUMNS)
             middle, half = mean[0] / 100, mean[1] / 100 if len(mean) > 1 else None
             ends = {"low": None, "high": None} if half is None else {"low": middle - half, "high": middle + half}
-            model = cells[0].replace("`", "")
             standings.append(Standing(model, {}, {"mean": middle, **ends}))
             costs[model] = Cost(fit[0], rate[0], 1)
-        elif head and (picture := re.search(r'src="([^"]+_vs_cost\.png)"', line)):
-            standings.sort(key=lambda one: -one.mean["mean"] if one.mean else 1)
-            save(against_cost(standings, costs, "AUROC"), page.parent / picture[1])
-            print(f"{picture[1]}: {len(standings)} detectors")
-            head, standings, costs = [], [], {}
-        elif line.startswith("#"):  # a table without a picture
-            head, standings, costs = [], [], {}
+        save(against_cost(standings, costs, "AUROC"), page.parent / picture[1])
+        print(f"{picture[1]}: {len(standings)} detectors")
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def _numbers(cell: str) -> list[float]:
