@@ -17,14 +17,9 @@ class Network(nn.Module):
     encoder: nn.Module
     decoder: nn.Module
 
-    def logits(self, images: Tensor) -> Tensor:
-        """Return reconstructions like ``images``, before the sigmoid."""
-        result: Tensor = self.decoder(self.encoder(images))
-        return result.view_as(images)
-
     def forward(self, images: Tensor) -> Tensor:
         """Return reconstructions like ``images``."""
-        return torch.sigmoid(self.logits(images))
+        return torch.sigmoid(self.decoder(self.encoder(images))).view_as(images)
 
 
 class DenseNetwork(Network):

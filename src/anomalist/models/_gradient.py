@@ -81,7 +81,6 @@ def train_as_set(
     loss: Callable[..., Tensor],
     images: NDArray[np.float32],
     checkpoint: Path | None,
-    precision: Precision | None = None,
     *,
     targets: NDArray[Any] | None = None,
     stage: str = "training",
@@ -89,7 +88,8 @@ def train_as_set(
 ) -> list[float]:
     """Train a network as the detector's options say, see :func:`anomalist.training.train`; return the losses.
 
-    ``precision`` and ``epochs`` take the place of the detector's own; ``stage`` heads the progress line.
+    ``epochs`` takes the place of the detector's own; ``stage`` heads the progress line. A detector may have an option
+    ``training_precision``, which is then that of its training.
     """
     return train(
         network,
@@ -101,7 +101,7 @@ def train_as_set(
         learning_rate=detector.learning_rate,
         seed=detector.seed,
         device=detector.device,
-        precision=precision or detector.precision,
+        precision=getattr(detector, "training_precision", detector.precision),
         title=f"{stage} {detector.name}",
         checkpoint=checkpoint,
     )

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from anomalist.models._autoencoder_network import ConvNetwork
 from anomalist.models._gradient import (
-    Precision,
     Trained,
     answers,
     initialise,
@@ -53,10 +52,6 @@ class Spherical(Trained, Protocol):
     @property
     def pretraining(self) -> int | None:
         """Passes of the first stage."""
-
-    @property
-    def training_precision(self) -> Precision:
-        """The arithmetic of both stages."""
 
     @property
     def weight_decay(self) -> float:
@@ -112,8 +107,9 @@ def train_sphere(
     Returns:
         the hypersphere and the losses of both stages, one after the other.
     """
+    contrasted = _contrast(images)
     with stage_file(checkpoint, "pretraining") as first:
-        normal = images if labels is None else images[labels >= 0]
+        normal = contrasted if labels is None else contrasted[labels >= 0]
         sphere, before = _pretrain(normal, detector, first)
         centre = torch.from_numpy(sphere.centre)
 
@@ -124,36 +120,24 @@ def train_sphere(
 
         targets = np.zeros(len(images), np.int8) if labels is None else labels.astype(np.int8)
         epochs = detector.epochs or passes(len(images), detector.batch_size, _STEPS)
-        shown = _into(_contrast(images), sphere.limits)
-        after = train_as_set(
-            detector,
-            sphere.encoder,
-            loss,
-            shown,
-            checkpoint,
-            detector.training_precision,
-            targets=targets,
-            epochs=epochs,
-        )
+        shown = _into(contrasted, sphere.limits)
+        after = train_as_set(detector, sphere.encoder, loss, shown, checkpoint, targets=targets, epochs=epochs)
         return sphere, before + after
 
 
 def _pretrain(
-    images: NDArray[np.float32], detector: Spherical, checkpoint: Path | None
+    contrasted: NDArray[np.float32], detector: Spherical, checkpoint: Path | None
 ) -> tuple[Hypersphere, list[float]]:
-    """Train the encoder as an autoencoder's; return the hypersphere and the losses."""
-    contrasted = _contrast(images)
+    """Train the encoder as an autoencoder's, on images of one contrast; return the hypersphere and the losses."""
     limits = float(contrasted.min()), float(contrasted.max())
-    _, c, h, w = images.shape
+    _, c, h, w = contrasted.shape
     network, shown = _build((c, h, w), detector), _into(contrasted, limits)
 
     def loss(batch: Tensor) -> Tensor:
         return nn.functional.mse_loss(network(batch), batch) + _decay(network, detector.weight_decay)
 
-    epochs = detector.pretraining or passes(len(images), detector.batch_size, _STEPS)
-    history = train_as_set(
-        detector, network, loss, shown, checkpoint, detector.training_precision, stage="pre-training", epochs=epochs
-    )
+    epochs = detector.pretraining or passes(len(contrasted), detector.batch_size, _STEPS)
+    history = train_as_set(detector, network, loss, shown, checkpoint, stage="pre-training", epochs=epochs)
     centre = answers(detector, network.encoder, shown).mean(axis=0, dtype=np.float64).astype(np.float32)
     near = np.abs(centre) < _APART
     centre[near] = np.where(centre[near] < 0, -_APART, _APART)

@@ -153,7 +153,7 @@ class Diffusion(Detector):
             value: Tensor = (velocity - (signal * noise - share * clean)).square().mean()
             return value
 
-        self._history = train_as_set(self, network, loss, shown, checkpoint, self.training_precision)
+        self._history = train_as_set(self, network, loss, shown, checkpoint)
         self._network = network
         if self.aggregation == "joint":
             self._density = ImageDensity.fit(

@@ -91,7 +91,7 @@ class Synthetic(Detector):
             image = nn.functional.binary_cross_entropy_with_logits(logits[:, 0], targets.amax(1))
             return nn.functional.binary_cross_entropy_with_logits(logits[:, 1:], targets) + self.image_weight * image
 
-        self._history = train_as_set(self, network, loss, images, checkpoint, self.training_precision)
+        self._history = train_as_set(self, network, loss, images, checkpoint)
         self._network = network
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
