@@ -8,7 +8,8 @@ from scipy.spatial.distance import cdist, mahalanobis
 from anomalist.detector import parse
 from anomalist.errors import InputError
 from anomalist.models import Padim, PatchMemory, StudentTeacher, _features
-from anomalist.models.patch_memory import coreset, reweighting, whitener
+from anomalist.models._features import whitener
+from anomalist.models.patch_memory import coreset, reweighting
 from refusals import refused
 from toys import blobs
 
@@ -58,7 +59,7 @@ def test_features_of_each_stride_have_unit_length_and_the_direction_of_the_plain
         np.testing.assert_allclose((unit[:, part] ** 2).sum(1), 1, rtol=1e-4)
         length = np.sqrt((plain[:, part] ** 2).sum(1, keepdims=True))
         np.testing.assert_allclose(unit[:, part] * length, plain[:, part], rtol=1e-3, atol=1e-3)
-    assert torch.isfinite(_features.unit_length(torch.zeros(1, 3, 2, 2))).all()
+    assert torch.isfinite(_features._unit_length(torch.zeros(1, 3, 2, 2))).all()
 
 
 def test_grey_and_colour_of_the_same_grey_look_alike_and_strides_are_joined_on_the_finest_grid():
@@ -215,24 +216,44 @@ def test_a_hole_is_found_where_it_is(kind):
 
 
 def test_the_student_learns_to_imitate_and_the_teacher_stays_as_it_is():
-    detector = StudentTeacher(**SMALL, epochs=20).fit(IMAGES)
+    detector = StudentTeacher(**SMALL, epochs=40, hidden=0).fit(IMAGES)
     assert detector.history[-1] < 0.5 * detector.history[0]
-    own = _features.Extractor.of(detector).network.state_dict()
+    own = _features.Extractor.of(detector, unit=True).network.state_dict()
     kept = detector._teacher.network.state_dict()
     assert all(torch.equal(value, kept[name]) for name, value in own.items())
 
 
-def test_the_map_is_the_product_of_half_squared_distances_of_unit_vectors():
-    detector = StudentTeacher(**SMALL, epochs=1, blur=0).fit(IMAGES)
+def test_the_map_is_the_students_error_in_standard_deviations_of_each_feature_at_each_place():
+    detector = StudentTeacher(side=80, device="cpu", epochs=2, blur=0, images=30).fit(blobs(40, (1, 64, 80)))
+    apart, test = detector._apart, blobs(3, (1, 64, 80), seed=1)
+    found = detector._teacher.apply(test, detector)
+    assert found.shape == (3, 152, 10, 12)  # not a multiple of the student's four
     with torch.inference_mode():
-        both = [net.levels(torch.from_numpy(IMAGES[:2])) for net in (detector._teacher.network, detector._student)]
-    fine, coarse = (
-        ((one / one.norm(dim=1, keepdim=True) - two / two.norm(dim=1, keepdim=True)) ** 2).sum(1) / 2
-        for one, two in zip(*both, strict=True)
+        features = apart.white(torch.from_numpy(found))
+        error = ((features - apart.student(features)) ** 2).double().numpy()
+    far = np.sqrt((error / apart.variance.numpy()).sum(axis=1)).astype(np.float32)
+    np.testing.assert_allclose(detector.score(test).pixel, _features.pixel_maps(far, (64, 80), 0), rtol=1e-3)
+    np.testing.assert_array_equal(detector.score(test).image, detector.score(test).pixel.max(axis=(1, 2)))
+
+
+def test_the_student_sees_whitened_features_and_the_variance_is_that_of_its_errors_in_training():
+    detector = StudentTeacher(**SMALL, epochs=2).fit(IMAGES)
+    apart = detector._apart
+    found = detector._teacher.apply(IMAGES, detector)
+    centre, whitening = whitener(_features.rows(found), 0.1)
+    with torch.inference_mode():
+        features = apart.white(torch.from_numpy(found))
+        error = (features - apart.student(features)).square().mean(0)
+    white = (_features.rows(found) - centre) @ whitening
+    np.testing.assert_allclose(_features.rows(features.numpy()), white, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(apart.variance, error + 0.1 * error.mean(), rtol=1e-3)
+
+
+def test_a_code_of_two_numbers_restores_less_than_one_of_many():
+    narrow, wide = (
+        StudentTeacher(**SMALL, epochs=30, hidden=0, bottleneck=numbers).fit(IMAGES).history[-1] for numbers in (2, 64)
     )
-    up = torch.nn.functional.interpolate(coarse[:, None], fine.shape[1:], mode="bilinear")[:, 0]
-    expected = _features.pixel_maps((fine * up).numpy(), (32, 32), 0)
-    np.testing.assert_allclose(detector.score(IMAGES[:2]).pixel, expected, rtol=1e-3, atol=1e-6)
+    assert wide < narrow
 
 
 def test_a_saved_detector_needs_no_file_of_weights(tmp_path, monkeypatch):

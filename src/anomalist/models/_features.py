@@ -38,7 +38,6 @@ from anomalist.models._latent import nest, take
 from anomalist.training import seeded
 
 __all__ = [
-    "SHORTEST",
     "Backbone",
     "Extractor",
     "Looks",
@@ -47,8 +46,9 @@ __all__ = [
     "fused",
     "over_channels",
     "pixel_maps",
-    "unit_length",
+    "rows",
     "untrained",
+    "whitener",
 ]
 
 Backbone = Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
@@ -57,7 +57,8 @@ Stride = Annotated[
 ]  # a command line has text
 Array = NDArray[np.float32]
 
-SHORTEST = 1e-6  # length that features are divided by, at least
+_SHORTEST = 1e-6  # length that features are divided by, at least
+_TINY = 1e-6  # least mean variance
 _SHA256 = {
     "efficientnet_lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     "efficientnet_lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
@@ -148,6 +149,27 @@ def pixel_maps(grids: Array, size: Sequence[int], blur: float) -> Array:
     return maps
 
 
+def rows(found: Array) -> Array:
+    """Return features ``[n, D, h, w]`` as patches ``[n h w, D]``."""
+    return np.ascontiguousarray(found.transpose(0, 2, 3, 1)).reshape(-1, found.shape[1])
+
+
+def whitener(patches: Array, regularisation: float) -> tuple[Array, Array]:
+    """Return the mean ``[D]`` and the symmetric matrix ``[D, D]`` that make features uncorrelated, of like variance.
+
+    Args:
+        patches: float32 ``[n, D]``.
+        regularisation: what is added to each variance, in mean variances; constant features stay finite.
+    """
+    mean = patches.mean(axis=0, dtype=np.float64)
+    centred = patches - mean.astype(np.float32)
+    covariance = (centred.T @ centred).astype(np.float64) / max(len(patches) - 1, 1)
+    own = np.arange(len(covariance))
+    covariance[own, own] += regularisation * max(float(covariance[own, own].mean()), _TINY)
+    values, vectors = np.linalg.eigh(covariance)
+    return mean.astype(np.float32), ((vectors / np.sqrt(values)) @ vectors.T).astype(np.float32)
+
+
 class Trunk(nn.Module):
     """Images ``[n, 1 or 3, H, W]`` in [0, 1] to locally aware features ``[n, D, h, w]``."""
 
@@ -184,7 +206,7 @@ class Trunk(nn.Module):
         found = [avg_pool2d(x, 3, 1, 1, count_include_pad=False) for x in self.levels(images)]
         grid = list(found[0].shape[2:])
         found[1:] = [interpolate(part, grid, mode="bilinear") for part in found[1:]]
-        return torch.cat([unit_length(part) if self.unit else part for part in found], 1)
+        return torch.cat([_unit_length(part) if self.unit else part for part in found], 1)
 
 
 def fused(trunk: Trunk) -> Trunk:
@@ -207,9 +229,9 @@ def fused(trunk: Trunk) -> Trunk:
     return trunk.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload,no-any-return]
 
 
-def unit_length(values: Tensor) -> Tensor:
+def _unit_length(values: Tensor) -> Tensor:
     """Return vectors ``[n, D, h, w]`` divided by their length; those shorter than 1e-6 by that."""
-    return values / over_channels(values * values).clamp_min(SHORTEST**2).sqrt()
+    return values / over_channels(values * values).clamp_min(_SHORTEST**2).sqrt()
 
 
 def over_channels(values: Tensor) -> Tensor:

