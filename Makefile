@@ -14,7 +14,7 @@ test: .venv/ready-dev check
 	$(BIN)/python -m pytest
 
 test-fast: .venv/ready-dev
-	$(BIN)/python -m pytest -m "not slow" -x -q
+	$(BIN)/python -m pytest -m "not slow" -x -q --numprocesses auto --dist loadfile
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .

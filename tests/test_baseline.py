@@ -82,6 +82,7 @@ def test_scores_hold_every_test_image_and_the_maps_when_asked(finished):
         assert scores["stripes:lines=1/maps"].shape == (100, 28, 28)
 
 
+@pytest.mark.slow
 def test_one_seed_gives_the_same_bytes_and_another_differs(finished, tmp_path):
     for name, seed in (("again", 0), ("other", 1)):
         baseline.run(tiny(seed), tmp_path / name, save_maps=True)
@@ -102,6 +103,7 @@ def test_the_environment_says_what_it_was_made_with(finished):
     assert set(environment["seconds"]) == {"data", "fit", "test", "plots"}
 
 
+@pytest.mark.slow
 def test_pictures_are_remade_from_the_folder_without_torch(finished, tmp_path):
     code = (
         "import sys; from pathlib import Path; from anomalist.reports import pages; pages.draw(Path(sys.argv[1]));"
@@ -114,6 +116,7 @@ def test_pictures_are_remade_from_the_folder_without_torch(finished, tmp_path):
     assert all(after[name] > before[name] for name in before)
 
 
+@pytest.mark.slow
 def test_a_picture_of_an_earlier_run_does_not_stay(finished):
     stale = finished / "anomalies" / "left_over.png"
     stale.write_bytes(b"")
@@ -144,6 +147,7 @@ def test_quick_shortens_the_members_of_an_ensemble_too():
     assert [getattr(member, "epochs", None) for member in members] == [baseline._QUICK_EPOCHS, None, 7]
 
 
+@pytest.mark.slow
 def test_the_script_runs_quickly_on_all_corruptions_and_says_what_it_did(tmp_path):
     script = Path(__file__).parent.parent / "experiments" / "baseline_mnist.py"
     done = subprocess.run(
@@ -162,6 +166,7 @@ def test_the_script_runs_quickly_on_all_corruptions_and_says_what_it_did(tmp_pat
     assert auroc["pixel_dropout:probability=0.3"] > 0.85
 
 
+@pytest.mark.slow
 def test_the_command_and_the_script_are_the_same_code(tmp_path, capsys):
     words = ["run", "--results", str(tmp_path), "--train", "1000", "--calibration", "200", "--test", "100"]
     words += [

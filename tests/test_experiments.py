@@ -9,6 +9,7 @@ import pytest
 FOLDER = Path(__file__).parent.parent / "experiments"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "words"),
     [

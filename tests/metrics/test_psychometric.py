@@ -95,6 +95,7 @@ def test_the_isotonic_values_are_the_nearest_that_never_fall_below_chance(course
     assert fit.isotonic_rmse <= fit.curve.rmse + 1e-12
 
 
+@pytest.mark.slow
 def test_random_courses_are_fitted_by_curves_that_never_fall():
     rng = np.random.default_rng(0)
     for _ in range(50):
@@ -164,6 +165,7 @@ def test_the_bootstrap_holds_its_own_fit_and_is_plain_data():
     assert bootstrap_psychometric(SEVERITY, auroc, levels, resamples=100, seed=2) != found
 
 
+@pytest.mark.slow
 def test_its_ends_are_the_percentiles_that_hesterberg_gives():
     """For ten seeds Student's 2.262 by sqrt(10 / 9): the normal's 0.85 % and 99.15 % points."""
     auroc = seeds_of(COURSES["rising"])

@@ -92,6 +92,7 @@ def test_noise_follows_from_seed_and_level_and_every_second_one_is_a_negative():
     assert (noises != small(draws=5, seed=1).fit(blobs(30))._noises(0.5)).any()
 
 
+@pytest.mark.slow
 def test_it_takes_noise_away(trained):
     clean = blobs(50, seed=1)
     noisy = (clean + np.random.default_rng(0).normal(0, 0.2, clean.shape)).clip(0, 1).astype(np.float32)

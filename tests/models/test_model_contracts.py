@@ -82,8 +82,9 @@ def test_a_score_does_not_depend_on_the_batch(variant, size, threads):
             assert same(detector.score(images[i : i + 1]), rows(whole, slice(i, i + 1)))
 
 
+@slow
 @each_variant
-@pytest.mark.parametrize("threads", [1, pytest.param(3, marks=slow), pytest.param(7, marks=slow)])
+@pytest.mark.parametrize("threads", [1, 3, 7])
 def test_a_score_does_not_depend_on_the_place_in_the_batch(variant, threads):
     """With threads that do not divide the batch, the end of a share lies within an image."""
     detector = fitted(variant, (1, 28, 28))
@@ -185,6 +186,7 @@ def test_images_of_another_size_are_refused(name, size):
         fitted((name,)).score(blobs(2, size))
 
 
+@slow
 @each_name
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("count", [1, 10])
@@ -197,6 +199,7 @@ def test_constant_images_and_few_of_them_are_enough(name, value, count):
         assert scores.pixel is None or np.isfinite(scores.pixel).all()
 
 
+@slow
 @each_variant
 def test_anomalies_score_higher_than_normal_images(variant):
     longer = {"epochs": 30, "learning_rate": 0.01, "batch_size": 32, "width": 8}

@@ -45,6 +45,7 @@ def test_scores_are_pyods(name, options, alone):
     assert detector._alone == alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ECOD", "KNN", "IForest", "PCA", "LODA", "AutoEncoder"])
 def test_a_score_depends_on_its_image_and_the_seed_alone(name, tmp_path):
     options = ["epoch_num=1"] if name == "AutoEncoder" else []

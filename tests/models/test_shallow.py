@@ -126,6 +126,7 @@ def test_pca_has_a_map_unless_images_are_deskewed():
     assert straight.reconstruct(TEST) is None
 
 
+@pytest.mark.slow
 @each_shallow
 @pytest.mark.parametrize("directions", [None, 5])
 @pytest.mark.parametrize("size", [(1, 12, 12), (3, 9, 14), (2, 1, 7), (1, 6, 1), (1, 1, 1)], ids=str)

@@ -58,6 +58,7 @@ def test_parts_are_standardised_on_images_it_has_not_learnt_from():
     assert (detector.score(1 - images).image > usual.max()).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score_by", ["elbo", "parts", "joint"])
 def test_what_is_no_blob_scores_higher(score_by):
     detector = small(score_by=score_by, epochs=40).fit(blobs(300))

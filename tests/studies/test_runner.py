@@ -58,6 +58,7 @@ def test_a_finished_study_runs_nothing_and_answers_at_once(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")} == before
 
 
+@pytest.mark.slow
 def test_a_damaged_row_is_set_aside_and_run_again(tmp_path, expected):
     run_trials(trials(), tmp_path, workers=1)
     names = sorted(expected)[:3]

