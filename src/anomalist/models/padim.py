@@ -25,12 +25,12 @@ from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
 from anomalist.models._backbone import Backbone
 from anomalist.models._features import Extractor, Stride, pixel_maps
+from anomalist.models._places import Places
 from anomalist.randomness import generator
 
 __all__ = ["Padim"]
 
 _IMAGES = 64  # embedded at once
-_TINY = 1e-6  # least variance of all features
 
 
 class Padim(Detector):
@@ -51,54 +51,32 @@ class Padim(Detector):
 
     _extractor: Extractor | None = PrivateAttr(None)
     _chosen: NDArray[np.int64] | None = PrivateAttr(None)  # [K], the features kept
-    _mean: NDArray[np.float32] | None = PrivateAttr(None)  # [P, K]
-    _whitening: NDArray[np.float32] | None = PrivateAttr(None)  # [P, K, K]: S^-1 = W' W
+    _places: Places | None = PrivateAttr(None)
 
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
         self._extractor = Extractor.of(self, self.unit)
         size = self._extractor.apply(images[:1], self).shape[1]
         self._chosen = np.sort(generator(self.seed, "channels").permutation(size)[: self.channels])
-        n = len(images)
-        total, products = np.zeros(1), np.zeros(1)
-        for found, _ in self._places(images):
-            wide = found.astype(np.float64)
-            total = total + wide.sum(axis=1)
-            products = products + wide.swapaxes(1, 2) @ wide
-        mean = total / n
-        covariance = (products - n * mean[:, :, None] * mean[:, None, :]) / max(n - 1, 1)
-        own = np.arange(len(self._chosen))
-        covariance[:, own, own] += self.regularisation * max(float(covariance[:, own, own].mean()), _TINY)
-        self._mean = mean.astype(np.float32)
-        self._whitening = np.linalg.inv(np.linalg.cholesky(covariance)).astype(np.float32)
+        self._places = Places.fit(self._kept(images), self.regularisation)
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
-        assert self._mean is not None
-        assert self._whitening is not None
-        maps = []
-        for found, grid in self._places(images):
-            for number in range(found.shape[1]):  # one by one: a product's last bits depend on its size
-                white = self._whitening @ (found[:, number] - self._mean)[:, :, None]
-                distance = np.sqrt(np.square(white[:, :, 0], dtype=np.float64).sum(axis=1)).astype(np.float32)
-                maps.append(pixel_maps(distance.reshape(1, *grid), images.shape[2:], self.blur))
-        pixel = np.concatenate(maps)
-        return Scores(heatmaps.aggregate(pixel, "max"), pixel)
+        assert self._places is not None
+        grids = np.concatenate([self._places.distances(found) for found in self._kept(images)])
+        maps = pixel_maps(grids, images.shape[2:], self.blur)
+        return Scores(heatmaps.aggregate(maps, "max"), maps)
 
-    def _places(self, images: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.float32], tuple[int, ...]]]:
-        """Yield the kept features of some images, float32 ``[P, n, K]``, and the grid, P = h w."""
+    def _kept(self, images: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        """Yield the kept features of some images, float32 ``[n, K, h, w]``."""
         assert self._extractor is not None
         for first in range(0, len(images), _IMAGES):
-            found = self._extractor.apply(images[first : first + _IMAGES], self)[:, self._chosen]
-            places = found.reshape(*found.shape[:2], -1).transpose(2, 0, 1)
-            yield np.ascontiguousarray(places), found.shape[2:]
+            yield self._extractor.apply(images[first : first + _IMAGES], self)[:, self._chosen]
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         assert self._extractor is not None
         assert self._chosen is not None
-        assert self._mean is not None
-        assert self._whitening is not None
-        own: dict[str, NDArray[Any]] = {"chosen": self._chosen, "mean": self._mean, "whitening": self._whitening}
-        return {**self._extractor.arrays(self._shape), **own}
+        assert self._places is not None
+        return {**self._extractor.arrays(self._shape), "chosen": self._chosen, **self._places.arrays()}
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._extractor = Extractor.restore(arrays, self, self._shape, self.unit)
-        self._chosen, self._mean, self._whitening = (arrays[name] for name in ("chosen", "mean", "whitening"))
+        self._chosen, self._places = arrays["chosen"], Places(arrays["mean"], arrays["whitening"])

