@@ -32,7 +32,6 @@ __all__ = [
     "Stride",
     "Trunk",
     "fused",
-    "over_channels",
     "pixel_maps",
     "rows",
     "whitener",
@@ -210,13 +209,12 @@ def fused(trunk: Trunk) -> Trunk:
 
 
 def _unit_length(values: Tensor) -> Tensor:
-    """Return vectors ``[n, D, h, w]`` divided by their length; those shorter than 1e-6 by that."""
-    return values / over_channels(values * values).clamp_min(_SHORTEST**2).sqrt()
+    """Return vectors ``[n, D, h, w]`` divided by their length; those shorter than 1e-6 by that.
 
-
-def over_channels(values: Tensor) -> Tensor:
-    """Return the sum over channels; by a convolution, which adds up in one order wherever an image lies in a batch."""
-    return conv2d(values, values.new_ones(1, values.shape[1], 1, 1))
+    A convolution sums over D, since it adds up in one order wherever an image lies in a batch.
+    """
+    squares = conv2d(values * values, values.new_ones(1, values.shape[1], 1, 1))
+    return values / squares.clamp_min(_SHORTEST**2).sqrt()
 
 
 def _ends(blocks: Sequence[nn.Module]) -> dict[int, int]:
