@@ -1,6 +1,7 @@
 # Two commands for everyone: `make baseline` and `make test`. Each sets up .venv first, once.
 PYTHON ?= python3
 BIN := .venv/bin
+PARALLEL := --numprocesses auto --dist loadfile
 
 .PHONY: baseline quick test test-fast check format notebooks clean
 
@@ -11,10 +12,10 @@ quick: .venv/ready
 	$(BIN)/python experiments/baseline_mnist.py --quick
 
 test: .venv/ready-dev check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-fast: .venv/ready-dev
-	$(BIN)/python -m pytest -m "not slow" -x -q --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -x -q $(PARALLEL)
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .
