@@ -25,6 +25,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from anomalist.models._backbone import Backbone, trained, untrained
 from anomalist.models._gradient import Run, answers, check_shape, load_weights, weights
 from anomalist.models._parts import nest, take
+from anomalist.models._places import regularise
 
 __all__ = [
     "Extractor",
@@ -43,7 +44,6 @@ Stride = Annotated[
 Array = NDArray[np.float32]
 
 _SHORTEST = 1e-6  # length that features are divided by, at least
-_TINY = 1e-6  # least mean variance
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue
 _LEAST_SIDE = 112  # smaller images are enlarged: their patches would be larger than what they show
 _PREFIX = "features."  # of the arrays
@@ -143,8 +143,7 @@ def whitener(patches: Array, regularisation: float) -> tuple[Array, Array]:
     mean = patches.mean(axis=0, dtype=np.float64)
     centred = patches - mean.astype(np.float32)
     covariance = (centred.T @ centred).astype(np.float64) / max(len(patches) - 1, 1)
-    own = np.arange(len(covariance))
-    covariance[own, own] += regularisation * max(float(covariance[own, own].mean()), _TINY)
+    regularise(covariance, regularisation)
     values, vectors = np.linalg.eigh(covariance)
     return mean.astype(np.float32), ((vectors / np.sqrt(values)) @ vectors.T).astype(np.float32)
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Places"]
+__all__ = ["Places", "regularise"]
 
 Array = NDArray[np.float32]
 
@@ -41,8 +41,7 @@ class Places:
             products = products + wide.swapaxes(1, 2) @ wide
         mean = total / n
         covariance = (products - n * mean[:, :, None] * mean[:, None, :]) / max(n - 1, 1)
-        own = np.arange(mean.shape[1])
-        covariance[:, own, own] += regularisation * max(float(covariance[:, own, own].mean()), _TINY)
+        regularise(covariance, regularisation)
         return cls(mean.astype(np.float32), np.linalg.inv(np.linalg.cholesky(covariance)).astype(np.float32))
 
     def distances(self, found: Array) -> Array:
@@ -62,3 +61,9 @@ class Places:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return both by name."""
         return {"mean": self.mean, "whitening": self.whitening}
+
+
+def regularise(covariance: NDArray[np.float64], share: float) -> None:
+    """Add a share of the mean variance to each variance of matrices ``[..., K, K]``, in place."""
+    own = np.arange(covariance.shape[-1])
+    covariance[..., own, own] += share * max(float(covariance[..., own, own].mean()), _TINY)
