@@ -38,7 +38,7 @@ def idx(values, sizes=None):
 
 
 def zipped(content):
-    return gzip.compress(content, 1)
+    return gzip.compress(content, 1, mtime=0)
 
 
 @pytest.fixture
