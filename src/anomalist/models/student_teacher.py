@@ -108,7 +108,8 @@ class StudentTeacher(Detector):
 
         epochs = self.epochs or passes(len(features), self.batch_size, _STEPS)
         self._history = train_as_set(self, student, loss, features, checkpoint, epochs=epochs)
-        self._places = Places.fit(self._errors(images[chosen]), _LEAST)
+        parts = (found[first : first + _IMAGES] for first in range(0, len(found), _IMAGES))
+        self._places = Places.fit((answers(self, apart, part) for part in parts), _LEAST)
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         assert self._places is not None
