@@ -48,6 +48,8 @@ _ON_TILES = (
     "patch_memory:unit=false",
     "patch_memory:regularisation=0",
     "patch_memory:unit=false,regularisation=0",
+    "patch_memory:aggregation=max",
+    "patch_memory:aggregation=reweighted",
     "patch_memory:side=384",
     "patch_memory:backbone=efficientnet_lite2",
     "padim",

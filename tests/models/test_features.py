@@ -162,21 +162,27 @@ def test_the_weight_is_that_of_equation_7():
     weight = 1 - np.exp(away[nearest]) / np.exp(away[around]).sum()
     found = reweighting(patch.astype(np.float32), nearest, memory.astype(np.float32), 4)
     assert found == pytest.approx(weight, rel=1e-5)
-    assert reweighting(patch.astype(np.float32), nearest, memory.astype(np.float32), 1) == 1
+    assert reweighting(patch.astype(np.float32), 0, memory[:1].astype(np.float32), 4) == 1
 
 
 @pytest.mark.parametrize("as_in_the_paper", [True, False])
 def test_a_patch_in_memory_is_no_distance_away_and_one_that_is_not_is_as_far_as_its_nearest(as_in_the_paper):
-    options = {"unit": False, "regularisation": 0} if as_in_the_paper else {}
-    detector = PatchMemory(**SMALL, memory=10_000, blur=0, neighbours=1, **options).fit(IMAGES[:20])
+    options = {"unit": False, "regularisation": 0, "aggregation": "reweighted"} if as_in_the_paper else {}
+    detector = PatchMemory(**SMALL, memory=10_000, blur=0, **options).fit(IMAGES[:20])
     np.testing.assert_allclose(detector.score(IMAGES[:20]).image, 0, atol=1e-3)
     learnt, scores = detector._learnt, detector.score(IMAGES[20:23])
     found = features(detector, IMAGES[20:23]).transpose(0, 2, 3, 1).reshape(3, -1, 152)
     white = (found - learnt["centre"]) @ learnt["whitening"]
-    far = np.stack([cdist(each, learnt["memory"]).min(axis=1) for each in white])
-    np.testing.assert_allclose(scores.image, far.max(axis=1), rtol=1e-4)
+    away = np.stack([cdist(each, learnt["memory"]) for each in white])
+    far, nearest = away.min(axis=2), away.argmin(axis=2)
     full = _features.pixel_maps(far.reshape(3, 4, 4).astype(np.float32), (32, 32), 0)
     np.testing.assert_allclose(scores.pixel, full, rtol=1e-4)
+    if as_in_the_paper:
+        worst = [(n, far[n].argmax()) for n in range(3)]
+        weights = [reweighting(white[at], nearest[at], learnt["memory"], 9) for at in worst]
+        np.testing.assert_allclose(scores.image, weights * far.max(axis=1), rtol=1e-4)
+    else:
+        np.testing.assert_allclose(scores.image, np.sort(full.reshape(3, -1))[:, -10:].mean(axis=1), rtol=1e-4)
 
 
 def test_whitened_patches_are_uncorrelated_and_a_constant_feature_stays_finite():

