@@ -44,7 +44,7 @@ _ON_TILES = (
     "patch_memory:layers=4;8;16",
     "patch_memory:layers=8;16;32",
     "patch_memory:layers=16",
-    "patch_memory:memory=2000",
+    "patch_memory:memory=4000",
     "patch_memory:unit=false",
     "patch_memory:regularisation=0",
     "patch_memory:unit=false,regularisation=0",

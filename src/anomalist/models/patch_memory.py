@@ -40,6 +40,7 @@ Array = NDArray[np.float32]
 
 _IMAGES = 64  # embedded at once
 _SPARE = 4  # patches embedded for each that is a candidate, where there are so many
+_ROWS = 256  # patches whose distances from the memory are computed at once
 
 
 class PatchMemory(Detector):
@@ -57,7 +58,7 @@ class PatchMemory(Detector):
         None, ge=32, le=2048, description="shorter side that images are brought to; by default small ones alone, to 112"
     )
     unit: bool = Field(True, description="whether the features of each stride are brought to unit length")
-    memory: int = Field(4_000, ge=1, description="patches that are kept")
+    memory: int = Field(10_000, ge=1, description="patches that are kept")
     candidates: int = Field(200_000, ge=1, description="patches, drawn by seed, that the kept ones are chosen from")
     projected: int = Field(32, ge=1, description="dimensions in which they are chosen")
     aggregation: heatmaps.Aggregation | Literal["reweighted"] = Field(
@@ -105,13 +106,12 @@ class PatchMemory(Detector):
     def _score(self, images: NDArray[np.float32]) -> Scores:
         assert self._extractor is not None
         centre, whitening, memory = (self._learnt[name] for name in ("centre", "whitening", "memory"))
-        table = torch.from_numpy(memory)
-        squares = (table * table).sum(1)
+        nearest_of = _Nearest(memory)
         scores, grids = [], []
         for first in range(0, len(images), _IMAGES):
             for found in self._extractor.apply(images[first : first + _IMAGES], self):
                 patches = _whitened(rows(found[None]), centre, whitening)  # of one image, for a product's last bits
-                nearest = torch.addmm(squares, torch.from_numpy(patches), table.T, alpha=-2).numpy().argmin(axis=1)
+                nearest = nearest_of(patches)
                 far = _norm(patches - memory[nearest])
                 grids.append(far.reshape(found.shape[1:]))
                 if self.aggregation == "reweighted":
@@ -173,8 +173,27 @@ def reweighting(patch: Array, nearest: int, memory: Array, neighbours: int) -> f
     return 1 - 1 / float(np.exp(away - float(_norm(patch - memory[nearest]))).sum())
 
 
+class _Nearest:
+    """Find the nearest in memory, float32 ``[M, D]``."""
+
+    def __init__(self, memory: Array) -> None:
+        self._memory = torch.from_numpy(memory)
+        self._squares = (self._memory * self._memory).sum(1)
+        self._room = torch.empty(_ROWS, len(memory))  # kept: to get it anew takes longer than the product
+
+    def __call__(self, patches: Array) -> NDArray[np.int64]:
+        """Return the number of each patch's nearest, int64 ``[n]``, of patches float32 ``[n, D]``."""
+        found = []
+        for first in range(0, len(patches), _ROWS):
+            part = torch.from_numpy(patches[first : first + _ROWS])
+            away = torch.addmm(self._squares, part, self._memory.T, alpha=-2, out=self._room[: len(part)])
+            found.append(away.numpy().argmin(axis=1))
+        return np.concatenate(found)
+
+
 def _whitened(patches: Array, centre: Array, whitening: Array) -> Array:
-    white: Array = (patches - centre).astype(np.float32) @ whitening
+    """Return (x - m) W; torch's product, as NumPy's has threads of its own, which hinder torch's for a while."""
+    white: Array = (torch.from_numpy((patches - centre).astype(np.float32)) @ torch.from_numpy(whitening)).numpy()
     return white
 
 
