@@ -167,7 +167,9 @@ def test_the_weight_is_that_of_equation_7():
 
 @pytest.mark.parametrize("as_in_the_paper", [True, False])
 def test_a_patch_in_memory_is_no_distance_away_and_one_that_is_not_is_as_far_as_its_nearest(as_in_the_paper):
-    options = {"unit": False, "regularisation": 0, "aggregation": "reweighted"} if as_in_the_paper else {}
+    options = (
+        {"unit": False, "regularisation": 0, "aggregation": "reweighted", "neighbours": 9} if as_in_the_paper else {}
+    )
     detector = PatchMemory(**SMALL, memory=10_000, blur=0, **options).fit(IMAGES[:20])
     np.testing.assert_allclose(detector.score(IMAGES[:20]).image, 0, atol=1e-3)
     learnt, scores = detector._learnt, detector.score(IMAGES[20:23])
@@ -182,7 +184,17 @@ def test_a_patch_in_memory_is_no_distance_away_and_one_that_is_not_is_as_far_as_
         weights = [reweighting(white[at], nearest[at], learnt["memory"], 9) for at in worst]
         np.testing.assert_allclose(scores.image, weights * far.max(axis=1), rtol=1e-4)
     else:
-        np.testing.assert_allclose(scores.image, np.sort(full.reshape(3, -1))[:, -10:].mean(axis=1), rtol=1e-4)
+        among = np.sort(cdist(learnt["memory"], learnt["memory"]), axis=1)[:, 1:41].mean(axis=1)
+        ratio = far / np.maximum(among, 0.1 * among.mean())[nearest]
+        relative = _features.pixel_maps(ratio.reshape(3, 4, 4).astype(np.float32), (32, 32), 0)
+        np.testing.assert_allclose(scores.image, np.sort(relative.reshape(3, -1))[:, -10:].mean(axis=1), rtol=1e-4)
+
+
+def test_a_memory_of_one_patch_or_of_like_ones_still_scores():
+    for images, memory in ((IMAGES, 1), (np.zeros_like(IMAGES), 10)):
+        scores = PatchMemory(**SMALL, memory=memory).fit(images).score(IMAGES[:2])
+        assert np.isfinite(scores.image).all()
+        assert (scores.image > 0).all()
 
 
 def test_whitened_patches_are_uncorrelated_and_a_constant_feature_stays_finite():

