@@ -1,10 +1,14 @@
 """Thresholds and p-values: the promised false-alarm rate is kept, and never bettered by luck of the definition."""
 
+import re
+
 import numpy as np
 import pytest
 
-from anomalist.calibration import p_values, threshold
+from anomalist.baseline import Baseline
+from anomalist.calibration import check_enough, p_values, threshold
 from anomalist.errors import InputError
+from anomalist.trial import Trial
 
 
 def test_threshold_is_the_conformal_order_statistic():
@@ -29,6 +33,24 @@ def test_too_few_images_for_the_rate_says_how_many_are_needed():
     with pytest.raises(InputError, match=r"0\.01 takes 99 held-out normal images or more, got 98"):
         threshold(np.zeros(98, np.float32), 0.01)
     assert threshold(np.zeros(99, np.float32), 0.01) == 0
+
+
+@pytest.mark.parametrize("count", [1, 2, 40, 66, 98, 5_000])
+def test_the_rate_that_is_named_for_too_few_images_is_one_that_they_are_enough_for(count):
+    with pytest.raises(InputError) as refused:
+        check_enough(count, 1e-4)
+    named = float(re.search(r"false_alarm_rate to ([0-9.]+) or more", str(refused.value))[1])
+    check_enough(count, named)
+    with pytest.raises(InputError):
+        check_enough(count, named - 2e-4)
+
+
+@pytest.mark.parametrize("config", [{"calibration": 40}, {"task": {"kind": "corrupted", "calibration": 40}}])
+def test_too_few_held_out_images_are_refused_before_anything_is_read_or_fitted(config):
+    kind = Trial if "task" in config else Baseline
+    with pytest.raises(InputError, match=r"99 held-out normal images or more, got 40; set calibration"):
+        kind(**config)
+    kind(**config, false_alarm_rate=0.025)
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, 2.0])

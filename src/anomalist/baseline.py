@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from anomalist import datasets
 from anomalist._version import __version__
+from anomalist.calibration import check_enough
 from anomalist.config import Config
 from anomalist.corruption import Corruption, parse
 from anomalist.detector import Detector, Model, Scores, for_run
@@ -78,8 +79,9 @@ class Baseline(Config):
     allow_seen: bool = Field(False, description="whether a detector may be tested on a corruption that it learns from")
 
     @model_validator(mode="after")
-    def _unseen(self) -> Self:
+    def _possible(self) -> Self:
         check_unseen(self.model, self.corruptions, self.allow_seen)
+        check_enough(self.calibration, self.false_alarm_rate)
         return self
 
     def detector(self) -> Detector:

@@ -9,7 +9,28 @@ from numpy.typing import NDArray
 
 from anomalist.errors import InputError
 
-__all__ = ["p_values", "threshold"]
+__all__ = ["check_enough", "p_values", "threshold"]
+
+
+def check_enough(count: int, false_alarm_rate: float) -> None:
+    """Refuse fewer held-out normal images than a threshold of that false-alarm rate takes, ceil(1 / rate) - 1.
+
+    Args:
+        count: how many there are.
+        false_alarm_rate: in (0, 1).
+
+    Raises:
+        InputError: they are too few, or the rate is none.
+    """
+    if not 0 < false_alarm_rate < 1:
+        raise InputError(f"false_alarm_rate must lie between 0 and 1, got {false_alarm_rate:g}")
+    if _rank(count, false_alarm_rate) > count:
+        need = math.ceil(round(1 / false_alarm_rate, 9)) - 1
+        rate = math.ceil(1e4 / (count + 1)) / 1e4
+        raise InputError(
+            f"a false-alarm rate of {false_alarm_rate:g} takes {need:,} held-out normal images or more, got {count:,}; "
+            f"set calibration to more, or false_alarm_rate to {rate:g} or more"
+        )
 
 
 def threshold(normal: NDArray[np.float32], false_alarm_rate: float) -> float:
@@ -26,16 +47,13 @@ def threshold(normal: NDArray[np.float32], false_alarm_rate: float) -> float:
     Raises:
         InputError: too few normal scores for so low a rate.
     """
-    if not 0 < false_alarm_rate < 1:
-        raise InputError(f"false_alarm_rate must lie between 0 and 1, got {false_alarm_rate:g}")
-    n = normal.size
-    rank = math.ceil(round((n + 1) * (1 - false_alarm_rate), 9))
-    if rank > n:
-        need = math.ceil(1 / false_alarm_rate) - 1
-        raise InputError(
-            f"a false-alarm rate of {false_alarm_rate:g} takes {need:,} held-out normal images or more, got {n:,}"
-        )
+    check_enough(normal.size, false_alarm_rate)
+    rank = _rank(normal.size, false_alarm_rate)
     return float(np.partition(normal, rank - 1, axis=None)[rank - 1])
+
+
+def _rank(n: int, false_alarm_rate: float) -> int:
+    return math.ceil(round((n + 1) * (1 - false_alarm_rate), 9))
 
 
 def p_values(normal: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from anomalist import datasets
+from anomalist.calibration import check_enough
 from anomalist.config import Config
 from anomalist.corruption import Corruption
 from anomalist.detector import Detector, Model, for_run, load
@@ -75,9 +76,10 @@ class Trial(Config):
     allow_seen: bool = Field(False, description="whether a detector may be tested on a corruption that it learns from")
 
     @model_validator(mode="after")
-    def _unseen(self) -> Self:
+    def _possible(self) -> Self:
         if isinstance(self.task, Corrupted):
             check_unseen(self.model, (self.task.corruption,), self.allow_seen)
+        check_enough(self.task.calibration, self.false_alarm_rate)
         return self
 
     @property

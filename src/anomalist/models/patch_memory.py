@@ -50,7 +50,7 @@ _ROWS = 256  # patches whose distances from the memory are computed at once
 
 
 class PatchMemory(Detector):
-    """Keep a coreset of normal patches; score by the distance of the patch that is farthest from them."""
+    """Keep a coreset of normal patches; score by how far patches are from it, for how far it is from itself there."""
 
     version: ClassVar[int] = 6
 
@@ -67,7 +67,7 @@ class PatchMemory(Detector):
     memory: int = Field(10_000, ge=1, description="patches that are kept")
     candidates: int = Field(200_000, ge=1, description="patches, drawn by seed, that the kept ones are chosen from")
     projected: int = Field(32, ge=1, description="dimensions in which they are chosen")
-    aggregation: heatmaps.Aggregation | Literal["density", "reweighted"] = Field(
+    aggregation: Literal["density", "reweighted", heatmaps.Aggregation] = Field(
         "density", description="how an image gets its score: of its map, by density, or by its farthest patch, weighed"
     )
     neighbours: int = Field(40, ge=2, description="patches around the nearest in memory that those two look at")
