@@ -110,8 +110,8 @@ class TaskConfig(Config):
         return catalog.spell(self.name, {name: value for name, value in self if value != fields[name].default})
 
     def classes(self, dataset: Dataset) -> tuple[int, ...]:
-        """Return the labels of the normal classes."""
-        return tuple(range(len(dataset.train.kinds)))
+        """Return the labels of the normal classes: those that the training split has images of."""
+        return tuple(np.unique(dataset.train.labels).tolist())
 
     def training(self, dataset: Dataset, seed: int) -> tuple[Split, Split]:
         """Return the training and the calibration images: disjoint draws from the training split.

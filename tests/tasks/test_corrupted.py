@@ -6,7 +6,7 @@ import pytest
 from anomalist import tasks
 from anomalist.corruption import parse
 from anomalist.errors import InputError
-from toys import toy_dataset
+from toys import defect_dataset, toy_dataset
 
 TOY = toy_dataset()
 
@@ -40,6 +40,14 @@ def test_every_test_image_is_there_clean_and_corrupted():
     changed = (task.test.images[clean] != task.test.images[dirty]).any(axis=1)
     np.testing.assert_array_equal(task.test.masks[dirty], changed)
     assert not task.test.masks[clean].any()
+
+
+def test_images_with_a_real_defect_are_no_clean_ones():
+    dataset = defect_dataset()
+    assert set(dataset.test.labels) == {0, 1, 2}
+    normal = tasks.Corrupted(calibration=10).normal(dataset, seed=0)
+    assert (dataset.test.labels[normal.source] == 0).all()
+    assert len(normal) == (dataset.test.labels == 0).sum()
 
 
 def test_an_image_that_nothing_changed_is_left_out_and_counted():

@@ -39,7 +39,7 @@ def cases(arrays: Mapping[str, NDArray[Any]], setting: str) -> Figure:
         ("predicted mask", found["maps"] > limit, _GREY),
     ]
     n, h = len(found["images"]), found["images"].shape[2] + _GAP
-    figure = Figure(figsize=(1.3 * len(columns) + 1.0, 1.12 * n + 0.9), layout="constrained")
+    figure = Figure(figsize=(1.3 * len(columns) + 1.0, 1.12 * n + 1.1), layout="constrained")
     axes = figure.subplots(1, len(columns))
     for axis, (title, stack, style) in zip(axes, columns, strict=True):
         shown = axis.imshow(_column(stack), interpolation="nearest", **style)
@@ -54,7 +54,7 @@ def cases(arrays: Mapping[str, NDArray[Any]], setting: str) -> Figure:
     labels = [f"{a}\n#{b}: {c:.3g}" for a, b, c in zip(names, found["source"], found["scores"], strict=True)]
     axes[0].set_yticks(centres, labels, fontsize="small")
     axes[0].tick_params(length=0)
-    figure.suptitle(f"{setting}: anomalies with the highest, median and lowest score", fontsize="medium")
+    figure.suptitle(f"{setting}\nanomalies with the highest, median and lowest score", fontsize="medium")
     return figure
 
 

@@ -31,7 +31,9 @@ class Corrupted(TaskConfig):
 
     kind: Literal["corrupted"] = Field("corrupted", description="what an anomaly is")
     corruption: Spec = Field(parse("stripes"), description="what is done to test images, as name:option=value")
-    normal_classes: tuple[int, ...] | None = Field(None, min_length=1, description="normal classes; by default all")
+    normal_classes: tuple[int, ...] | None = Field(
+        None, min_length=1, description="normal classes; by default all of the training split"
+    )
     contaminant: Spec | Literal["class"] | None = Field(
         None,
         description="what anomalies in training are: a corruption, or 'class' for images of the other classes",
