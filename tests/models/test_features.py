@@ -291,6 +291,7 @@ def test_the_student_sees_whitened_features():
     np.testing.assert_allclose(_features.rows(features.numpy()), white, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_student_restores_images_of_two_kinds_but_not_unseen():
     kinds = np.concatenate([IMAGES, 1 - IMAGES])
     seeing, blind = (StudentTeacher(**SMALL, epochs=40, hidden=share).fit(kinds) for share in (0, 0.99))
