@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anomalist.baseline import Baseline
-from anomalist.calibration import check_enough, p_values, threshold
+from anomalist.calibration import check_enough, p_values, rate_range, threshold
 from anomalist.errors import InputError
 from anomalist.trial import Trial
 
@@ -71,3 +71,20 @@ def test_p_values_of_normal_images_are_valid():
     )
     for level in (0.01, 0.1, 0.5):
         assert np.mean(values <= level) == pytest.approx(level, rel=0.1)
+
+
+@pytest.mark.parametrize(("count", "rate"), [(40, 0.1), (199, 0.05), (6_000, 0.01)])
+def test_the_rate_of_one_calibration_set_lies_in_its_range(count, rate):
+    """The scores are uniform, so a set's true false-alarm rate is 1 - threshold."""
+    rng = np.random.default_rng(0)
+    low, high = rate_range(count, rate)
+    rates = np.array([1 - threshold(rng.random(count, np.float32), rate) for _ in range(2_000)])
+    assert low < rate < high
+    assert np.mean((rates >= low) & (rates <= high)) == pytest.approx(0.95, abs=0.02)
+    assert np.mean(rates) <= rate + 4 * np.std(rates) / np.sqrt(len(rates))
+
+
+def test_the_range_narrows_with_the_number_of_images():
+    assert rate_range(40, 0.1) == pytest.approx((0.0280, 0.2039), abs=1e-4)
+    with pytest.raises(InputError, match="held-out normal images"):
+        rate_range(5, 0.1)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
 
 from anomalist.errors import InputError
 
-__all__ = ["check_enough", "p_values", "threshold"]
+__all__ = ["check_enough", "p_values", "rate_range", "threshold"]
 
 
 def check_enough(count: int, false_alarm_rate: float) -> None:
@@ -36,9 +37,10 @@ def check_enough(count: int, false_alarm_rate: float) -> None:
 def threshold(normal: NDArray[np.float32], false_alarm_rate: float) -> float:
     """Return the score above which an image (or a pixel) is called anomalous.
 
-    It is the ceil((n + 1)(1 - rate))-th smallest of the n normal scores: a new normal image, exchangeable with
-    them, exceeds it with a chance of at most ``false_alarm_rate`` (split conformal prediction: Vovk, Gammerman
-    & Shafer, 2005). For pixels, which are not exchangeable, it is a plain quantile.
+    It is the ceil((n + 1)(1 - rate))-th smallest of the n normal scores. A new normal image, exchangeable with
+    them, exceeds it with a probability of at most ``false_alarm_rate``, on average over calibration sets (split
+    conformal prediction: Vovk, Gammerman & Shafer, 2005). The rate of one given calibration set may be higher:
+    :func:`rate_range` says by how much. For pixels, which are not exchangeable, it is a plain quantile.
 
     Args:
         normal: scores of held-out normal images (or all their pixels), any shape.
@@ -50,6 +52,29 @@ def threshold(normal: NDArray[np.float32], false_alarm_rate: float) -> float:
     check_enough(normal.size, false_alarm_rate)
     rank = _rank(normal.size, false_alarm_rate)
     return float(np.partition(normal, rank - 1, axis=None)[rank - 1])
+
+
+def rate_range(count: int, false_alarm_rate: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the range in which the false-alarm rate of one calibration set lies with the given probability.
+
+    :func:`threshold` promises its rate on average over calibration sets. Given one set of n scores without ties and
+    its k-th smallest as the threshold, the share of all normal images above it has the distribution
+    Beta(n + 1 - k, k) (Vovk, "Conditional validity of inductive conformal predictors", ACML 2012). Of 40 images
+    and a rate of 10 % the range is 3 to 20 %; of 6,000 images and 1 % it is 0.8 to 1.3 %.
+
+    Args:
+        count: held-out normal images.
+        false_alarm_rate: in (0, 1).
+        confidence: in (0, 1).
+
+    Raises:
+        InputError: too few images for that rate.
+    """
+    check_enough(count, false_alarm_rate)
+    rank = _rank(count, false_alarm_rate)
+    tails = (1 - confidence) / 2, (1 + confidence) / 2
+    low, high = scipy.stats.beta.ppf(tails, count + 1 - rank, rank)
+    return float(low), float(high)
 
 
 def _rank(n: int, false_alarm_rate: float) -> int:

@@ -117,3 +117,47 @@ def test_pixel_bootstrap_covers():
             covered[name] += estimate.low <= truth[name] <= estimate.high
     print(covered)
     assert all(count / 200 >= 0.88 for count in covered.values())
+
+
+@pytest.mark.parametrize(("strength", "spread", "expected"), [(4, 0.5, 0.942), (6, 0.3, 0.997), (8, 0.3, 0.9997)])
+@pytest.mark.parametrize("anomalies", [5, 30, 100, 300])
+def test_pixel_intervals_cover_near_one(strength, spread, expected, anomalies):
+    """Defects of 4 x 4 in images of 16 x 16, found with a strength that varies between images (log-normal).
+
+    A few images are hardly found and most of them perfectly: the fewer images are seen, the less they show of it. The
+    truth is the metric of 20,000 anomalous and 3,000 normal images.
+    """
+
+    def draw(rng, anomalous, normal):
+        masks = np.zeros((anomalous + normal, 16, 16), bool)
+        for mask, (row, column) in zip(masks, rng.integers(0, 12, (anomalous, 2)), strict=False):
+            mask[row : row + 4, column : column + 4] = True
+        found = strength * np.exp(spread * rng.standard_normal((len(masks), 1, 1)))
+        return (rng.standard_normal(masks.shape) + found * masks).astype(np.float32), masks
+
+    big = draw(np.random.default_rng(1), 20_000, 3_000)
+    truth = {"pixel_auroc": pixel_auroc(*big), "aupro": aupro(*big)}
+    assert truth["aupro"] == pytest.approx(expected, abs=5e-4)
+    covered, draws = dict.fromkeys(truth, 0), 100
+    for seed in range(draws):
+        some = draw(np.random.default_rng(100 + seed), anomalies, max(100, anomalies))
+        got = localization_intervals(*some, seed=seed, resamples=100)
+        for name in truth:
+            covered[name] += got[name].low <= truth[name] <= got[name].high
+    print(strength, anomalies, covered)
+    assert all(count / draws >= 0.93 for count in covered.values())
+
+
+@pytest.mark.parametrize(("positives", "negatives"), [(10, 200), (30, 200), (30, 1000), (100, 200)])
+@pytest.mark.parametrize("shift", [1.0, 2.0, 3.5])
+def test_fpr95_covers_with_few_anomalies(positives, negatives, shift):
+    """Normal scores; the truth is the share of normal images above the anomalies' 5 % quantile."""
+    truth = 1 - norm.cdf(shift + norm.ppf(0.05))
+    labels = np.repeat([True, False], [positives, negatives])
+    covered, draws = 0, 300
+    for seed in range(draws):
+        scores = np.random.default_rng(seed).standard_normal(len(labels)) + shift * labels
+        estimate = detection_intervals(scores, labels, seed=seed, resamples=200)["fpr95"]
+        covered += estimate.low <= truth <= estimate.high
+    print(positives, negatives, shift, covered / draws)
+    assert covered / draws >= 0.87  # the docstring's figure

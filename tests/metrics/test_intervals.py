@@ -17,8 +17,9 @@ from anomalist.metrics import (
     fpr_at_tpr,
     roc_band,
 )
-from anomalist.metrics._bootstrap import bootstrap_estimate, cluster_counts
+from anomalist.metrics._bootstrap import bootstrap_estimate, cluster_counts, score_estimate, spread_of
 from anomalist.metrics.intervals import clustered_delong
+from refusals import refused
 
 
 def pairs(n=100, shift=1.0, rho=0.8, levels=None, seed=0):
@@ -130,6 +131,8 @@ def test_bootstrap_equals_resampling_the_arrays(levels):
     assert got["auroc"].value == pytest.approx(auroc(scores, labels))
     for name, value, column in zip(names, values, np.transpose(draws), strict=True):
         expected = bootstrap_estimate(value, column, 0.95, 60, 60)
+        if name == "fpr95":
+            expected = score_estimate(value, spread_of(column, 60), 0.95, 60, (60, 60))
         assert got[name] == pytest.approx(expected, abs=1e-5)
 
 
@@ -209,3 +212,46 @@ def test_twenty_thousand_images_take_under_a_second():
         detection_intervals(*given)
         times.append(time.perf_counter() - start)
     assert min(times) < 1
+
+
+@pytest.mark.parametrize(("positives", "negatives"), [(1, 1000), (1000, 1), (1, 1)])
+@pytest.mark.parametrize("place", [0.0, 0.5, 1.0])
+def test_one_image_of_a_class_says_nothing_of_its_spread(positives, negatives, place):
+    labels = np.repeat([True, False], [positives, negatives])
+    scores = np.r_[np.full(positives, place), np.linspace(0, 1, negatives)]
+    for estimate in detection_intervals(scores, labels, resamples=20).values():
+        assert (estimate.low, estimate.high) == (0, 1)
+
+
+def test_one_cluster_says_nothing_of_its_spread():
+    scores, labels, _ = pairs(50)
+    estimate = auroc_interval(scores, labels, np.where(labels, 0, 1 + np.arange(100)))
+    assert (estimate.low, estimate.high) == (0, 1)
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_constant_scores_have_intervals_with_a_width(paired):
+    labels = np.repeat([True, False], 100)
+    clusters = np.tile(np.arange(100), 2) if paired else None
+    wide = detection_intervals(np.zeros(200), labels, clusters)
+    for estimate in wide.values():
+        assert estimate.high - estimate.low > 0.015
+    assert wide["auroc"].low + wide["auroc"].high == pytest.approx(1)
+    more = auroc_interval(np.zeros(2000), np.repeat([True, False], 1000))
+    assert 0 < width(more) < width(wide["auroc"]) / 3
+
+
+def test_fewer_than_twenty_anomalies_leave_the_false_positive_rate_open_above():
+    rng = np.random.default_rng(0)
+    for positives, is_open in ((19, True), (20, False)):
+        scores = np.r_[rng.normal(4, 1, positives), rng.normal(0, 1, 500)]
+        estimate = detection_intervals(scores, np.repeat([True, False], [positives, 500]), resamples=50)["fpr95"]
+        assert (estimate.high == 1) == is_open
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_whole_numbers_that_floats_cannot_tell_apart_are_refused(dtype):
+    scores = np.array([2**53, 2**53 + 1, 5, 7], dtype=dtype)
+    with refused("scores", "2^53"):
+        auroc(scores, [0, 1, 0, 1])
+    assert auroc(scores - dtype(1), [0, 1, 0, 1]) == 0.75  # the largest is 2^53 itself

@@ -20,7 +20,7 @@ from anomalist.metrics import (
     pixel_auroc,
     pixel_average_precision,
 )
-from anomalist.metrics._bootstrap import bootstrap_estimate, cluster_counts
+from anomalist.metrics._bootstrap import cluster_counts, score_estimate, spread_of
 from anomalist.metrics._histograms import binned_draws
 
 BENCH = Path(__file__).parents[3] / "shared" / "bench" / "make_maps.py"
@@ -268,7 +268,7 @@ def test_binned_intervals_match_exact_resampling(levels, bins):
         flagged = some[0] > 1.0, some[1]
         draws.append([*(metric(*some) for metric in RANKING), iou(*flagged), dice(*flagged)])
     for (name, estimate), column in zip(intervals.items(), np.transpose(draws), strict=True):
-        exact = bootstrap_estimate(estimate.value, column, 0.95, 30, 30)
+        exact = score_estimate(estimate.value, spread_of(column, 30), 0.95, 30, (30, 30))
         slack = 1e-6 if name in ("iou", "dice") else 0.1 * (exact.high - exact.low)
         assert estimate == pytest.approx(exact, abs=slack), name
 
@@ -282,6 +282,46 @@ def test_binning_error_is_bounded(levels, bounds):
     draws = binned_draws(maps, masks, maps[masks], weights, np.arange(60), 60, 0.3, 64, 0, 2)
     for value, metric, bound in zip(draws[:, 0], RANKING, bounds, strict=True):
         assert value == pytest.approx(metric(maps, masks), abs=bound)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("change", ["background", "tiny", "huge", "negative tail", "exponential"])
+def test_intervals_depend_on_ranks_alone(dtype, change):
+    """A far background, or any scale, leaves the order of scores as it is: so all ends stay the same."""
+    maps, masks = draw(n=40)
+    maps[:, 9:] = maps.min() - 0.01
+    maps = np.unique(maps, return_inverse=True)[1].reshape(maps.shape) / maps.size  # ranks, exact in either dtype
+    expected = localization_intervals(maps.astype(np.float32), masks, resamples=100)
+    other = maps.copy()
+    if change == "background":
+        other[:, 9:] = -1e6 if dtype == np.float32 else -1e300
+    elif change == "tiny":
+        other *= 1e-30 if dtype == np.float32 else 1e-250
+    elif change == "huge":
+        other *= 1e37 if dtype == np.float32 else 1e300
+    elif change == "negative tail":
+        low = other < np.median(other)
+        other[low] = -1 / (other[low] + 1e-3)
+    else:
+        other = np.exp(30 * other)
+    assert localization_intervals(other.astype(dtype), masks, resamples=100) == expected
+
+
+def test_near_one_the_interval_reckons_with_a_defect_that_is_missed():
+    """As for the image-level AUROC: a perfect value of 30 images is not one of 3,000."""
+    masks = np.zeros((60, 6, 6), dtype=bool)
+    masks[:30, 2:4, 2:4] = True
+    for estimate in localization_intervals(masks.astype(float), masks, threshold=0.5, resamples=50).values():
+        assert estimate.value == 1
+        assert 0.8 < estimate.low < 0.96
+        assert estimate.high == 1
+
+
+def test_intervals_of_constant_maps_have_a_width():
+    masks = np.zeros((40, 6, 6), dtype=bool)
+    masks[:20, 2:4, 2:4] = True
+    estimate = localization_intervals(np.ones(masks.shape), masks, resamples=50)["pixel_auroc"]
+    assert estimate.low < 0.45 < estimate.value < 0.55 < estimate.high
 
 
 def test_intervals_depend_on_the_seed_alone():

@@ -9,9 +9,11 @@ import pytest
 from small import trials
 
 from anomalist import cli
+from anomalist.reports.studies import percent
 from anomalist.studies import study
 from anomalist.studies.layout import Claim, Layout
 from anomalist.studies.report import is_current
+from anomalist.studies.tables import points
 from refusals import refused
 
 CLAIM = Claim(statement="smaller is better", along="model.bottleneck", direction="less", reference=8)
@@ -97,3 +99,12 @@ def test_a_failed_trial_is_listed(tmp_path):
     report(LAYOUT, ["0123"], tmp_path)
     assert "1 failed:\n- `0123`: it went wrong" in (tmp_path / "studies" / "small.md").read_text().replace("\n\n", "\n")
     assert json.loads((tmp_path / "studies" / "small.json").read_text())["trials"] == ["0123"]
+
+
+def test_intervals_of_points_stay_within_the_range_of_a_metric():
+    rows = [{"size": 2, "seed": seed, "auroc": value} for seed, value in enumerate((0.999, 1.0, 0.97))]
+    rows += [{"size": 4, "seed": seed, "auroc": value} for seed, value in enumerate((0.0, 0.03))]
+    high, low = points(rows, ["size"], "auroc")
+    assert high["high"] == 1
+    assert low["low"] == 0
+    assert percent(high) == "98.97 ±4.23"  # half of the whole interval, not of what is left of it

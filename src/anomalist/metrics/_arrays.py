@@ -12,16 +12,22 @@ from anomalist.errors import InputError
 Float = NDArray[np.floating[Any]]
 Bool = NDArray[np.bool_]
 Int = NDArray[np.int64]
+_EXACT = 1 << 53  # float64 holds every whole number up to it
 
 
 def floats(array: ArrayLike, name: str) -> Float:
     """Return ``array`` as float32 or wider, uncopied where it already is; refuse NaN and infinity.
 
-    float16 and small integers become float32, and wider integers float64.
+    float16 and small integers become float32, and wider integers float64. Whole numbers beyond 2^53, which float64
+    cannot tell apart, are refused.
     """
     given = np.asarray(array)
     if given.dtype.kind not in "fiub":
         raise InputError(f"{name}: holds {given.dtype}, not numbers; give an array of floats")
+    if given.dtype.kind in "iu" and given.itemsize == 8 and given.size:
+        largest = max(abs(int(given.min())), abs(int(given.max())))
+        if largest > _EXACT:
+            raise InputError(f"{name}: whole numbers beyond 2^53, as {largest}, become equal as floats; give ranks")
     values = given.astype(np.result_type(given.dtype, np.float32), copy=False)
     # NaN travels through min and max, which need no temporary array as isfinite would.
     if values.size and not (np.isfinite(values.min()) and np.isfinite(values.max())):

@@ -1,12 +1,12 @@
-"""A value with its interval, and the resampling of whole clusters of images that yields it."""
+"""A value with its interval: from resamples of whole clusters of images, or as a score interval that holds near 1."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
@@ -14,6 +14,7 @@ from anomalist.errors import InputError
 
 # Draws are made in chunks of about this many numbers: the memory bound of every bootstrap here.
 CHUNK = 1 << 21
+_NO_SPREAD = 1e-9  # a standard deviation that is rounding, not variation
 
 
 class Estimate(NamedTuple):
@@ -73,28 +74,104 @@ def bootstrap_estimate(
     count the bias of a maximum such as the best F1 twice: in tests/metrics/test_coverage.py they hold the
     truth in as few as 4 of 10 draws where these hold it in 9.
 
-    Resamples in which the metric does not exist (NaN: one class was not drawn) are left out. A perfect value
-    does not vary between resamples, though that proves little on few images; there the interval reaches as
-    far as Wilson's for a proportion with no failure among ``units``, the clusters of the rarer class. One unit
-    alone shows no variation at all: then the interval is all of [0, 1].
+    Resamples in which the metric does not exist (NaN: one class was not drawn) are left out. Where no resample
+    differs, as at a perfect value, the interval is that of :func:`_unseen_reach`. One unit alone shows no variation at
+    all: then the interval is all of [0, 1].
+
+    Args:
+        value: the metric on the data.
+        draws: ``[R]``, the metric of each resample.
+        confidence: in (0, 1).
+        n: clusters of images.
+        units: clusters of the rarer class.
     """
     if units < 2:
         return Estimate(value, 0.0, 1.0, n)
-    quantile = float(stdtrit(units - 1, (1 + confidence) / 2))
     known = _stable(draws[~np.isnan(draws)])
-    low = high = value
-    if len(known):
-        middle = 2 * _stable(value) - known.mean()  # the value less the bias, mean - value
-        reach = quantile * known.std() * np.array([-1, 1])
-        low, high = np.sin(np.clip(middle + reach, 0, np.pi / 2)) ** 2
-    square = float(ndtri((1 + confidence) / 2)) ** 2
-    unseen = square / (units + square)
-    if math.isclose(value, 1.0):
-        low = min(low, 1.0 - unseen)
-    if math.isclose(value, 0.0, abs_tol=1e-12):
-        high = max(high, unseen)
+    spread = float(known.std()) if len(known) else 0.0
+    if spread < _NO_SPREAD:
+        return Estimate(value, *_unseen_reach(value, units, confidence), n)
+    quantile = float(stdtrit(units - 1, (1 + confidence) / 2))
+    middle = 2 * float(_stable(value)) - float(known.mean())  # the value less the bias, mean - value
+    low, high = np.sin(np.clip(middle + quantile * spread * np.array([-1, 1]), 0, np.pi / 2)) ** 2
     # A value that the bias has carried out of its interval is taken back in.
     return Estimate(value, float(min(low, value)), float(max(high, value)), n)
+
+
+def score_estimate(value: float, variance: float, confidence: float, n: int, units: tuple[int, int]) -> Estimate:
+    """Return ``value`` with a score interval, which holds up to a perfect value.
+
+    The interval is all values A with
+
+        (value - A)^2 <= t^2 D V(A),
+
+    where V is the variance of an AUROC as a function of the true area (Hanley and McNeil 1982, eq. 1 and 2), for as
+    many images as there are clusters in each class (inverted as in Newcombe 2006, method 5), and t is Student's
+    quantile. D, the observed variance over V, carries what V does not know: pairing and the shape of the scores. It
+    is drawn to 1 by the variance that one more misjudged image in the rarer class would bring: hardly away from 1,
+    wholly at a perfect value. So an image of a kind that the data do not show is reckoned with.
+
+    Where a class has one unit, nothing shows how that class varies: the interval is all of [0, 1]. Where nothing varies
+    at all, as with constant scores, it is that of :func:`_unseen_reach`.
+
+    Args:
+        value: in [0, 1].
+        variance: of the value, estimated from the data.
+        confidence: in (0, 1).
+        n: clusters of images.
+        units: clusters with anomalies, and clusters with normal images or pixels.
+    """
+    few = min(units)
+    if few < 2:
+        return Estimate(value, 0.0, 1.0, n)
+    inside = 1e-12
+    if variance < _NO_SPREAD**2 and inside < value < 1 - inside:
+        return Estimate(value, *_unseen_reach(value, few, confidence), n)
+    quantile = float(stdtrit(few - 1, (1 + confidence) / 2))
+    shrunk = 0.5 + (value - 0.5) * (1 - 2 / few)  # the value with one more misjudged image
+    expected = _model_variance(shrunk, units)
+    extra = max(expected - _model_variance(value, units), 0.0)
+    factor = quantile**2 * (variance + extra) / expected
+
+    def excess(candidate: float) -> float:
+        return (value - candidate) ** 2 - factor * _model_variance(candidate, units)
+
+    # V vanishes at 0 and 1 themselves, which would be a false root where the value is 0 or 1.
+    brentq = scipy.optimize.brentq
+    low = float(brentq(excess, 0.0, min(value, 1 - inside))) if value > inside else 0.0
+    high = float(brentq(excess, max(value, inside), 1.0)) if value < 1 - inside else 1.0
+    return Estimate(value, low, high, n)
+
+
+def spread_of(draws: NDArray[np.floating[Any]], units: int) -> float:
+    """Return the variance that bootstrap ``draws`` [R] show, NaN left out, for :func:`score_estimate`.
+
+    Resamples of G units vary by (G - 1) / G of what new data would; that is put right.
+    """
+    known = draws[~np.isnan(draws)].astype(np.float64)
+    return float(known.var()) * units / max(units - 1, 1) if len(known) else 0.0
+
+
+def _model_variance(area: float, units: tuple[int, int]) -> float:
+    """Return Hanley and McNeil's variance, with the slower of its two terms given to the rarer class.
+
+    Which class varies more near 1 is unknown; the rarer one is the cautious answer.
+    """
+    few, many = min(units), max(units)
+    a = max(area, 1 - area)
+    spread = 1 + (few - 1) * (1 - a) / (2 - a) + (many - 1) * a / (1 + a)
+    return a * (1 - a) * spread / (few * many)
+
+
+def _unseen_reach(value: float, units: int, confidence: float) -> tuple[float, float]:
+    """Return how far a value that never varies may be off, since ``units`` clusters need not show all there is.
+
+    A share u of clusters of another kind stays unseen with the given confidence, u being Wilson's bound for a
+    proportion without a success. Were these all misjudged the value would be (1 - u) value, all right: u more.
+    """
+    square = float(ndtri((1 + confidence) / 2)) ** 2
+    unseen = square / (units + square)
+    return value * (1 - unseen), value + (1 - value) * unseen
 
 
 def _stable(share: Any) -> NDArray[np.float64]:

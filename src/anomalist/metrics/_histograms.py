@@ -72,11 +72,12 @@ def _metrics(histograms: NDArray[np.float32], limit: float) -> NDArray[np.float6
     return result
 
 
-def _binning(scores: Float, truth: Bool, points: Float, bins: int) -> Callable[[Float], NDArray[np.uint8]]:
+def _binning(scores: Float, truth: Bool, points: Float, bins: int) -> Callable[[Float], NDArray[np.int16]]:
     """Return a monotone map from scores to bins, about equally filled by either class.
 
-    The bits of a positive float, read as a whole number, order as the float does. So a table over the leading
-    bits of (score - lowest) finds a bin without a search, fine near the lowest score and wide in the tail.
+    A bin is the number of edges at or below a score: only the order of scores matters, whatever their scale. To find
+    it fast, the leading bits of (score - lowest edge), which order as the scores do, look up a table. Where
+    such a key holds an edge itself the table cannot tell, and the few scores there are compared with the edges.
     """
     images, rows, columns = (max(1, size // 64) for size in scores.shape)
     part = scores[::images, ::rows, ::columns]
@@ -85,28 +86,30 @@ def _binning(scores: Float, truth: Bool, points: Float, bins: int) -> Callable[[
     if not len(normal):
         normal = anomalous
     ranks = np.linspace(0.001, 0.999, bins // 2)
-    edges = np.concatenate([ordered[(ranks * len(ordered)).astype(int)] for ordered in (normal, anomalous)])
-    lowest = edges.min()
+    edges = np.unique(np.concatenate([ordered[(ranks * len(ordered)).astype(int)] for ordered in (normal, anomalous)]))
+    lowest, inner = edges[0], edges[1:]
 
     def key(values: Float) -> NDArray[np.int32]:
-        offset = np.subtract(values, lowest, dtype=values.dtype)
-        np.maximum(offset, 0, out=offset)
-        bits: NDArray[np.int32] = offset.astype(np.float32, copy=False).view(np.int32)
+        with np.errstate(over="ignore"):
+            offset = np.subtract(values, lowest, dtype=values.dtype)
+            np.maximum(offset, 0, out=offset)
+            bits: NDArray[np.int32] = offset.astype(np.float32, copy=False).view(np.int32)
         return bits >> SHIFT
 
-    with np.errstate(over="ignore"):
-        inner = np.unique(key(edges))[1:]
-    table = np.searchsorted(inner, np.arange(TOP + 1), side="right").astype(np.uint8)
+    held = key(inner)
+    table = np.searchsorted(held, np.arange(TOP + 1), side="right").astype(np.int16)
+    table[held] = -1
 
-    def binned(values: Float) -> NDArray[np.uint8]:
-        with np.errstate(over="ignore"):
-            found: NDArray[np.uint8] = table[key(values)]
-        return found
+    def binned(values: Float) -> NDArray[np.int16]:
+        result: NDArray[np.int16] = table[key(values)]
+        unclear = np.nonzero(result < 0)
+        result[unclear] = np.searchsorted(inner, values[unclear], side="right")
+        return result
 
     return binned
 
 
-def _histogram(scores: Float, binned: Callable[[Float], NDArray[np.uint8]], index: Int, groups: int, bins: int) -> Int:
+def _histogram(scores: Float, binned: Callable[[Float], NDArray[np.int16]], index: Int, groups: int, bins: int) -> Int:
     """Return how many pixels of each cluster fall in each bin, [groups x bins]."""
     counts = np.zeros(groups * bins, dtype=np.int64)
     order = np.argsort(index)  # so that a block touches few clusters

@@ -72,7 +72,7 @@ class Comparison(NamedTuple):
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> MeanInterval:
     """Return the mean over seeds with Student's t interval (Student, 1908).
 
-    Equal values give an interval of no width: the seeds show no spread. It may leave a metric's range.
+    Equal values give an interval of no width: the seeds show no spread. It may leave a metric's range; tables cut it.
 
     Args:
         values: ``[n]``, one a seed.
@@ -174,14 +174,14 @@ def describe(found: Comparison, subject: str, metric: str, alpha: float = 0.05) 
     Args:
         found: as for :func:`verdict`.
         subject: what was compared with what, and where.
-        metric: the name of the values.
+        metric: the name of the values, which lie in [0, 1]: the interval is cut to [-1, 1].
         alpha: as for :func:`verdict`; a difference that is not told from 0 is called neither higher nor lower.
 
     Raises:
         InputError: as for :func:`verdict`.
     """
     unclear = verdict(found, "greater", alpha) == "open" or found.null != 0
-    size, low, high = found.difference, found.low, found.high
+    size, low, high = found.difference, max(found.low, -1.0), min(found.high, 1.0)  # of metrics in [0, 1]
     # At least two digits of the interval's half width, so that a small effect is not printed as 0.000.
     scale = (high - low) / 2 if high - low > NOTHING else abs(size)
     digits = min(9, max(3, 1 - math.floor(math.log10(scale)))) if scale > NOTHING else 3

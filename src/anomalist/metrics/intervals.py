@@ -10,18 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import scipy  # its parts are loaded when they are used
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 from anomalist.errors import InputError
 from anomalist.metrics._arrays import Bool, Float, Int, floats, grouped, scored
-from anomalist.metrics._bootstrap import Estimate, bootstrap_estimate, check_options, cluster_counts
+from anomalist.metrics._bootstrap import (
+    Estimate,
+    bootstrap_estimate,
+    check_options,
+    cluster_counts,
+    score_estimate,
+    spread_of,
+)
 from anomalist.metrics.detection import average_precision, best_f1, fpr_at_tpr, needed, tie_ends
 
 __all__ = ["Estimate", "auroc_interval", "detection_intervals", "roc_band"]
 
 Counts = NDArray[np.float32]
+_FEWEST_FOR_FPR95 = 20  # of fewer anomalies a rate of 95 % is all of them
 
 
 def auroc_interval(
@@ -32,15 +38,10 @@ def auroc_interval(
     The variance is DeLong's (DeLong et al. 1988), from each image's placement value (the share of the other
     class that it is ranked right against), with the placements of one cluster summed first (Obuchowski 1997,
     Nonparametric analysis of clustered ROC curve data, eq. 5). Near 1 that variance is a poor guide, and at 1
-    it is zero. So the interval is a score interval: all areas A with
+    it is zero: see :func:`anomalist.metrics._bootstrap.score_estimate` for what is made of it. Time O(N log N).
 
-        (A_hat - A)^2 <= t^2 D V(A),
-
-    where V is the variance of Hanley and McNeil (1982, eq. 1 and 2) as a function of the true area, for as
-    many images as there are clusters in each class (inverted as in Newcombe 2006, method 5), and t is
-    Student's quantile. D, the observed clustered variance over V, carries what V does not know: pairing and
-    the shape of the scores. It is drawn to 1 by the variance that one more misranked image in the
-    smaller class would bring: hardly away from 1, wholly at perfect separation. Time O(N log N).
+    Coverage of 95 % intervals, simulated (binormal scores, AUROC 0.6 to 0.999): 94 to 100 %, paired or not, from 10
+    images in the rarer class on. One image or one cluster in a class says nothing of its spread: [0, 1].
 
     Args:
         scores: [N], higher = more anomalous.
@@ -49,7 +50,7 @@ def auroc_interval(
         confidence: in (0, 1).
 
     Returns:
-        The estimate in [0, 1], never of zero width; ``n`` is the number of clusters.
+        The estimate in [0, 1], never of zero width, constant scores included; ``n`` is the number of clusters.
 
     Raises:
         InputError: shapes differ, a score is not finite, one class is missing, or ``confidence`` is outside
@@ -60,8 +61,7 @@ def auroc_interval(
     index, groups = grouped(clusters, len(values))
     area, variance = clustered_delong(values, truth, index, groups)
     units = len(np.unique(index[truth])), len(np.unique(index[~truth]))
-    low, high = _score_interval(area, variance, units, confidence)
-    return Estimate(area, low, high, groups)
+    return score_estimate(area, variance, confidence, groups, units)
 
 
 def clustered_delong(values: Float, truth: Bool, index: Int, groups: int) -> tuple[float, float]:
@@ -89,35 +89,6 @@ def _placements(points: Float, others: Float) -> NDArray[np.float64]:
     return np.asarray(twice / (2 * len(others)), dtype=np.float64)
 
 
-def _model_variance(area: float, units: tuple[int, int]) -> float:
-    """Return Hanley and McNeil's variance, with the slower of its two terms given to the rarer class.
-
-    Which class varies more near 1 is unknown; the rarer one is the cautious answer.
-    """
-    few, many = min(units), max(units)
-    a = max(area, 1 - area)
-    spread = 1 + (few - 1) * (1 - a) / (2 - a) + (many - 1) * a / (1 + a)
-    return a * (1 - a) * spread / (few * many)
-
-
-def _score_interval(area: float, variance: float, units: tuple[int, int], confidence: float) -> tuple[float, float]:
-    few = min(units)
-    quantile = float(stdtrit(max(few - 1, 1), (1 + confidence) / 2))
-    shrunk = 0.5 + (area - 0.5) * max(0.0, 1 - 2 / few)  # the area with one more misranked image
-    expected = _model_variance(shrunk, units)
-    extra = max(expected - _model_variance(area, units), 0.0)
-    factor = quantile**2 * (variance + extra) / expected
-
-    def excess(candidate: float) -> float:
-        return (area - candidate) ** 2 - factor * _model_variance(candidate, units)
-
-    # V vanishes at 0 and 1 themselves, which would be a false root where the area is 0 or 1.
-    inside = 1e-12
-    low = float(scipy.optimize.brentq(excess, 0.0, min(area, 1 - inside))) if area > inside else 0.0
-    high = float(scipy.optimize.brentq(excess, max(area, inside), 1.0)) if area < 1 - inside else 1.0
-    return low, high
-
-
 def detection_intervals(
     scores: ArrayLike,
     labels: ArrayLike,
@@ -129,10 +100,15 @@ def detection_intervals(
 ) -> dict[str, Estimate]:
     """Return every image-level metric with its interval.
 
-    ``auroc`` is ``auroc_interval``. The others have no dependable variance formula: their intervals
-    come from resamples of whole clusters (Field and Welsh 2007, the cluster bootstrap), corrected for bias. The
-    scores are sorted once; a resample only changes how often each one counts. At a perfect value, where
-    resamples do not vary, Wilson's bound for the rarer class is used instead.
+    ``auroc`` is ``auroc_interval``. The variance of the others comes from resamples of whole clusters (Field and
+    Welsh 2007, the cluster bootstrap): the scores are sorted once, and a resample only changes how often each
+    one counts. ``fpr95`` has a score interval as ``auroc`` has. ``average_precision`` and ``best_f1`` have the
+    bootstrap's interval, corrected for bias.
+
+    Coverage of 95 % intervals, simulated (normal scores 1, 2 and 3.5 standard deviations apart; 10 to 300 anomalies
+    among 200 to 1,000 normal images): ``average_precision`` 94 to 100 %, ``best_f1`` 92 to 100 %, ``fpr95``
+    88 to 97 %, since the threshold that catches 95 % hangs on few anomalies. Fewer than 20 do not show where 95 % of
+    all would be caught: the interval of ``fpr95`` then ends at 1.
 
     Args:
         scores: [N], higher = more anomalous.
@@ -151,7 +127,7 @@ def detection_intervals(
     values, truth = scored(scores, labels)
     check_options(confidence, resamples)
     index, groups = grouped(clusters, len(values))
-    units = min(len(np.unique(index[truth])), len(np.unique(index[~truth])))
+    units = len(np.unique(index[truth])), len(np.unique(index[~truth]))
     exact = {
         "average_precision": average_precision(values, truth),
         "fpr95": fpr_at_tpr(values, truth),
@@ -160,9 +136,12 @@ def detection_intervals(
     chunks = [_resampled_metrics(*pair) for pair in _resampled(values, truth, index, groups, seed, resamples)]
     draws = dict(zip(exact, np.concatenate(chunks, axis=1), strict=True))
     estimates = {"auroc": auroc_interval(values, truth, index, confidence)}
-    for name, value in exact.items():
-        estimates[name] = bootstrap_estimate(value, draws[name], confidence, groups, units)
-    return estimates
+    for name in ("average_precision", "best_f1"):
+        estimates[name] = bootstrap_estimate(exact[name], draws[name], confidence, groups, min(units))
+    few = units[0] < _FEWEST_FOR_FPR95
+    fpr95 = score_estimate(exact["fpr95"], spread_of(draws["fpr95"], min(units)), confidence, groups, units)
+    estimates["fpr95"] = fpr95._replace(high=1.0) if few else fpr95
+    return {name: estimates[name] for name in ("auroc", *exact)}
 
 
 def roc_band(

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from anomalist.errors import InputError
 from anomalist.metrics._arrays import Bool, Float, Int, bools, fraction, grouped, mapped, same_shape
-from anomalist.metrics._bootstrap import Estimate, bootstrap_estimate, check_options, cluster_counts
+from anomalist.metrics._bootstrap import Estimate, check_options, cluster_counts, score_estimate, spread_of
 from anomalist.metrics._histograms import binned_draws
 from anomalist.metrics._ranks import Rates, area_left_of, blocks, normals_above
 
@@ -145,14 +145,19 @@ def localization_intervals(
 ) -> dict[str, Estimate]:
     """Return every pixel-level metric with its interval; sorting and labelling are shared.
 
-    The values are exact. The intervals come from resamples of whole clusters of images (pixels of one image
-    are far from independent), corrected for bias, and computed from one histogram per cluster. Half of its
-    bin edges are quantiles of the normal pixels and half of the anomalous ones. Within a bin scores count as
-    tied, which moves the AUROC by at most about 1 / ``bins`` and the AUPRO by 1 / (``bins`` x ``fpr_limit``);
-    average precision has no such bound. Nearly the same error is in every resample, so each resample is
-    shifted by the error seen on the data itself, exact minus binned value. What is left is below a tenth of
-    the interval's width in the tests, which compare with exact resampling. Where a single cluster holds
-    anomalies, nothing shows how they vary, and the intervals are all of [0, 1].
+    The values are exact. Pixels of one image are far from independent, so the variance comes from resamples of
+    whole clusters of images, and the interval is a score interval as that of the image-level AUROC
+    (:func:`anomalist.metrics._bootstrap.score_estimate`): near 1 it allows for one more image whose defect is missed.
+
+    Coverage of 95 % intervals, simulated (150 draws each; true AUPRO 0.942, 0.9971 and 0.9997; 5, 30, 100 and 300
+    anomalous images among as many normal ones, at least 100): ``pixel_auroc`` and ``aupro`` 96 to 100 %, ``pixel_ap``
+    95 to 100 %. They are wide where few images say that all is well: 30 anomalous images and a value of 0.9999 give
+    a lower end near 0.93. Where a single cluster holds anomalies, nothing shows how they vary: [0, 1].
+
+    Resamples are computed from one histogram per cluster. Half of its bin edges are quantiles of the normal pixels and
+    half of the anomalous ones, so that only the order of scores matters. Within a bin scores count as tied, which
+    moves the AUROC by at most about 1 / ``bins`` and the AUPRO by 1 / (``bins`` x ``fpr_limit``); average precision
+    has no such bound. Nearly the same error is in every resample, and a variance does not see it.
 
     Args:
         maps: [N, H, W], higher = more anomalous.
@@ -183,8 +188,7 @@ def localization_intervals(
     points, weights = scores[truth], _region_weights(truth)
     values = _exact(points, weights, scores, truth, limit)
     draws = binned_draws(scores, truth, points, weights, index, groups, limit, bins, seed, resamples)
-    shifts = np.array(list(values.values())) - draws[:, 0]
-    columns = dict(zip(values, draws[:, 1:] + shifts[:, None], strict=True))
+    columns = dict(zip(values, draws[:, 1:], strict=True))
     if threshold is not None:
         counts = np.stack([np.bincount(index, row, groups) for row in _flags(scores > threshold, truth)])
         resampled = [counts @ drawn.T for drawn in cluster_counts(seed, groups, resamples, groups)]
@@ -195,9 +199,12 @@ def localization_intervals(
             strict=True,
         ):
             values[name], columns[name] = float(value[0]), drawn
-    anomalous = truth.any(axis=(1, 2))
-    units = len(np.unique(index[anomalous]))
-    return {name: bootstrap_estimate(value, columns[name], confidence, groups, units) for name, value in values.items()}
+    anomalous, normal = (np.unique(index[part.any(axis=(1, 2))]) for part in (truth, ~truth))
+    units = len(anomalous), len(normal)
+    return {
+        name: score_estimate(value, spread_of(columns[name], min(units)), confidence, groups, units)
+        for name, value in values.items()
+    }
 
 
 def _exact(points: Float, weights: Float, scores: Float, truth: Bool, limit: float) -> dict[str, float]:

@@ -9,7 +9,7 @@ mean ranks depends on who else takes part (Benavoli, Corani & Mangili, JMLR 17, 
 from __future__ import annotations
 
 import math
-import warnings
+from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from anomalist.errors import InputError
 from anomalist.metrics.comparison import NOTHING, holm
 
-__all__ = ["Ranking", "cliques", "nemenyi_distance", "rank", "wins"]
+__all__ = ["Ranking", "cliques", "nemenyi_distance", "rank", "wilcoxon_p", "wins"]
 
 
 class Ranking(NamedTuple):
@@ -58,16 +58,16 @@ def rank(values: ArrayLike, alpha: float = 0.05) -> Ranking:
     given = np.asarray(values, np.float64)
     if given.ndim != 2 or min(given.shape) < 2 or not np.all(np.isfinite(given)):
         raise InputError(f"a ranking takes finite values [N, k] of two or more each, got {list(given.shape)}")
-    rounded = np.round(given / NOTHING) * NOTHING  # differences below it are rounding, not effects
-    n, k = rounded.shape
-    ranks = scipy.stats.rankdata(-rounded, axis=1).mean(axis=0)
+    levels = np.stack([_levels(row) for row in given])
+    n, k = levels.shape
+    ranks = scipy.stats.rankdata(-levels, axis=1).mean(axis=0)
     statistic = p = None
-    if k > 2 and np.ptp(rounded, axis=1).any():
-        found = scipy.stats.friedmanchisquare(*rounded.T)
-        statistic, p = float(found.statistic), float(found.pvalue)
+    if k > 2 and np.ptp(levels, axis=1).any():
+        friedman = scipy.stats.friedmanchisquare(*levels.T)
+        statistic, p = float(friedman.statistic), float(friedman.pvalue)
     elif k > 2:  # all are equal everywhere
         statistic, p = 0.0, 1.0
-    pairs = _wilcoxon(rounded)
+    pairs = _all_pairs(given / max(1.0, float(np.abs(given).max())))
     least = min(1.0, 2.0 ** (1 - n) * k * (k - 1) / 2)
     return Ranking(ranks, statistic, p, nemenyi_distance(k, n, alpha), pairs, least, n)
 
@@ -120,19 +120,70 @@ def wins(values: ArrayLike) -> NDArray[np.int64]:
     return better
 
 
-def _wilcoxon(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def wilcoxon_p(differences: ArrayLike) -> float:
+    """Return the exact two-sided p-value of Wilcoxon's signed-rank test, ties and zeros included.
+
+    Magnitudes nearer to each other than 1e-12 (of the largest, where that is above 1) share the mean of their ranks.
+    Zeros are ranked with the others and then dropped (Pratt, JASA 54, 1959). Under the null hypothesis every other
+    difference is positive or negative with probability 1/2, so the distribution of the rank sum is a convolution.
+    Ranks are multiples of 1/2: doubled they are whole numbers, and the sum is exact for any number of ties.
+
+    Args:
+        differences: ``[n]``, finite.
+
+    Returns:
+        p in (0, 1]; 1 where all differences are zero.
+
+    Raises:
+        InputError: no difference, or one that is not finite.
+    """
+    given = np.asarray(differences, np.float64)
+    if given.ndim != 1 or not given.size or not np.all(np.isfinite(given)):
+        raise InputError(f"Wilcoxon's test takes finite differences [n], one or more, got {list(given.shape)}")
+    # The zero in front is the level that a difference must exceed to count as one.
+    levels = _levels(np.append(0.0, np.abs(given)))
+    nonzero = levels[1:] > levels[0]
+    doubled = np.rint(2 * scipy.stats.rankdata(levels[1:])).astype(np.int64)
+    upper = int(doubled[nonzero & (given > 0)].sum())
+    total = int(doubled[nonzero].sum())
+    chances = _rank_sum_chances(tuple(sorted(doubled[nonzero].tolist())))
+    return min(1.0, 2 * float(chances[: min(upper, total - upper) + 1].sum()))
+
+
+@lru_cache(maxsize=64)
+def _rank_sum_chances(doubled: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return the chance of each value 0, 1, ... of the sum over a random half of these doubled ranks."""
+    chances = np.zeros(sum(doubled) + 1)
+    chances[0] = 1.0
+    reached = 0
+    for one in doubled:
+        with_it = chances[: reached + 1] / 2
+        chances[: reached + 1] = with_it
+        chances[one : one + reached + 1] += with_it
+        reached += one
+    return chances
+
+
+def _levels(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return whole numbers that order ``values`` [n]; neighbours nearer than rounding share one.
+
+    Subtracting metrics leaves errors of about 1e-16, so equal differences must not be compared as floats. A gap
+    of more than 1e-12 parts two levels; for values above 1 it is 1e-12 of the largest.
+    """
+    order = np.argsort(values, kind="stable")
+    gap = NOTHING * max(1.0, float(np.abs(values).max()))
+    rising = np.append(0, np.cumsum(np.diff(values[order]) > gap))
+    levels = np.empty(len(values), dtype=np.int64)
+    levels[order] = rising
+    return levels
+
+
+def _all_pairs(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Holm-corrected p-values of Wilcoxon's test for every pair of columns, ``[k, k]``."""
     k = values.shape[1]
     where = list(combinations(range(k), 2))
-    found = []
-    for one, two in where:
-        difference = values[:, one] - values[:, two]
-        if not difference.any():
-            found.append(1.0)
-            continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of small samples with ties, for which it takes the normal distribution
-            found.append(float(scipy.stats.wilcoxon(difference, zero_method="pratt").pvalue))
+    p_values = [wilcoxon_p(values[:, one] - values[:, two]) for one, two in where]
     out = np.ones((k, k))
-    for (one, two), p in zip(where, holm(found), strict=True):
+    for (one, two), p in zip(where, holm(p_values), strict=True):
         out[one, two] = out[two, one] = p
     return out

@@ -194,11 +194,13 @@ def _short(value: Any) -> str:
 
 
 def percent(point: Point | None) -> str:
-    """Return a point's mean in percent ± half of its interval; a dash for None."""
+    """Return a point's mean in percent ± half of its interval, as wide as before it was cut to [0, 1]; or a dash."""
     if point is None:
         return "-"
-    spread = "" if point["low"] is None else f" ±{50 * (point['high'] - point['low']):.2f}"
-    return f"{100 * point['mean']:.2f}{spread}"
+    if point["low"] is None:
+        return f"{100 * point['mean']:.2f}"
+    half = max(point["high"] - point["mean"], point["mean"] - point["low"])
+    return f"{100 * point['mean']:.2f} ±{100 * half:.2f}"
 
 
 def _interval(point: Point) -> str:

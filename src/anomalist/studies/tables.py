@@ -85,8 +85,8 @@ def points(table: Sequence[Flat], axes: Sequence[str], metric: str, confidence: 
         confidence: of the interval.
 
     Returns:
-        a row a point: the axes, ``mean``, Student's t interval ``low`` and ``high`` (None for a single seed), ``n``,
-        and the raw ``values``.
+        a row a point: the axes, ``mean``, Student's t interval ``low`` and ``high`` (None for a single seed), cut to
+        [0, 1], the range of every metric, ``n``, and the raw ``values``.
     """
     groups: dict[tuple[Any, ...], list[float]] = {}
     for row in table:
@@ -94,8 +94,10 @@ def points(table: Sequence[Flat], axes: Sequence[str], metric: str, confidence: 
             groups.setdefault(tuple(row.get(axis) for axis in axes), []).append(float(row[metric]))
     found = []
     for key, values in groups.items():
-        interval = mean_interval(values, confidence)._asdict()
-        found.append(dict(zip(axes, key, strict=True)) | interval | {"values": values})
+        interval = mean_interval(values, confidence)
+        if interval.low is not None and interval.high is not None:
+            interval = interval._replace(low=max(0.0, interval.low), high=min(1.0, interval.high))
+        found.append(dict(zip(axes, key, strict=True)) | interval._asdict() | {"values": values})
     return found
 
 
