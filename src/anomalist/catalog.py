@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import ast
 import importlib
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from anomalist.errors import InputError, unknown
 
-__all__ = ["build", "describe", "find_class", "find_module", "lazy_class", "names", "spell"]
+__all__ = ["bare", "build", "describe", "find_class", "find_module", "lazy_class", "names", "spell", "split"]
 
 KINDS = {
     "datasets": "data set", "corruptions": "corruption", "tasks": "task", "models": "model", "suites": "suite",
 }  # fmt: skip
+
+
+_SIGNS = "(),;"  # what parts options and values
 
 
 def names(package: str) -> list[str]:
@@ -63,7 +66,8 @@ def build(package: str, given: str | dict[str, Any]) -> Any:
         given: ``"name"``, ``"name:option=value,option=value"``, or a mapping with the key ``name``, which may be such
             a text itself: the mapping's options win. The values of an option that takes several are parted by ``;``,
             and parentheses keep a value together: ``ensemble:members=(lof:k=5,blur=1);pca``, ``arrays:path=(a,b.npy)``,
-            ``corrupted:corruption=(stripes:lines=1,value=black)``.
+            ``corrupted:corruption=(stripes:lines=1,value=black)``. They may be nested; one that stands for itself and
+            has no partner is written with a backslash, as a comma or semicolon may be.
 
     Raises:
         InputError: an unknown name, option or value.
@@ -84,9 +88,9 @@ def build(package: str, given: str | dict[str, Any]) -> Any:
         if not isinstance(value, str) or field is None:
             continue
         if _takes_several(field):
-            options[key] = [_bare(part) for part in _split(value, ";")]
+            options[key] = _several(value, field)
         elif written.get(key) == value:
-            options[key] = _bare(value)
+            options[key] = bare(value)
     return found(**options)
 
 
@@ -101,14 +105,86 @@ def spell(name: str, options: Mapping[str, Any]) -> str:
 
 
 def _spell(value: Any) -> str:
+    """Return a value as text: within parentheses where its signs would part it, escaped where these do not close."""
     if isinstance(value, tuple):
         return ";".join(map(_spell, value))
     text = str(value)
-    return f"({text})" if "," in text or ";" in text or text.startswith("(") else text
+    if _depth_faults(text):
+        return "".join(f"\\{sign}" if sign in _SIGNS else sign for sign in text)
+    escaped = any(f"\\{sign}" in text for sign in _SIGNS)
+    if escaped or "," in text or ";" in text or text.startswith("(") or text != text.strip():
+        return f"({text})"
+    return text
 
 
-def _bare(text: str) -> str:
-    return text[1:-1] if text.startswith("(") and text.endswith(")") else text
+def bare(text: str) -> str:
+    """Return a value as it was before it was put into parentheses, or before its signs were escaped."""
+    if text.startswith("(") and _closing(text) == len(text) - 1:
+        return text[1:-1]
+    return "".join(sign for _, sign, _ in _signs(text))
+
+
+def split(text: str, sign: str) -> list[str]:
+    r"""Part ``text`` at ``sign``, but not within parentheses, however deep, nor where it is escaped (``\,``).
+
+    Raises:
+        InputError: a parenthesis that is not closed, or closed twice.
+    """
+    if fault := _depth_faults(text):
+        raise InputError(f"{text!r}: {fault}; write a parenthesis that stands for itself as \\( or \\)")
+    parts, start, depth = [], 0, 0
+    for place, one, escaped in _signs(text):
+        depth += 0 if escaped else (one == "(") - (one == ")")
+        if one == sign and not escaped and depth == 0:
+            parts.append(text[start:place])
+            start = place + 1
+    parts.append(text[start:])
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _signs(text: str) -> Iterator[tuple[int, str, bool]]:
+    """Yield each character with its place and whether a backslash takes its meaning from it."""
+    place = 0
+    while place < len(text):
+        escaped = text[place] == "\\" and text[place + 1 : place + 2] in tuple(_SIGNS)
+        place += escaped
+        yield place, text[place], escaped
+        place += 1
+
+
+def _closing(text: str) -> int:
+    """Return the place of the parenthesis that closes the first one; -1 if none does."""
+    depth = 0
+    for place, sign, escaped in _signs(text):
+        depth += 0 if escaped else (sign == "(") - (sign == ")")
+        if depth == 0:
+            return place
+    return -1
+
+
+def _depth_faults(text: str) -> str:
+    """Return what is wrong with the parentheses of ``text``, or nothing."""
+    depth = 0
+    for _, sign, escaped in _signs(text):
+        depth += 0 if escaped else (sign == "(") - (sign == ")")
+        if depth < 0:
+            return "a parenthesis is closed that was not opened"
+    return "a parenthesis is not closed" if depth else ""
+
+
+def _several(value: str, field: FieldInfo) -> list[str]:
+    """Return the values of an option that takes several: ``a;b``, or ``(a;b)`` unless each is a thing with options."""
+    parts = split(value, ";")
+    if len(parts) == 1 and not _of_configs(field):
+        parts = split(bare(parts[0]), ";")
+    return [bare(part) for part in parts]
+
+
+def _of_configs(field: FieldInfo) -> bool:
+    """Return whether an option's values are things with options of their own, such as detectors."""
+    inner = get_args(field.annotation)[0]
+    inner = get_args(inner)[0] if get_origin(inner) is Annotated else inner
+    return isinstance(inner, type) and issubclass(inner, BaseModel)
 
 
 def _takes_several(field: FieldInfo) -> bool:
@@ -118,15 +194,10 @@ def _takes_several(field: FieldInfo) -> bool:
 
 
 def _read_options(text: str, where: str) -> dict[str, Any]:
-    pairs = [pair.partition("=") for pair in _split(text, ",")]
+    pairs = [pair.partition("=") for pair in split(text, ",")]
     if bad := [key for key, sign, _ in pairs if not sign]:
         raise InputError(f"{where!r}: {bad[0]!r} lacks a value; write name:option=value")
     return {key.strip(): value.strip() for key, _, value in pairs}
-
-
-def _split(text: str, sign: str) -> list[str]:
-    """Part ``text`` at ``sign``, but not within parentheses."""
-    return [part.strip() for part in re.split(rf"{sign}(?![^(]*\))", text) if part.strip()]
 
 
 def lazy_class(package: str, name: str) -> Any:

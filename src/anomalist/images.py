@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomalist.errors import InputError
 
-__all__ = ["Dataset", "ImageSet", "check_images"]
+__all__ = ["Dataset", "ImageSet", "check_images", "check_steps"]
 
 _DTYPES = (np.uint8, np.uint16, np.float32)
 
@@ -26,6 +27,8 @@ class ImageSet:
         value_range: the values that stand for 0 and 1; by default the dtype's own (float32: 0 and 1).
         index: int64 ``[N]``, the number of each image in its data set: it follows an image through every
             selection and names its random draws.
+        files: text ``[N]``, the file that each image was read from, or None where images do not come from files of
+            their own.
     """
 
     images: NDArray[np.generic]
@@ -34,6 +37,7 @@ class ImageSet:
     masks: NDArray[np.bool_] | None = None
     value_range: tuple[float, float] = (0.0, 0.0)
     index: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    files: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         images, n = self.images, len(self.images)
@@ -52,10 +56,13 @@ class ImageSet:
             object.__setattr__(self, "value_range", (0.0, high))
         if not self.value_range[0] < self.value_range[1]:
             raise InputError(f"value_range must be (low, high) with low < high, got {self.value_range}")
+        check_steps(images.dtype, *self.value_range)
         if len(self.index) == 0:
             object.__setattr__(self, "index", np.arange(n))
         if self.index.shape != (n,):
             raise InputError(f"index must be [{n}], one an image, got {list(self.index.shape)}")
+        if self.files is not None and self.files.shape != (n,):
+            raise InputError(f"files must be [{n}], one an image, got {list(self.files.shape)}")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -63,7 +70,9 @@ class ImageSet:
     def take(self, rows: NDArray[np.int64]) -> ImageSet:
         """Return the images at the positions ``rows``, in that order."""
         masks = None if self.masks is None else self.masks[rows]
-        return ImageSet(self.images[rows], self.labels[rows], self.kinds, masks, self.value_range, self.index[rows])
+        files = None if self.files is None else self.files[rows]
+        images, labels, index = self.images[rows], self.labels[rows], self.index[rows]
+        return ImageSet(images, labels, self.kinds, masks, self.value_range, index, files)
 
     def to_float(self) -> NDArray[np.float32]:
         """Return the images as float32 in [0, 1]; values outside ``value_range`` are clipped."""
@@ -91,6 +100,20 @@ class Dataset:
     train: ImageSet
     test: ImageSet
     source: str
+
+
+def check_steps(dtype: np.dtype[Any], low: float, high: float) -> None:
+    """Refuse a range in which values of ``dtype`` would be told apart in fewer than 255 steps.
+
+    float32 near 1e9 has steps of 64: images with values from 1e9 to 1e9 + 100 would become constant.
+
+    Raises:
+        InputError: the steps are too wide.
+    """
+    if dtype == np.float32 and np.spacing(np.float32(max(abs(low), abs(high)))) > (high - low) / 255:
+        raise InputError(
+            f"values from {low:.12g} to {high:.12g} lie too close together for float32: subtract {low:.12g} from them"
+        )
 
 
 def check_images(images: NDArray[np.float32], who: str) -> None:

@@ -55,6 +55,45 @@ def tiff(width, height, *, bits=(8,), data=b"\0" * 64, order="<", claimed=None):
     return head + struct.pack(order + "I", 0) + struct.pack(f"{order}{samples}H", *bits) + data
 
 
+def tiff_of(values, bits, kind, photometric):
+    """A grey TIFF of any type: ``kind`` 1 unsigned, 2 signed, 3 float; ``photometric`` 0: white is zero."""
+    height, width = values.shape
+    if bits == 12:
+        pairs = np.rint(values).astype(np.uint32).reshape(height, -1, 2)
+        packed = np.stack(
+            [pairs[..., 0] >> 4, (pairs[..., 0] & 15) << 4 | pairs[..., 1] >> 8, pairs[..., 1] & 255], axis=-1
+        )
+        data = packed.astype(np.uint8).tobytes()
+    else:
+        data = values.astype({1: f"<u{bits // 8}", 2: f"<i{bits // 8}", 3: "<f4"}[kind]).tobytes()
+    place = 8 + 2 + 12 * 10 + 4
+    tags = [
+        (256, 4, width), (257, 4, height), (258, 3, bits), (259, 3, 1), (262, 3, photometric), (273, 4, place),
+        (277, 3, 1), (278, 4, height), (279, 4, len(data)), (339, 3, kind),
+    ]  # fmt: skip
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags))
+    for tag, size, value in tags:
+        head += struct.pack("<HHI", tag, size, 1)
+        head += struct.pack("<HH", value, 0) if size == 3 else struct.pack("<I", value)
+    return head + struct.pack("<I", 0) + data
+
+
+def tiff_of_planes(values):
+    """A 16-bit TIFF of three planes [3, h, w], one after the other (planar configuration)."""
+    _, height, width = values.shape
+    where, size = 8 + 2 + 12 * 10 + 4, 2 * height * width
+    lists = struct.pack("<3H3I3I", 16, 16, 16, *(where + 30 + size * plane for plane in range(3)), *[size] * 3)
+    tags = [
+        (256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, where), (259, 3, 1, 1), (262, 3, 1, 2),
+        (273, 4, 3, where + 6), (277, 3, 1, 3), (278, 4, 1, height), (279, 4, 3, where + 18), (284, 3, 1, 2),
+    ]  # fmt: skip
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags))
+    for tag, kind, count, value in tags:
+        head += struct.pack("<HHI", tag, kind, count)
+        head += struct.pack("<HH", value, 0) if kind == 3 and count == 1 else struct.pack("<I", value)
+    return head + struct.pack("<I", 0) + lists + values.astype("<u2").tobytes()
+
+
 def fits(values, **cards):
     from astropy.io import fits as astropy_fits
 

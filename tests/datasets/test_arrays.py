@@ -264,3 +264,44 @@ def test_without_h5py_it_is_said_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     with refused("reading HDF5 needs h5py: pip install 'anomalist[hdf5]'"):
         _hdf5.read_hdf5(tmp_path / "x.h5")
+
+
+@pytest.mark.parametrize("dtype", ["i2", "u4", "i4", "i8", "u8", "f8"])
+@pytest.mark.parametrize("low", [0, 1_000, 10**9])
+def test_a_range_far_from_zero_keeps_its_steps(tmp_path, dtype, low):
+    """float32 near 1e9 has steps of 64: values are brought to [0, 1] before they become float32."""
+    if (dtype != "f8" and np.iinfo(dtype).max < low + 100) or (dtype == "f8" and low == 2**62):
+        pytest.skip("does not hold such numbers")
+    steps = np.arange(10 * 4 * 5).reshape(10, 4, 5) % 101
+    values = steps.astype(dtype) + np.array(low, dtype)
+    np.save(tmp_path / "far.npy", values)
+    found = datasets.load(f"arrays:path={tmp_path / 'far.npy'},low={low},high={low + 100}")
+    images = np.concatenate([found.train.to_float(), found.test.to_float()])
+    np.testing.assert_allclose(images[:, 0], steps / 100, atol=1e-6)
+
+
+def test_float32_far_from_zero_is_refused(tmp_path):
+    np.save(tmp_path / "far.npy", np.full((4, 5, 6), 1e9, np.float32))
+    with refused("float32", "subtract"):
+        datasets.load(f"arrays:path={tmp_path / 'far.npy'},low=1e9,high=1000000100")
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_channels_that_seem_to_come_first_are_asked_about(tmp_path, channels):
+    np.save(tmp_path / "torch.npy", noise_of((8, channels, 16, 16)))
+    with refused("channels=first", "channels=last if each has 16 channels"):
+        datasets.load(f"arrays:path={tmp_path / 'torch.npy'}")
+    assert datasets.load(f"arrays:path={tmp_path / 'torch.npy'},channels=first").train.images.shape[1:] == (
+        channels,
+        16,
+        16,
+    )
+    assert datasets.load(f"arrays:path={tmp_path / 'torch.npy'},channels=last").train.images.shape[1:] == (
+        16,
+        channels,
+        16,
+    )
+
+
+def noise_of(shape):
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from folders import hash_of, mask_at, put, refuse_to_decode
-from picture_files import fits, noise, saved
+from picture_files import dicom, fits, noise, saved, tiff_of, tiff_of_planes
 from PIL import Image
 
 from anomalist.dataset import parse
@@ -57,7 +57,7 @@ def test_kinds_are_printable(mvtec):
 
 def test_a_training_folder_that_is_not_good_is_refused(mvtec):
     put(mvtec / "train" / "dent" / "a.png")
-    with refused("train/dent/a.png", "train/good"):
+    with refused("train/dent", "train/good"):
         Folder(path=str(mvtec)).load()
 
 
@@ -266,3 +266,181 @@ def test_a_process_that_dies_is_said_in_one_line():
 
     with refused("folder", "killed"):
         list(_folder_cache._each(os._exit, [(1,)] * 3, 1000))
+
+
+def arranged(root, *folders, count=3):
+    for folder in folders:
+        for number in range(count):
+            put(root / folder / f"{number}.png")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("folders", "words"),
+    [
+        (("bottle/train/good", "bottle/test/dent", "bottle/ground_truth/dent"), ["above", "/bottle"]),
+        (("a/train/OK", "a/test/x", "b/train/good"), ["above", "/a"]),
+        (("ok", "nok"), ["'nok'", "bad=FOLDER", "known layouts"]),
+        (("Good parts/OK", "Good parts/NG"), ["'NG'"]),
+        (("good", "scratched"), ["'scratched'", "beside 'good'"]),
+        (("normal", "others/a"), ["'others'", "beside 'normal'"]),
+        (("train", "test"), ["'test'", "part of a layout"]),
+        (("train/good", "test_private"), ["'test_private'"]),
+        (("train/a", "validation/a"), ["'validation'"]),
+        (("lot", "ground_truth/lot"), ["'ground_truth'"]),
+        (("images", "masks"), ["'masks'"]),
+        (("Anomalies",), ["'Anomalies'"]),
+        (("line 1/rejected", "line 1/passed"), ["'rejected'", "'line 1'"]),
+        (("test/good", "test/dent"), ["'test'"]),
+        (("defect-free", "n.i.O."), ["'n.i.O.'"]),
+    ],
+)
+def test_names_that_may_mean_defects_are_asked_about(tmp_path, folders, words):
+    with refused(*words):
+        Folder(path=str(arranged(tmp_path / "parts", *folders))).load()
+
+
+@pytest.mark.parametrize("folders", [("day 1", "day 2"), ("ok",), ("train/good",), ("train",), ("A", "B/C")])
+def test_names_that_mean_nothing_bad_are_taken_as_normal_and_it_is_said(tmp_path, capsys, folders):
+    found = Folder(path=str(arranged(tmp_path / "parts", *folders))).load()
+    assert found.test.kinds == ("good",)
+    assert "every image is taken as normal" in capsys.readouterr().err
+
+
+def test_an_image_beside_its_mask_is_asked_about(tmp_path):
+    root = arranged(tmp_path / "parts", "lot")
+    put(root / "lot" / "1_mask.png", mask_at(4))
+    with refused("lot/1_mask.png", "mask of another image"):
+        Folder(path=str(root)).load()
+
+
+@pytest.mark.parametrize("good", ["good", "Good", "ok", "normal"])
+@pytest.mark.parametrize("test", ["test", "test_public"])
+def test_other_words_for_good_are_read_and_said(mvtec, capsys, good, test):
+    for part in ("train", "test"):
+        (mvtec / part / "good").rename(mvtec / part / good)
+    (mvtec / "ground_truth").rename(mvtec / "test" / "ground_truth" if test != "test" else mvtec / "ground_truth")
+    (mvtec / "test").rename(mvtec / test)
+    found = Folder(path=str(mvtec), resize=(20, 24)).load()
+    assert found.test.kinds == ("good", "crack", "dent")
+    assert found.test.labels.tolist().count(0) == 2
+    assert found.test.masks.any(axis=(1, 2)).sum() == 3
+    said = f"train/{good} is good, {test} is tested on" in capsys.readouterr().err
+    assert said == ((good, test) != ("good", "test"))
+
+
+def test_the_user_says_which_folders_are_good_and_bad(tmp_path, capsys):
+    root = arranged(tmp_path / "parts", "line 1/ok", "line 2/ok", "nok/dent", "nok/crack", "later", count=4)
+    spec = f"folder:path={root},resize=20x24,good=line 1;line 2,bad=nok/dent;nok/crack,test_share=0.25"
+    found = parse(spec).load()
+    assert (len(found.train), len(found.test)) == (6, 10)
+    assert found.test.kinds == ("good", "crack", "dent")
+    assert np.bincount(found.test.labels).tolist() == [2, 4, 4]
+    assert "4 images in folders that are called neither good nor bad" in capsys.readouterr().err
+    everything = Folder(path=str(root), good=(".",), bad=("nok",)).load()
+    assert everything.test.kinds == ("good", "nok")
+    assert len(everything.train) + len(everything.test) == 20
+    with refused("'nowhere'", "good and bad"):
+        Folder(path=str(root), good=("nowhere",)).load()
+    with refused("not both"):
+        Folder(path=str(root), good=("later",), anomalous="bad.txt").load()
+
+
+@pytest.mark.parametrize("link", ["ground_truth", "ground_truth/dent", "test", "train/good", "test/dent"])
+def test_a_link_in_place_of_a_folder_of_the_layout_is_refused_by_name(mvtec, tmp_path, link):
+    (mvtec / link).rename(tmp_path / "elsewhere")
+    (mvtec / link).symlink_to(tmp_path / "elsewhere")
+    with refused(repr(link), "link to a folder"):
+        Folder(path=str(mvtec)).load()
+
+
+def test_every_mask_is_used_or_refused_by_name(mvtec, capsys):
+    put(mvtec / "ground_truth" / "dent" / "a.png", mask_at(0))
+    with refused("test/dent/a.png", "it has 2 masks", "ground_truth/dent/a.png, ground_truth/dent/a_mask.png"):
+        Folder(path=str(mvtec)).load()
+    (mvtec / "ground_truth" / "dent" / "a.png").unlink()
+    put(mvtec / "ground_truth" / "good" / "0_mask.png", mask_at(0) * 0)  # a good image has nothing to mark
+    assert len(Folder(path=str(mvtec)).load().test) == 5
+    put(mvtec / "ground_truth" / "dent" / "z_mask.png", mask_at(0))
+    with refused("1 masks belong to no image", "ground_truth/dent/z_mask.png"):
+        Folder(path=str(mvtec)).load()
+
+
+def test_a_mask_that_marks_nothing_says_what_to_do(mvtec):
+    put(mvtec / "ground_truth" / "dent" / "a_mask.png", mask_at(0) * 0)
+    with refused("test/dent/a.png", "marks no pixel", "mark the defect, or move the image to the good ones"):
+        Folder(path=str(mvtec)).load()
+
+
+def of_fits(values, **cards):
+    return lambda: fits(values, **cards)
+
+
+EVERY_FILE_FAILS = {
+    "float": ("tif", lambda: saved(Image.fromarray(np.full((9, 9), 1e3, np.float32)), "TIFF"), "intensity=LOW;HIGH"),
+    "nan": ("tif", lambda: saved(Image.fromarray(np.full((20, 24), np.nan, np.float32)), "TIFF"), "NaN"),
+    "int": ("tif", lambda: saved(Image.fromarray(np.full((20, 24), 7, np.int32)), "TIFF"), "intensity=LOW;HIGH"),
+    "signed bytes": ("tif", lambda: tiff_of(np.zeros((20, 24)), 8, 2, 1), "signed 8-bit"),
+    "planar": ("tif", lambda: tiff_of_planes(noise((3, 20, 24), 65536)), "read at 8 bits only"),
+    "truncated": ("png", lambda: saved(Image.fromarray(noise((20, 24))), "PNG")[:-120], "damaged"),
+    "text": ("png", lambda: b"hello", "not a PNG"),
+    "empty": ("png", lambda: b"", "an empty file"),
+    "DICOM without preamble": ("dcm", lambda: dicom(noise((20, 24), 65536))[132:], "not a DICOM file"),
+    "DICOM of two frames": ("dcm", lambda: dicom(noise((40, 24), 65536), Rows=20, NumberOfFrames=2), "one frame"),
+    "FITS with BLANK": ("fits", of_fits(np.full((20, 24), 5, np.int16), BLANK=5), "NaN"),
+    "FITS of three axes": ("fits", of_fits(noise((2, 20, 24), 65536).astype(np.float32)), "two axes"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", EVERY_FILE_FAILS)
+@pytest.mark.parametrize("allowed", [0.01, 1.0])
+def test_where_every_file_fails_the_first_reason_is_said(tmp_path, what, allowed):
+    ending, data, reason = EVERY_FILE_FAILS[what]
+    for number in range(3):
+        path = tmp_path / "parts" / f"{number}.{ending}"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data())
+    window = (0.0, 10.0) if ending in ("dcm", "fits") else "dtype"
+    folder = Folder(path=str(tmp_path / "parts"), broken=allowed, intensity=window)
+    with refused(*(["no image to train on"] if allowed == 1 else ["3 of 3 images cannot be used", reason])):
+        folder.load()
+
+
+def test_an_empty_test_folder_leaves_nothing_to_test(mvtec):
+    shutil.rmtree(mvtec / "test")
+    (mvtec / "test").mkdir()
+    shutil.rmtree(mvtec / "ground_truth")
+    assert len(Folder(path=str(mvtec)).load().test) == 0
+
+
+def test_files_are_named_and_follow_their_images(mvtec):
+    found = Folder(path=str(mvtec), resize=(20, 24)).load()
+    assert found.train.files.tolist() == [f"train/good/{number}.png" for number in range(5)]
+    assert found.test.files.tolist() == [
+        "test/crack/a.png", "test/dent/a.png", "test/dent/b.png", "test/good/0.png", "test/good/1.png",
+    ]  # fmt: skip
+    assert found.test.take(np.array([3, 1])).files.tolist() == ["test/good/0.png", "test/dent/a.png"]
+
+
+def test_exif_turns_are_applied_and_said(tmp_path, capsys):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "parts" / "0.png"
+    path.parent.mkdir()
+    path.write_bytes(saved(Image.fromarray(noise((20, 24))), "PNG", exif=exif))
+    put(tmp_path / "parts" / "1.png")
+    for _ in range(2):  # decoded, and from the cache
+        found = Folder(path=str(tmp_path / "parts"), resize=(24, 20), test_share=0.5).load()
+        images = {
+            name: image
+            for part in (found.train, found.test)
+            for name, image in zip(part.files, part.images, strict=True)
+        }
+        np.testing.assert_array_equal(images["0.png"][0], np.rot90(noise((20, 24)), -1))
+        assert "1 images are turned as their EXIF data say" in capsys.readouterr().err
+
+
+def test_a_window_too_narrow_for_float32_is_refused(tmp_path):
+    put(tmp_path / "parts" / "0.png")
+    with refused("float32", "subtract"):
+        Folder(path=str(tmp_path / "parts"), intensity=(1e9, 1e9 + 100)).load()

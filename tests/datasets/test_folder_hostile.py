@@ -81,7 +81,7 @@ def with_masks(root):
         put(root / "test" / "dent" / f"{name}.png", image)
         put(root / "ground_truth" / "dent" / f"{name}_mask.png", mask)
     put(root / "test" / "dent" / "missing.png", image)
-    return [f"test/dent/{name}.png" for name in [*masks, "missing"] if name != "right"]
+    return [f"test/dent/{name}.png" for name in [*masks, "missing"] if name not in ("right", "ones")]
 
 
 def snapshot(root):
@@ -146,8 +146,8 @@ def test_hundreds_of_malformed_files_are_named_and_left_out(tmp_path, monkeypatc
     assert len(lines) == len(named)
     assert all(len(line) > len(line.partition(": ")[0]) + 8 and line.isprintable() for line in lines)
     assert train[0] == len(files.whole()) + len(ODD_NAMES)
-    assert test[0] == len(labels) == len(broken) + len(flipped) + 1 - len(lines)
-    assert labels.count(1) == 1  # of the dents, the one with a right mask
+    assert test[0] == len(labels) == len(broken) + len(flipped) + 2 - len(lines)
+    assert labels.count(1) == 2  # of the dents, those with a right mask
     assert marked[labels.index(1)] == pytest.approx(20 * 30 * (32 * 32) / (40 * 48), rel=0.1)
     assert 0 < brightest <= 1
     assert "Traceback" not in err

@@ -6,6 +6,7 @@ float32. Pillow opens 16-bit colour at 8 bits; it is opened twice here, once for
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import os
@@ -16,10 +17,11 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from anomalist.datasets import _science
 from anomalist.datasets._frame import Frame, Look, frame, place, resize_deep
+from anomalist.datasets._masks import marked
 from anomalist.errors import InputError, printable
 
 __all__ = ["MAX_PIXELS", "decode", "decode_mask", "open_regular", "probe", "reason"]
@@ -29,22 +31,34 @@ _MAX_BYTES = 1 << 30
 _MAX_SCANS = 100  # of a progressive JPEG; each takes time for all of the picture, however few its bytes
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 _GREY = ("1", "L", "LA", "La", "I", "F")
+_TURNS = {  # by EXIF's orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _DRAFT = 2  # a JPEG is decoded at no less than this many times the size it is resized to (as Pillow's thumbnail)
 
 
-def probe(file: BinaryIO, name: str) -> tuple[bool, int]:
-    """Return whether the image has colour, and its depth: 8 or 16 bits, 32 for floats and what becomes floats.
+def probe(file: BinaryIO, name: str) -> tuple[bool, int, bool]:
+    """Return whether the image has colour, its depth, and whether its EXIF data say that it is to be turned.
+
+    The depth is 8 or 16 bits, or 32 for floats and what becomes floats.
 
     Raises:
         Exception: of any kind where the file is no image that can be read; see :func:`reason`.
     """
     if _science.reader(name):
-        return False, 32
+        return False, 32, False
     with _open(file) as image:
         colour = image.mode not in _GREY and not image.mode.startswith("I;16")
+        turned = _orientation(image) != 1
         if image.mode in ("I", "F"):
-            return colour, 32
-        return colour, 16 if image.mode.startswith("I;16") or _raw_sixteen(image) else 8
+            return colour, 32, turned
+        return colour, 16 if image.mode.startswith("I;16") or _raw_sixteen(image) else 8, turned
 
 
 def decode(file: BinaryIO, name: str, look: Look) -> tuple[NDArray[np.generic], tuple[int, int]]:
@@ -56,7 +70,7 @@ def decode(file: BinaryIO, name: str, look: Look) -> tuple[NDArray[np.generic], 
         look: what the image is brought to.
 
     Returns:
-        ``[C, H, W]`` of the look's dtype, and the file's own width and height.
+        ``[C, H, W]`` of the look's dtype, and the width and height as the image is shown, turned as its EXIF data say.
 
     Raises:
         Exception: of any kind where the file cannot be read; see :func:`reason`.
@@ -67,47 +81,109 @@ def decode(file: BinaryIO, name: str, look: Look) -> tuple[NDArray[np.generic], 
         size = (planes.shape[2], planes.shape[1])
         return resize_deep(planes, 32, frame(size, look), look), size
     with _open(file) as image:
-        size = image.size
+        size = shown_size(image)
         to = frame(size, look)
         if raw := _raw_sixteen(image):
-            return resize_deep(_halves(file, image, raw), 16, to, look), size
-        if image.mode.startswith("I;16"):
-            return resize_deep(np.asarray(image).astype(np.float32)[None], 16, to, look), size
-        if image.mode in ("I", "F"):
-            if image.mode == "I" and look.window is None:
-                raise InputError("32-bit integers have no range of their own; give intensity=LOW;HIGH")
-            return resize_deep(np.asarray(image).astype(np.float32)[None], 32, to, look), size
-        return _shallow(image, to, look), size
+            turn = 1 if image.format == "TIFF" else _orientation(image)
+            return resize_deep(_turned(_halves(file, image, raw), turn), 16, to, look), size
+        if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+            depth = 16 if image.mode.startswith("I;16") else 32
+            return resize_deep(_grey_planes(image, look.window), depth, to, look), size
+        return _shallow(image, size, to, look), size
+
+
+def shown_size(image: ImageFile.ImageFile) -> tuple[int, int]:
+    """Return the width and height of an image that is not loaded yet, turned as its EXIF data say."""
+    width, height = image.size
+    sideways = image.format != "TIFF" and _orientation(image) >= 5  # of a TIFF Pillow says the size as shown
+    return (height, width) if sideways else (width, height)
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """Return how the image is to be turned, 1 to 8 as in EXIF; 1: not at all. Nothing is loaded for it."""
+    if image.format == "TIFF":
+        found = image.tag_v2.get(ExifTags.Base.Orientation, 1)  # type: ignore[attr-defined]
+    else:
+        exif = Image.Exif()
+        with contextlib.suppress(Exception):  # what a hostile file has there may be anything
+            exif.load(image.info.get("exif") or b"")
+        found = exif.get(ExifTags.Base.Orientation, 1)
+    return found if isinstance(found, int) and found in _TURNS else 1
+
+
+def _upright(image: ImageFile.ImageFile, orientation: int) -> Image.Image:
+    """Return the image turned as EXIF's orientation says; Pillow turns a TIFF by itself."""
+    return image if orientation == 1 or image.format == "TIFF" else image.transpose(_TURNS[orientation])
+
+
+def _turned(planes: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+    """Return planes ``[C, h, w]`` turned as EXIF's orientation says."""
+    if orientation in (5, 6, 7, 8):
+        planes = planes.transpose(0, 2, 1)
+    if orientation in (3, 4, 7, 8):
+        planes = planes[:, ::-1]
+    if orientation in (2, 3, 6, 7):
+        planes = planes[:, :, ::-1]
+    return np.ascontiguousarray(planes)
+
+
+def _grey_planes(image: ImageFile.ImageFile, window: tuple[float, float] | None) -> NDArray[np.float32]:
+    """Return a grey image of more than 8 bits as float32 ``[1, h, w]``, where bright is bright.
+
+    Pillow knows neither that a TIFF's 32-bit integers are unsigned nor that in a deep one low may be bright.
+
+    Raises:
+        InputError: 32-bit integers without a window.
+    """
+    tags = getattr(image, "tag_v2", {})
+    unsigned = image.mode == "I" and tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,))[0] == 1
+    unsigned = unsigned and tags.get(TiffImagePlugin.BITSPERSAMPLE, (0,))[0] == 32
+    low_is_bright = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+    twelve = tags.get(TiffImagePlugin.BITSPERSAMPLE, (0,))[0] == 12
+    if image.mode == "I" and window is None:
+        raise InputError("32-bit integers have no range of their own; give intensity=LOW;HIGH")
+    turn = 1 if image.format == "TIFF" else _orientation(image)  # Pillow turns a TIFF by itself
+    stored = np.asarray(image)
+    if unsigned:
+        stored = stored.view(np.uint32)
+    values = stored.astype(np.float32)
+    if twelve and window is None:
+        values *= np.float32(65535 / 4095)
+    if low_is_bright:
+        whole = 65535.0 if image.mode.startswith("I;16") else 1.0
+        values = np.float32(whole if window is None else sum(window)) - values
+    return _turned(values[None], turn)
 
 
 def decode_mask(file: BinaryIO, size: tuple[int, int], look: Look) -> tuple[NDArray[np.bool_], bool]:
-    """Decode a mask; a pixel is marked where it reaches half of its range.
+    """Decode a mask; which pixels are marked is said by :func:`anomalist.datasets._masks.marked`.
 
     Args:
         file: open for reading, at its beginning.
-        size: width and height of the image that it belongs to, as in its file.
+        size: width and height of the image that it belongs to, as it is shown.
         look: what the image is brought to; the mask goes along, by nearest neighbour.
 
     Returns:
         bool ``[H, W]``, and whether a pixel is still marked at that size.
 
     Raises:
-        Exception: of any kind where the file cannot be read, is of another size, or marks nothing.
+        Exception: of any kind where the file cannot be read, is of another size, marks nothing, or leaves unclear what
+            it marks.
     """
     with _open(file) as image:
-        if image.size != size:
-            (w, h), (mask_w, mask_h) = size, image.size
+        if shown_size(image) != size:
+            (w, h), (mask_w, mask_h) = size, shown_size(image)
             raise InputError(f"the mask is {mask_h} x {mask_w}, the image {h} x {w} (height x width)")
-        if image.mode.startswith("I;16"):
-            marked = np.asarray(image) >= 1 << 15
-        elif image.mode in ("I", "F"):
+        if image.mode in ("I", "F"):
             raise InputError("a mask has 8 or 16 bits")
+        exact = image.format != "JPEG"
+        if image.mode.startswith("I;16"):
+            values = _grey_planes(image, None)[0] / np.float32(257)
         else:
-            marked = np.asarray(_flat(image, colour=False)) >= 1 << 7
-    if not marked.any():
-        raise InputError("the mask marks no pixel: none reaches half of the range (128 of 255)")
+            values = np.asarray(_flat(_upright(image, _orientation(image)), colour=True)).astype(np.float32)
+    flagged = marked(values, exact=exact)
     to = frame(size, look)
-    small = Image.fromarray(marked.astype(np.uint8)).resize(to.size, Image.Resampling.NEAREST, to.box)
+    small = Image.fromarray(flagged.astype(np.uint8)).resize(to.size, Image.Resampling.NEAREST, to.box)
     placed = place(np.asarray(small)[None], to, look, 0)[0] > 0
     return placed, bool(placed.any())
 
@@ -152,11 +228,20 @@ def _open(file: BinaryIO) -> ImageFile.ImageFile:
     w, h = image.size
     if w * h > MAX_PIXELS:
         raise InputError(f"claims {h:,} x {w:,} pixels; at most {MAX_PIXELS:,} are read")
+    if image.format == "TIFF" and _signed_bytes(image):
+        raise InputError("signed 8-bit integers are not read; save them as 16-bit or as unsigned ones")
     if image.format in ("TIFF", "PNG") and getattr(image, "is_animated", False):
         raise InputError("holds several pictures; save each as a file of its own")
     if image.info.get("progressive") and (scans := _count(file, b"\xff\xda")) > _MAX_SCANS:
         raise InputError(f"a progressive JPEG of {scans:,} scans; at most {_MAX_SCANS} are read")
     return image
+
+
+def _signed_bytes(image: ImageFile.ImageFile) -> bool:
+    """Return whether a TIFF holds signed 8-bit integers, which Pillow takes for unsigned ones."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    formats, bits = tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,)), tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
+    return 2 in formats and max(bits) <= 8
 
 
 def _count(file: BinaryIO, marker: bytes) -> int:
@@ -211,14 +296,19 @@ def _flat(image: Image.Image, *, colour: bool) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def _shallow(image: ImageFile.ImageFile, to: Frame, look: Look) -> NDArray[np.generic]:
-    """Bring an image of 8 bits a value to ``[C, H, W]``."""
-    (w, h), (left, top, right, bottom) = image.size, to.box
-    enough = math.ceil(_DRAFT * to.size[0] * w / (right - left)), math.ceil(_DRAFT * to.size[1] * h / (bottom - top))
-    draft = image.draft("RGB" if look.colour else "L", enough)
-    share = draft[1][2] / w if draft else 1  # a JPEG may be decoded smaller: the box shrinks along
+def _shallow(image: ImageFile.ImageFile, size: tuple[int, int], to: Frame, look: Look) -> NDArray[np.generic]:
+    """Bring an image of 8 bits a value, which is shown at ``size`` (width, height), to ``[C, H, W]``."""
+    (w, h), (left, top, right, bottom) = size, to.box
+    share, orientation = 1.0, _orientation(image)
+    if orientation == 1:
+        enough = (
+            math.ceil(_DRAFT * to.size[0] * w / (right - left)),
+            math.ceil(_DRAFT * to.size[1] * h / (bottom - top)),
+        )
+        draft = image.draft("RGB" if look.colour else "L", enough)
+        share = draft[1][2] / w if draft else 1  # a JPEG may be decoded smaller: the box shrinks along
     box = (left * share, top * share, right * share, bottom * share)
-    flat = _flat(image, colour=look.colour)
+    flat = _flat(_upright(image, orientation), colour=look.colour)
     values = np.asarray(flat.resize(to.size, Image.Resampling.BILINEAR, box))
     values = values.transpose(2, 0, 1) if look.colour else values[None]
     if look.dtype != "uint8":

@@ -35,7 +35,7 @@ from anomalist.files import make_folder, write_json
 
 __all__ = ["Decoding", "decoded"]
 
-_VERSION = 1  # of the cache's layout and of the decoder: raised when either changes
+_VERSION = 2  # of the cache's layout and of the decoder: raised when either changes
 _CHUNK = 32  # files that a process is given at a time
 _FEW = 64  # so few files are not worth starting processes for
 _META, _IMAGES, _MASKS = "meta.json", "images.npy", "masks.npy"
@@ -54,6 +54,7 @@ class Decoding:
         kept: the positions of the files that could be read.
         faults: why each of the others could not, by position.
         faded: the positions of images whose mask marks no pixel at this size.
+        turned: how many images were turned as their EXIF data say.
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class Decoding:
     kept: list[int]
     faults: dict[int, str]
     faded: list[int]
+    turned: int
 
 
 _Found = tuple[Decoding, dict[str, Any]]  # with what is written beside it
@@ -127,6 +129,7 @@ def _build(root: Path, jobs: list[Job], wish: Wish, masked: bool, stamp: str, fo
             "contents": _hash([done[row].digest if row in done else seen[row].digest for row, _ in jobs]),
             "kept": [row for row, fault in faults.items() if not fault],
             "faults": [(row, fault) for row, fault in faults.items() if fault],
+            "turned": sum(seen[row].turned for row, _ in good),
             "faded": sorted(row for row, result in done.items() if result.faded),
             "masked": masked and any(not faults[row] for row, entry in jobs if entry.test),
         }
@@ -185,7 +188,7 @@ def _open(folder: Path) -> _Found | None:
         faults = dict(meta["faults"])
         if len(images) != len(meta["kept"]):
             return None
-        return Decoding(folder, images, masks, meta["kept"], faults, meta["faded"]), meta
+        return Decoding(folder, images, masks, meta["kept"], faults, meta["faded"], meta["turned"]), meta
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
 

@@ -7,14 +7,15 @@ import os
 import stat
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from anomalist.datasets import _science
+from anomalist.datasets._folder_names import is_good, refuse_unclear
 from anomalist.errors import InputError, printable
 from anomalist.randomness import derive
 
-__all__ = ["Entry", "Layout", "find"]
+__all__ = ["Entry", "Layout", "Question", "find"]
 
 _READ = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", *_science.DICOM, *_science.FITS)
 _NOT_READ = (".gif", ".webp", ".avif", ".heic", ".jp2", ".jxl", ".ppm", ".pgm", ".pbm", ".exr", ".hdr", ".svg", ".psd")
@@ -26,6 +27,7 @@ class _File(NamedTuple):
     size: int = 0
     times: tuple[int, int] = (0, 0)  # of the last change of contents and of anything, in nanoseconds
     fault: str | None = None
+    link: bool = False  # whether it is a link to a folder
 
 
 @dataclass(frozen=True)
@@ -59,40 +61,84 @@ class Layout:
         entries: the images, training ones first, each split sorted by name.
         others: how many files were left alone, by ending.
         masked: whether the anomalous images have masks.
+        reading: in one line, what was taken for what, where names do not say it by themselves; else empty.
     """
 
     entries: list[Entry]
     others: Counter[str] = field(default_factory=Counter)
     masked: bool = False
+    reading: str = ""
 
 
-def find(root: Path, anomalous: str, test_share: float, seed: int) -> Layout:
+class Question(NamedTuple):
+    """What a user may say of a folder that its layout does not.
+
+    Attributes:
+        anomalous: the list of anomalous images, a file relative to the folder; empty: none.
+        good: folders of normal images; ``"."`` for all that are not in ``bad``.
+        bad: folders of anomalous images; the last part of each is the kind of its anomalies.
+        test_share: which share of the good images of a layout without a test split is tested on.
+        seed: of that choice. Whether a file goes to the test depends little on which others there are.
+    """
+
+    anomalous: str = ""
+    good: tuple[str, ...] = ()
+    bad: tuple[str, ...] = ()
+    test_share: float = 0.2
+    seed: int = 0
+
+
+def find(root: Path, said: Question) -> Layout:
     """Return the images below ``root``, in the MVTec AD layout or any other.
 
     Args:
         root: the folder.
-        anomalous: the list of anomalous images, a file relative to ``root``; empty: none.
-        test_share: which share of the good images of another layout is tested on.
-        seed: of that choice. Whether a file goes to the test depends little on which others there are.
+        said: what the user says of it.
 
     Raises:
-        InputError: no such folder, no image in it, or a list that does not fit.
+        InputError: no such folder, no image in it, a list that does not fit, or names that leave unclear which images
+            are normal.
     """
     if not root.is_dir():
         raise InputError(f"folder.path: {str(root)!r} is no folder")
     files, others = _walk(root)
-    if (root / "train" / "good").is_dir() and (root / "test").is_dir():
-        if anomalous:
+    structure = _mvtec_folders(root)
+    if said.good or said.bad:
+        if said.anomalous:
+            raise InputError("folder.anomalous: give good and bad, or a list of the anomalous images, not both")
+        layout = _named(files, others, said)
+    elif structure is not None:
+        if said.anomalous:
             raise InputError(
                 "folder.anomalous: this folder has the MVTec AD layout, which says itself what is anomalous"
             )
-        layout = _mvtec(files, others)
+        layout = _mvtec(files, others, *structure)
     else:
-        layout = _flat(files, others, _read_list(root, anomalous) if anomalous else {}, test_share, seed)
+        bad = _read_list(root, said.anomalous) if said.anomalous else {}
+        listed = {*bad, *bad.values()}
+        refuse_unclear([name for name, file in files.items() if name not in listed and not file.fault], str(root))
+        layout = _flat(files, others, bad, said)
     if not layout.entries:
         raise InputError(f"folder.path: no image in {str(root)!r}; endings that are read: {', '.join(_READ)}")
     layout.entries.sort(key=lambda entry: (entry.test, entry.name))
     return layout
+
+
+def _mvtec_folders(root: Path) -> tuple[str, str] | None:
+    """Return the names of ``good`` in ``train``, and of ``test``, as they are here; None where it is another layout."""
+    if not (root / "train").is_dir():
+        return None
+    inside = sorted(path.name for path in (root / "train").iterdir() if path.is_dir())
+    good = [name for name in inside if is_good(name)]
+    tests = [name for name in ("test", "test_public") if (root / name).is_dir()]
+    if not good or not tests:
+        return None
+    if len(good) > 1 or len(inside) > 1:
+        other = next(name for name in inside if name != good[0])
+        raise InputError(
+            f"folder: 'train/{printable(other)}': in the MVTec AD layout all training images are in train/{good[0]}"
+        )
+    return good[0], tests[0]
 
 
 def _walk(root: Path) -> tuple[dict[str, _File], Counter[str]]:
@@ -129,8 +175,9 @@ def _look(item: os.DirEntry[str], inside: str) -> _File:
     try:
         found = item.stat()
         if stat.S_ISDIR(found.st_mode):
-            followed = "a folder, not a file" if not item.is_symlink() else "a link to a folder; these are not followed"
-            return _File(fault=followed)
+            if item.is_symlink():
+                return _File(fault="a link to a folder; these are not followed", link=True)
+            return _File(fault="a folder, not a file")
         if not stat.S_ISREG(found.st_mode):
             return _File(fault="no regular file")
         if item.is_symlink() and not os.path.realpath(item.path).startswith(inside):
@@ -141,33 +188,79 @@ def _look(item: os.DirEntry[str], inside: str) -> _File:
     return _File(found.st_size, (found.st_mtime_ns, found.st_ctime_ns))
 
 
-def _mvtec(files: dict[str, _File], others: Counter[str]) -> Layout:
-    masks = {os.path.splitext(name)[0]: name for name in files if name.startswith("ground_truth/")}  # noqa: PTH122
-    entries = []
+def _mvtec(files: dict[str, _File], others: Counter[str], good: str, test: str) -> Layout:
+    truths = ("ground_truth/", f"{test}/ground_truth/")
+    for name, file in files.items():
+        if file.link and (name in ("train", test, "ground_truth") or name.count("/") == 1):
+            raise InputError(f"folder: {printable(name)!r}: {file.fault}; put the folder itself there")
+    masks: dict[str, list[str]] = {}  # by kind and name without ending
+    for name in files:
+        if truth := next((prefix for prefix in truths if name.startswith(prefix)), None):
+            masks.setdefault(os.path.splitext(name.removeprefix(truth))[0], []).append(name)  # noqa: PTH122
+    entries, used = [], set()
     for name, file in files.items():
         top, _, rest = name.partition("/")
         kind, _, inner = rest.partition("/")
-        if top == "ground_truth":
+        if name.startswith(truths):
             continue
-        if top == "train" and kind != "good":
-            raise InputError(f"folder: {name!r}: in the MVTec AD layout all training images are in train/good")
-        if top not in ("train", "test"):
+        if top == "train" and kind != good:
+            raise InputError(f"folder: {name!r}: in the MVTec AD layout all training images are in train/{good}")
+        if top not in ("train", test):
             others["images outside of train and test"] += 1
         elif not inner:
             entries.append(Entry(name, "good", True, fault="not in a folder of its kind, test/KIND/NAME"))
+        elif is_good(kind) or not masks:
+            entries.append(_entry(name, file, "good" if is_good(kind) else kind, top == test, None, None, files))
         else:
-            entries.append(_entry(name, file, kind, top == "test", None, None, files))
-            if kind != "good" and masks:
-                stem = f"ground_truth/{kind}/{os.path.splitext(inner)[0]}"  # noqa: PTH122
-                mask = masks.get(f"{stem}_mask") or masks.get(stem)
-                missing = None if mask else f"its mask is missing: {stem}_mask.png or {stem}.png"
-                entries[-1] = _entry(name, file, kind, True, mask, missing, files)
-    return Layout(entries, others, bool(masks))
+            stem = f"{kind}/{os.path.splitext(inner)[0]}"  # noqa: PTH122
+            own = [*masks.get(f"{stem}_mask", []), *masks.get(stem, [])]
+            used |= set(own)
+            fault = None if own else f"its mask is missing: ground_truth/{stem}_mask.png or ground_truth/{stem}.png"
+            if len(own) > 1:
+                fault = f"it has {len(own)} masks, {', '.join(sorted(own))}: keep one"
+            entries.append(_entry(name, file, kind, True, own[0] if len(own) == 1 else None, fault, files))
+    _refuse_unused(masks, used)
+    reading = "" if (good, test) == ("good", "test") else f"train/{good} is good, {test} is tested on"
+    return Layout(entries, others, any(entry.mask for entry in entries), reading)
 
 
-def _flat(
-    files: dict[str, _File], others: Counter[str], bad: dict[str, str | None], test_share: float, seed: int
-) -> Layout:
+def _refuse_unused(masks: dict[str, list[str]], used: set[str]) -> None:
+    """Raise InputError for masks that belong to no image; those of good images, which mark nothing, are passed over."""
+    spare = [
+        name
+        for stem, names in sorted(masks.items())
+        for name in names
+        if name not in used and not is_good(stem.partition("/")[0])
+    ]
+    if spare:
+        raise InputError(
+            f"folder: {len(spare):,} masks belong to no image, the first is {printable(spare[0])!r}: name a mask as "
+            "its image, KIND/NAME_mask or KIND/NAME, or remove it"
+        )
+
+
+def _named(files: dict[str, _File], others: Counter[str], said: Question) -> Layout:
+    """Return the images of the folders that the user calls good and bad."""
+    good, entries = [], []
+    for folder in (*said.good, *said.bad):
+        if folder != "." and not any(_inside(name, folder) for name in files):
+            raise InputError(f"folder: good and bad name folders with images in them; {folder!r} is none")
+    for name in files:
+        if bad := [folder for folder in said.bad if _inside(name, folder)]:
+            entries.append(_entry(name, files[name], PurePosixPath(max(bad, key=len)).name, True, None, None, files))
+        elif any(folder == "." or _inside(name, folder) for folder in said.good):
+            good.append(name)
+        else:
+            others["images in folders that are called neither good nor bad"] += 1
+    entries += _split_good(good, files, said)
+    return Layout(entries, others, reading=f"{len(good):,} images are good, {len(files) - len(good):,} are not")
+
+
+def _inside(name: str, folder: str) -> bool:
+    return name.startswith(folder.strip("/") + "/")
+
+
+def _flat(files: dict[str, _File], others: Counter[str], bad: dict[str, str | None], said: Question) -> Layout:
     if absent := [name for name in bad if name not in files]:
         raise InputError(f"folder.anomalous lists {absent[0]!r}, which is no image of the folder")
     masks = {mask for mask in bad.values() if mask}
@@ -175,13 +268,18 @@ def _flat(
         count = sum(mask is None for mask in bad.values())
         raise InputError(f"folder.anomalous: {count} of {len(bad)} images have no mask; give all of them one, or none")
     good = [name for name in files if name not in bad and name not in masks]
-    good.sort(key=lambda name: derive(seed, f"folder/test/{printable(name)}"))
-    tested = set(good[: round(test_share * len(good))])
-    entries = [_entry(name, files[name], "good", name in tested, None, None, files) for name in good]
+    entries = _split_good(good, files, said)
     for name, mask in bad.items():
         missing = None if mask is None or mask in files else f"its mask is missing: {mask}"
         entries.append(_entry(name, files[name], "anomalous", True, None if missing else mask, missing, files))
-    return Layout(entries, others, bool(masks))
+    return Layout(entries, others, bool(masks), "" if bad else "every image is taken as normal")
+
+
+def _split_good(good: list[str], files: dict[str, _File], said: Question) -> list[Entry]:
+    """Return good images, a share of them in the test split."""
+    good = sorted(good, key=lambda name: derive(said.seed, f"folder/test/{printable(name)}"))
+    tested = set(good[: round(said.test_share * len(good))])
+    return [_entry(name, files[name], "good", name in tested, None, None, files) for name in good]
 
 
 def _entry(

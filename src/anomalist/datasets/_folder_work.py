@@ -6,6 +6,7 @@ import hashlib
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -28,6 +29,7 @@ class Seen(NamedTuple):
 
     colour: bool = False
     depth: int = 8
+    turned: bool = False  # whether EXIF data say that it is to be turned
     fault: str = ""
     digest: str = ""
 
@@ -182,5 +184,5 @@ def _write(rows: Rows, row: int, start: int, values: NDArray[np.generic]) -> Non
 def _runs(kept: Sequence[int]) -> Iterator[tuple[int, int, int]]:
     """Yield (new place, old place, length) of each run of consecutive rows."""
     edges = [n for n in range(len(kept)) if n == 0 or kept[n] != kept[n - 1] + 1]
-    for begin, end in zip(edges, [*edges[1:], len(kept)], strict=True):
+    for begin, end in pairwise([*edges, len(kept)]):
         yield begin, kept[begin], end - begin

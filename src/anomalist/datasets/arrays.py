@@ -5,7 +5,8 @@ values stand for black and white is said once for all images (``low`` and ``high
 scaling each by its own values would hide anomalies of intensity. Labels are one integer, truth value (true is an
 anomaly) or text an image; masks are ``[N, H, W]``, true or not 0 where a pixel is marked. Nothing is ever unpickled.
 
-uint8, uint16 and float32 are used where they lie; other types become float32 in memory.
+uint8, uint16 and float32 are used where they lie; other types are brought to [0, 1] by ``low`` and ``high`` in float64
+and become float32 in memory, so that a small range far from 0 keeps its steps.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ __all__ = ["Arrays"]
 
 _HDF5 = (".h5", ".hdf5", ".hdf")
 _CHUNK = 1 << 24  # values looked at together
+_MOST_CHANNELS = 4  # a last axis that is longer, behind a second one that is not, is hardly one of channels
 _Raw = dict[str, NDArray[Any] | None]  # "images", "labels" and "masks" of a split, as they are stored
 
 
@@ -47,7 +49,9 @@ class Arrays(DatasetConfig):
     images: str = Field("{split}_images", description="name of the images; {split} becomes train and test")
     labels: str = Field("{split}_labels", description="name of the labels, used where there are any")
     masks: str = Field("{split}_masks", description="name of the masks, used where there are any")
-    channels: Literal["first", "last"] = Field("last", description="where four-dimensional images have channels")
+    channels: Literal["first", "last"] = Field(
+        "last", description="where four-dimensional images have channels; must be said where both ends could be"
+    )
     low: float | None = Field(None, description="the value that stands for 0; needed but for uint8")
     high: float | None = Field(None, description="the value that stands for 1; needed but for uint8")
     test_share: float = Field(0.2, gt=0, lt=1, description="share of the last images to test, of images not split")
@@ -139,6 +143,11 @@ class Arrays(DatasetConfig):
             raise InputError(f"{path}: images must be real numbers [N, H, W] or [N, H, W, C], got {got}")
         if images.ndim == 3:
             return images[:, None]
+        if "channels" not in self.model_fields_set and images.shape[1] <= _MOST_CHANNELS < images.shape[3]:
+            raise InputError(
+                f"{path}: images {list(images.shape)} look as if channels came first: say channels=first, or "
+                f"channels=last if each has {images.shape[3]} channels"
+            )
         return images if self.channels == "first" else np.moveaxis(images, 3, 1)
 
     def _image_set(self, part: _Raw, kinds: tuple[str, ...]) -> ImageSet:
@@ -147,8 +156,7 @@ class Arrays(DatasetConfig):
         low, high = self._value_range(images)
         if images.dtype not in (np.uint8, np.uint16, np.float32):
             check_bytes(4 * images.size, f"{self.path}: images of {images.dtype}, as float32,")
-            with np.errstate(over="ignore"):  # what overflows is refused below
-                images = images.astype(np.float32)
+            images, low, high = _unit_range(images, low, high), 0.0, 1.0
         if images.dtype == np.float32 and not _finite(images):
             raise InputError(f"{self.path}: images hold NaN, or values that are not finite as float32; repair them")
         if masks is not None and masks.dtype != np.bool_:
@@ -173,6 +181,20 @@ class Arrays(DatasetConfig):
             f"arrays: {self.path} holds {images.dtype} from {low:g} to {high:g}; say which values stand for black and "
             "white, once for all images: low=…,high=…"
         )
+
+
+def _unit_range(images: NDArray[Any], low: float, high: float) -> NDArray[np.float32]:
+    """Return images of any type as float32 in which 0 stands for ``low`` and 1 for ``high``."""
+    scaled = np.empty(images.shape, np.float32)
+    rows = max(1, _CHUNK // max(1, images[0].size))
+    # float64 would round whole numbers beyond 2^53.
+    exact = images.dtype.kind in "iu" and images.dtype.itemsize == 8
+    wide = np.dtype(np.longdouble if exact else np.float64)
+    for start in range(0, len(images), rows):
+        offset = images[start : start + rows].astype(wide) - low
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by the caller
+            scaled[start : start + rows] = (offset / (high - low)).astype(np.float32)
+    return scaled
 
 
 def _readers(path: Path) -> Readers:

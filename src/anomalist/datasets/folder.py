@@ -19,7 +19,7 @@ from anomalist.dataset import DatasetConfig, Status
 from anomalist.datasets._cache import data_folder, say
 from anomalist.errors import InputError, printable
 from anomalist.files import write_text
-from anomalist.images import Dataset, ImageSet
+from anomalist.images import Dataset, ImageSet, check_steps
 
 if TYPE_CHECKING:
     from anomalist.datasets._folder_cache import Decoding
@@ -79,6 +79,10 @@ class Folder(DatasetConfig):
     anomalous: str = Field(
         "", description="a list of the anomalous images, a file in the folder; not for the MVTec layout"
     )
+    good: tuple[str, ...] = Field(
+        (), description="folders of normal images, where no layout says it; '.' for all others"
+    )
+    bad: tuple[str, ...] = Field((), description="folders of anomalous images, where no layout says it")
     broken: float = Field(0.01, ge=0, le=1, description="the share of broken files above which it stops")
     test_share: float = Field(0.2, gt=0, lt=1, description="the share of good images to test on, without MVTec layout")
     seed: int = Field(0, description="of the choice of these")
@@ -97,17 +101,22 @@ class Folder(DatasetConfig):
         if not self.path:
             raise InputError("the data set folder needs to know where: folder:path=FOLDER")
         root = Path(self.path).expanduser()
-        layout = _folder_files.find(root, self.anomalous, self.test_share, self.seed)
+        said = _folder_files.Question(self.anomalous, self.good, self.bad, self.test_share, self.seed)
+        layout = _folder_files.find(root, said)
         entries = [entry for entry in layout.entries if entry.fault is None]
         physical = [entry.name for entry in entries if _science.reader(entry.name)]
         _science.check_installed(physical)
         window = None if self.intensity == "dtype" else self.intensity
+        if window is not None:
+            check_steps(np.dtype(np.float32), *window)
         if physical and window is None:
             raise InputError("folder.intensity: DICOM and FITS values have no range of their own; give LOW;HIGH")
         wish = _folder_work.Wish(self.resize, self.fit, self.channels, window)
         decoding = _folder_cache.decoded(root, entries, wish, layout.masked, data_folder(self.name))
         faults = {entry.name: entry.fault for entry in layout.entries if entry.fault}
         faults |= {entries[row].name: fault for row, fault in decoding.faults.items()}
+        if decoding.turned:
+            say(f"folder: {decoding.turned:,} images are turned as their EXIF data say; a mask must show them so too")
         self._report(layout, faults, [entries[row].name for row in decoding.faded], decoding.folder)
         return self._dataset(root, [entries[row] for row in decoding.kept], decoding, len(faults))
 
@@ -125,6 +134,8 @@ class Folder(DatasetConfig):
             InputError: a larger share of the images than ``broken`` cannot be used.
         """
         lines = [f"{printable(name)}: {printable(fault)}" for name, fault in sorted(faults.items())]
+        if layout.reading:
+            say(f"folder: {printable(layout.reading)}")
         if layout.others:
             found = ", ".join(f"{count:,} {printable(ending)}" for ending, count in layout.others.most_common(5))
             say(f"folder: files left alone: {found}")
@@ -153,8 +164,9 @@ class Folder(DatasetConfig):
         masks = decoding.masks
         nothing = None if masks is None else np.broadcast_to(np.False_, (trained, *self.resize))
         images, span = decoding.images, (0.0, 0.0) if self.intensity == "dtype" else self.intensity
-        train = ImageSet(images[:trained], labels[:trained], kinds, nothing, span)
-        test = ImageSet(images[trained:], labels[trained:], kinds, masks, span)
+        files = np.array([printable(entry.name) for entry in entries], np.str_)
+        train = ImageSet(images[:trained], labels[:trained], kinds, nothing, span, files=files[:trained])
+        test = ImageSet(images[trained:], labels[trained:], kinds, masks, span, files=files[trained:])
         return Dataset(
             str(self), train, test, f"{root}, {broken:,} broken files left out, decoded in {decoding.folder}"
         )

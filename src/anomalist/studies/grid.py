@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
+from anomalist import catalog, dataset
 from anomalist.config import Config
 from anomalist.detector import RUN_FIELDS, Detector
 from anomalist.errors import InputError, unknown
@@ -13,6 +14,8 @@ from anomalist.task import TaskConfig
 from anomalist.trial import Trial
 
 __all__ = ["grid", "parse_axis", "with_values"]
+
+_SHOWN = 5  # faults that are said in full
 
 
 def grid(base: Trial, axes: Mapping[str, Sequence[Any]], seeds: int) -> list[Trial]:
@@ -24,10 +27,32 @@ def grid(base: Trial, axes: Mapping[str, Sequence[Any]], seeds: int) -> list[Tri
         seeds: how many.
 
     Raises:
-        InputError: a path that no option has (the valid ones are listed), or a value that it does not take.
+        InputError: a path that no option has (the nearest ones are named), a value that it does not take, or a data set
+            that is not here; all that is wrong is said in one line.
     """
     points = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
-    return [with_values(base, {**point, "seed": seed}) for point in points for seed in range(seeds)]
+    trials: list[Trial] = []
+    faults: dict[str, None] = {}  # a set that keeps the order
+    for point in points:
+        try:
+            base_of_point = with_values(base, point)
+            _check_data(base_of_point)
+            trials += [with_values(base, {**point, "seed": seed}) for seed in range(seeds)]
+        except InputError as error:
+            faults[str(error)] = None
+    if faults:
+        shown = list(faults)[:_SHOWN]
+        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        raise InputError("; ".join(shown) + more)
+    return trials
+
+
+def _check_data(trial: Trial) -> None:
+    """Raise InputError where a data set does not exist, or is neither here nor can be fetched; nothing is read."""
+    for spec in trial.task.sources:
+        status = dataset.parse(spec).status()
+        if status.state == "put here":
+            raise InputError(f"the data set {spec} is not here: {status.detail}")
 
 
 def with_values(base: Trial, values: Mapping[str, Any]) -> Trial:
@@ -56,16 +81,21 @@ def with_values(base: Trial, values: Mapping[str, Any]) -> Trial:
 
 
 def parse_axis(text: str) -> tuple[str, list[str]]:
-    """Return the path and the values of ``"model.bottleneck=2,4,8"``; values with commas are parted by ``;``.
+    """Return the path and the values of ``"model.bottleneck=2,4,8"``.
+
+    Values are parted by commas, or by ``;`` where there is one; parentheses keep a value together, as in
+    ``"task.dataset=(folder:path=parts,resize=32),digits"``.
 
     Raises:
-        InputError: there is no ``=``, or no value.
+        InputError: there is no ``=``, no value, or a parenthesis that is not closed.
     """
     path, sign, values = text.partition("=")
-    found = [value.strip() for value in values.split(";" if ";" in values else ",") if value.strip()]
-    if not sign or not found:
+    parts = catalog.split(values, ";")
+    if len(parts) < 2:
+        parts = catalog.split(values, ",")
+    if not sign or not parts:
         raise InputError(f"--vary {text!r}: write it as option=value,value, e.g. model.bottleneck=2,4,8")
-    return path.strip(), found
+    return path.strip(), [catalog.bare(part) for part in parts]
 
 
 def _paths(base: Trial) -> list[str]:

@@ -1,0 +1,115 @@
+"""What folder names say of the images in them: good, bad, or part of a layout; what is unclear is asked about.
+
+Defects or masks that are taken for normal images spoil training without a word, so a folder whose names speak of
+defects is never taken as one of normal images alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+
+from anomalist.errors import InputError, printable
+
+__all__ = ["LAYOUTS", "is_bad", "is_good", "refuse_unclear"]
+
+_GOOD = frozenset({
+    "good", "ok", "okay", "io", "normal", "normals", "nominal", "regular", "healthy", "clean", "intact", "undamaged",
+    "pass", "passed", "accept", "accepted", "negative", "gut", "fine",
+    "nodefect", "nodefects", "defectfree", "nondefective", "nonanomalous", "noanomaly",
+})  # fmt: skip
+_BAD = frozenset({
+    "bad", "nok", "notok", "nio", "ng", "ko", "notgood", "anomaly", "anomalies", "anomalous", "abnormal", "abnormals",
+    "defect", "defects", "defective", "fault", "faults", "faulty", "flaw", "flaws", "damage", "damaged", "broken",
+    "fail", "failed", "failure", "reject", "rejects", "rejected", "scrap", "outlier", "outliers", "positive",
+    "schlecht", "unhealthy", "sick", "diseased",
+})  # fmt: skip
+_LAYOUT = frozenset({
+    "test", "testing", "testpublic", "testprivate", "testprivatemixed", "val", "valid",
+    "validation", "groundtruth", "gt", "mask", "masks", "annotation", "annotations", "label", "labels", "segmentation",
+    "segmentations",
+})  # fmt: skip
+_MASK_ENDINGS = ("_mask", "-mask", "_gt", "_label", "_seg")
+
+LAYOUTS = (
+    "known layouts: train/good with test/good, test/KIND and ground_truth/KIND/NAME_mask.png (MVTec AD); or a folder "
+    "of normal images alone. Any other: say what folders hold by good=FOLDER,bad=FOLDER (several with ; between; "
+    "good=. is all others), or list the anomalous images with anomalous=FILE"
+)
+
+
+def is_good(name: str) -> bool:
+    """Return whether a folder's name says that its images are normal: good, OK, defect-free, ..."""
+    return _plain(name) in _GOOD
+
+
+def is_bad(name: str) -> bool:
+    """Return whether a folder's name says that its images are anomalous: bad, NOK, defects, ..."""
+    return _plain(name) in _BAD
+
+
+def refuse_unclear(images: Sequence[str], root: str) -> None:
+    """Refuse images that would all be taken for normal ones although names say that some are not.
+
+    Args:
+        images: paths relative to the folder, parted by ``/``.
+        root: the folder, for the message.
+
+    Raises:
+        InputError: a name speaks of defects, masks or a layout; the message says which, and how to answer.
+    """
+    folders = {str(PurePosixPath(name).parent) for name in images}
+    if above := _data_sets_below(folders):
+        raise InputError(
+            f"folder.path: {root!r} lies above a data set in the MVTec AD layout: give folder:path={root}/{above}"
+        )
+    if question := _unclear(folders) or _masks_beside(images):
+        raise InputError(f"folder: {question}: are all of these normal images? {LAYOUTS}")
+
+
+def _data_sets_below(folders: Iterable[str]) -> str:
+    """Return the first folder that has ``train/good`` in it, or nothing."""
+    found = []
+    for folder in folders:
+        parts = PurePosixPath(folder).parts
+        for place in range(1, len(parts) - 1):
+            if parts[place].lower() == "train" and is_good(parts[place + 1]):
+                found.append("/".join(parts[:place]))
+    return min(found, default="")
+
+
+def _unclear(folders: Iterable[str]) -> str:
+    """Return what speaks against all being normal, in words, or nothing."""
+    siblings: dict[str, set[str]] = {}  # folders with images below them, by the folder that they are in
+    for folder in folders:
+        parts = PurePosixPath(folder).parts
+        for place, part in enumerate(parts):
+            siblings.setdefault("/".join(parts[:place]), set()).add(part)
+    for parent, names in sorted(siblings.items()):
+        within = f" in {printable(parent)!r}" if parent else ""
+        for name in sorted(names):
+            if is_bad(name):
+                return f"the folder {printable(name)!r}{within} is named as anomalous images are"
+            if _plain(name) in _LAYOUT:
+                return f"the folder {printable(name)!r}{within} is named as a part of a layout"
+        good = sorted(name for name in names if is_good(name))
+        if good and len(names) > len(good):
+            other = min(name for name in names if not is_good(name))
+            return f"the folder {printable(other)!r} lies beside {printable(good[0])!r}{within}"
+    return ""
+
+
+def _masks_beside(images: Sequence[str]) -> str:
+    """Return, in words, an image that is named as the mask of another one, or nothing."""
+    stems = {name.rpartition(".")[0] for name in images}
+    for name in sorted(images):
+        stem = name.rpartition(".")[0]
+        for ending in _MASK_ENDINGS:
+            if stem.lower().endswith(ending) and stem[: -len(ending)] in stems:
+                return f"{printable(name)!r} is named as a mask of another image"
+    return ""
+
+
+def _plain(name: str) -> str:
+    """Return a name as the lists above have it: lower case, without signs and spaces."""
+    return "".join(sign for sign in name.lower() if sign.isalnum())
