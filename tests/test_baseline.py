@@ -1,18 +1,23 @@
 """The main job on real MNIST, small: what it writes, that a seed fixes every byte, and that it learns."""
 
+import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
+from PIL import Image
 
-from anomalist import baseline, cli
+from anomalist import baseline, cli, datasets
 from anomalist.baseline import Baseline
 from anomalist.errors import InputError
-from anomalist.reports import pages
+from anomalist.reports import pages, panels
+from refusals import refused
 
 TINY = {"train": 1_000, "calibration": 200, "test": 100}
 SPECS = ("gaussian_noise:sigma=0.3", "stripes:lines=1", "stripes:lines=3", "patch_occlusion:side=4,margin=4")
@@ -36,7 +41,8 @@ def finished(tmp_path_factory):
 
 
 def test_everything_promised_is_written(finished):
-    written = {str(path.relative_to(finished)) for path in finished.rglob("*") if path.is_file()}
+    files = (path for path in finished.rglob("*") if path.is_file() and not path.name.startswith("."))  # but the lock
+    written = {str(path.relative_to(finished)) for path in files}
     assert written == {
         "metrics.json", "scores.npz", "config.json", "environment.json", "dataset_stats.json", "training.json",
         "model/detector.json", "model/arrays.safetensors",
@@ -92,7 +98,7 @@ def test_one_seed_gives_the_same_bytes_and_another_differs(finished, tmp_path):
 
 
 def test_config_json_gives_back_the_run(finished):
-    assert Baseline(**json.loads((finished / "config.json").read_text())) == tiny()
+    assert Baseline(**json.loads((finished / "config.json").read_text())) == tiny(false_alarm_rate=0.01)
 
 
 def test_the_environment_says_what_it_was_made_with(finished):
@@ -134,7 +140,8 @@ def test_a_corruption_that_changes_nothing_is_refused_and_finished_ones_stay(tmp
 
 def test_quick_changes_only_what_was_not_said():
     config = Baseline(**baseline.quick({"train": 50, "model": {"name": "autoencoder", "bottleneck": 3}}))
-    assert (config.train, config.calibration, config.test) == (50, 1_000, 1_000)
+    sized = config.sized(datasets.load("digits"), quick=True)
+    assert (sized.train, sized.calibration, sized.test) == (50, 240, 597)
     assert config.detector().bottleneck == 3
     assert config.detector().epochs == 10
     assert Baseline(**baseline.quick({"model": {"name": "autoencoder", "epochs": 2}})).detector().epochs == 2
@@ -144,7 +151,7 @@ def test_quick_changes_only_what_was_not_said():
 def test_quick_shortens_the_members_of_an_ensemble_too():
     given = "ensemble:members=autoencoder;lof;(autoencoder:epochs=7)"
     members = Baseline(**baseline.quick({"model": given})).detector().members
-    assert [getattr(member, "epochs", None) for member in members] == [baseline._QUICK_EPOCHS, None, 7]
+    assert [getattr(member, "epochs", None) for member in members] == [10, None, 7]
 
 
 @pytest.mark.slow
@@ -182,5 +189,153 @@ def test_the_command_and_the_script_are_the_same_code(tmp_path, capsys):
         *SPECS,
     ]
     assert cli.main(words) == 0
-    assert json.loads((tmp_path / "config.json").read_text()) == tiny().model_dump(mode="json")
+    assert json.loads((tmp_path / "config.json").read_text()) == tiny(false_alarm_rate=0.01).model_dump(mode="json")
     assert "AUROC [95 % CI]" in capsys.readouterr().out
+
+
+@pytest.fixture
+def parts(tmp_path, monkeypatch):
+    """A folder of an engineer's: 60 good parts to train on, 8 to test, 3 dents and 2 cracks, with masks."""
+    monkeypatch.setenv("ANOMALIST_DATA", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for folder, count in (("train/good", 60), ("test/good", 8), ("test/dent", 3), ("test/crack", 2)):
+        for number in range(count):
+            image = rng.integers(90, 110, (24, 24)).astype(np.uint8)
+            mask = np.zeros((24, 24), np.uint8)
+            if folder.endswith(("dent", "crack")):
+                mask[5:9, 5:9] = 255
+                image[mask > 0] = 255 if folder.endswith("dent") else 0
+                save(tmp_path / "parts" / "ground_truth" / folder[5:] / f"{number}_mask.png", mask)
+            save(tmp_path / "parts" / folder / f"{number}.png", image)
+    return tmp_path / "parts"
+
+
+def save(path, values):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(path)
+
+
+def run_on(parts, tmp_path, *words):
+    command = ["run", "--dataset", f"folder:path={parts},resize=24", "--results", str(tmp_path / "results")]
+    assert cli.main([*command, *words]) == 0
+    return json.loads((tmp_path / "results" / "metrics.json").read_text())["rows"]
+
+
+def test_real_defects_are_tested_by_type_and_together_and_corruptions_when_asked(parts, tmp_path, capsys):
+    rows = run_on(parts, tmp_path, "--model", "pca")
+    by_setting = {row["setting"]: row for row in rows if row["metric"] == "auroc"}
+    assert list(by_setting) == ["all defects", "defect crack", "defect dent"]
+    assert all(row["task"] == "defects" and row["severity"] is None for row in rows)
+    assert by_setting["all defects"]["n"] == 8 + 3 + 2
+    assert by_setting["defect dent"]["value"] == 1
+    assert {row["metric"] for row in rows} >= {"aupro", "iou", "detection_rate"}
+    out = capsys.readouterr().out
+    assert "48 images to train on, 12 held out for thresholds, 8 to test" in out
+    assert "10.0% false alarms expected" in out  # 12 images are too few for 5 %
+    config = json.loads((tmp_path / "results" / "config.json").read_text())
+    assert (config["calibration"], config["false_alarm_rate"], config["corruptions"]) == (12, 0.1, [])
+    results = tmp_path / "results"
+    assert {path.name for path in (results / "anomalies").glob("*.png")} == {"all defects.png", "crack.png", "dent.png"}
+    assert not (results / "plots" / "auroc_vs_severity.png").exists()
+    rows = run_on(parts, tmp_path, "--model", "pca", "--corruptions", "stripes:lines=2")
+    assert {row["setting"] for row in rows} == {"all defects", "defect crack", "defect dent", "stripes:lines=2"}
+    assert (results / "plots" / "auroc_vs_severity.png").exists()
+
+
+def test_scores_are_traced_to_files(parts, tmp_path):
+    run_on(parts, tmp_path, "--model", "pca")
+    with (tmp_path / "results" / "scores.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["file"] for line in lines if line["setting"] == "defect dent"] == [
+        f"test/dent/{n}.png" for n in range(3)
+    ]
+    assert sum(line["setting"] == "normal" for line in lines) == 8
+    assert {line["anomalous"] for line in lines if line["setting"] == "defect dent"} == {"yes"}
+    assert all(0 < float(line["p_value"]) <= 1 for line in lines)
+    with np.load(tmp_path / "results" / "anomalies" / "cases.npz") as cases:
+        assert set(cases["defect crack/files"]) == {"test/crack/0.png", "test/crack/1.png"}
+        shown = panels.cases(dict(cases), "defect crack")
+    assert any("crack/0.png" in label.get_text() for label in shown.axes[0].get_yticklabels())
+
+
+def test_defects_without_masks_and_one_type_are_tested_too(parts, tmp_path):
+    shutil.rmtree(parts / "ground_truth")
+    shutil.rmtree(parts / "test" / "crack")
+    rows = run_on(parts, tmp_path, "--model", "pca")
+    assert {row["setting"] for row in rows} == {"defect dent"}
+    assert "aupro" not in {row["metric"] for row in rows}
+    assert (tmp_path / "results" / "anomalies" / "dent.png").exists()
+
+
+def test_a_detector_without_maps_and_with_negative_scores_runs_to_its_end(parts, tmp_path, recwarn):
+    rows = run_on(parts, tmp_path, "--model", "pyod", "--model.detector", "HBOS", "--corruptions", "stripes:lines=2")
+    assert {row["setting"] for row in rows} >= {"defect dent", "stripes:lines=2"}
+    with np.load(tmp_path / "results" / "scores.npz") as scores:
+        assert scores["clean"].min() < 0
+    assert not list(recwarn)
+
+
+def test_sizes_follow_from_the_folder_unless_they_are_said(parts):
+    dataset = datasets.load(f"folder:path={parts},resize=24")
+    given = {"dataset": dataset.name, "model": "pca"}
+    sized = Baseline(**given).sized(dataset)
+    assert (sized.calibration, sized.false_alarm_rate, sized.train, sized.test) == (12, 0.1, None, None)
+    quick = Baseline(**given).sized(dataset, quick=True)
+    assert (quick.calibration, quick.train, quick.test) == (12, 48, 8)
+    strict = Baseline(**given, false_alarm_rate=0.04).sized(dataset)
+    assert strict.calibration == 24  # as many as that rate takes
+    with refused("0.01 takes 99", "got 30"):  # half of the images, no more
+        Baseline(**given, false_alarm_rate=0.01).sized(dataset)
+    with refused("0.01 takes 99", "got 20"):
+        Baseline(**given, false_alarm_rate=0.01, calibration=20)
+    with refused("3 held-out normal images are too few"):
+        Baseline(**given, calibration=3).sized(dataset)
+
+
+def test_no_good_test_image_is_said_and_what_to_do(parts, tmp_path, capsys):
+    shutil.rmtree(parts / "test" / "good")
+    assert cli.main(["run", "--dataset", f"folder:path={parts},resize=24", "--results", str(tmp_path / "r")]) == 2
+    assert "the test split has no normal image; put some there" in capsys.readouterr().err
+
+
+def test_results_of_another_run_are_replaced_and_that_is_said(parts, tmp_path, capsys):
+    run_on(parts, tmp_path, "--model", "pca")
+    capsys.readouterr()
+    run_on(parts, tmp_path, "--model", "pca")
+    assert "another run" not in capsys.readouterr().out
+    run_on(parts, tmp_path, "--model", "knn")
+    assert "holds the results of another run (pca on folder:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.json", "scores.npz"])
+def test_files_of_somebody_else_are_not_written_over(tmp_path, capsys, name):
+    (tmp_path / name).write_text('{"mine": 1}')
+    assert cli.main(["run", "--dataset", "digits", "--model", "pca", "--results", str(tmp_path)]) == 2
+    assert f"holds a {name} that no run of anomalist wrote" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == '{"mine": 1}'
+
+
+def test_two_runs_at_once_do_not_mix(tmp_path, capsys):
+    with FileLock(tmp_path / ".run.lock"):
+        assert cli.main(["run", "--dataset", "digits", "--model", "pca", "--results", str(tmp_path)]) == 2
+    assert "another run writes to" in capsys.readouterr().err
+    assert not (tmp_path / "config.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--seed", "-1"], "greater than or equal to 0"),
+        (["--results", ""], "is empty; name a folder"),
+        (["--device", "cuda"], "'cuda' is not available"),
+        (["--model", "padim"], "pip install 'anomalist[features]'"),
+        (["--model", "ensemble:members=(pyod:detector=HBOS);pca"], "pip install 'anomalist[pyod]'"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_any_work(tmp_path, capsys, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("anomalist.datasets.load", lambda spec: pytest.fail("read the data"))
+    assert cli.main(["run", "--dataset", "digits", "--model", "pca", *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "config.json").exists()

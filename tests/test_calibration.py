@@ -45,12 +45,15 @@ def test_the_rate_that_is_named_for_too_few_images_is_one_that_they_are_enough_f
         check_enough(count, named - 2e-4)
 
 
-@pytest.mark.parametrize("config", [{"calibration": 40}, {"task": {"kind": "corrupted", "calibration": 40}}])
+@pytest.mark.parametrize(
+    "config",
+    [{"calibration": 40, "false_alarm_rate": 0.01}, {"task": {"kind": "corrupted", "calibration": 40}}],
+)
 def test_too_few_held_out_images_are_refused_before_anything_is_read_or_fitted(config):
     kind = Trial if "task" in config else Baseline
     with pytest.raises(InputError, match=r"99 held-out normal images or more, got 40; set calibration"):
         kind(**config)
-    kind(**config, false_alarm_rate=0.025)
+    kind(**config | {"false_alarm_rate": 0.025})
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, 2.0])

@@ -13,7 +13,7 @@ ROOT = Path(anomalist.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 # What each part may import of the package, besides itself; a new top-level file needs a line here.
-BASE = {"_version", "errors", "files", "catalog", "config", "randomness", "images"}
+BASE = {"_version", "errors", "files", "catalog", "config", "console", "randomness", "images"}
 LEARN = BASE | {"calibration", "corruption", "corruptions", "detector", "heatmaps", "models", "training"}
 TASKS = {
     "split",
@@ -34,6 +34,7 @@ STUDY = TRIAL | {"trial"}
 MAY_IMPORT = {
     "_version": set(),
     "errors": set(),
+    "console": set(),
     "files": {"errors"},
     "randomness": set(),
     "catalog": {"errors"},
@@ -45,7 +46,7 @@ MAY_IMPORT = {
     "corruption": {"images", "randomness", "config", "catalog", "errors"},
     "corruptions": {"corruption", "images", "randomness", "config", "catalog", "errors"},
     "dataset": {"images", "config", "catalog"},
-    "datasets": {"dataset", "images", "errors", "files", "catalog", "config", "randomness"},
+    "datasets": {"dataset", "images", "errors", "files", "catalog", "config", "console", "randomness"},
     "split": {"images"},
     "task": TASKS - {"task"},
     "tasks": TASKS,
@@ -59,14 +60,17 @@ MAY_IMPORT = {
     "models": LEARN | {"shallow", "preparation"},
     "environment": {"_version", "training"},
     "evaluation": JUDGE,
-    "options": {"catalog", "config", "detector", "errors"},
+    "option_names": {"catalog", "errors"},
+    "options": {"catalog", "config", "detector", "errors", "option_names"},
     "trial": TRIAL,
     "studies": STUDY | {"reports", "suite", "suites", "frozen"},
     "gallery": {"catalog", "corruption", "errors", "files", "images", "reports"},
     "reports": {"metrics", "heatmaps", "files", "errors"},
-    "baseline": STUDY | {"reports"},
+    "baseline_config": STUDY,
+    "baseline_results": STUDY | {"baseline_config"},
+    "baseline": STUDY | {"reports", "baseline_config", "baseline_results"},
     "commands": STUDY | {"studies", "reports", "options", "suite", "frozen", "gallery"},
-    "cli": STUDY | {"studies", "reports", "baseline", "options", "commands"},
+    "cli": STUDY | {"studies", "reports", "baseline", "options", "option_names", "commands"},
     "__main__": {"cli"},
     "__init__": {"_version", "evaluation"},
 }

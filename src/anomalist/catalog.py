@@ -17,7 +17,18 @@ from pydantic.fields import FieldInfo
 
 from anomalist.errors import InputError, unknown
 
-__all__ = ["bare", "build", "describe", "find_class", "find_module", "lazy_class", "names", "spell", "split"]
+__all__ = [
+    "bare",
+    "build",
+    "class_name",
+    "describe",
+    "find_class",
+    "find_module",
+    "lazy_class",
+    "names",
+    "spell",
+    "split",
+]
 
 KINDS = {
     "datasets": "data set", "corruptions": "corruption", "tasks": "task", "models": "model", "suites": "suite",
@@ -55,7 +66,7 @@ def find_class(package: str, name: str) -> Any:
     Raises:
         InputError: there is no such file.
     """
-    return getattr(find_module(package, name), _camel_case(name))
+    return getattr(find_module(package, name), class_name(name))
 
 
 def build(package: str, given: str | dict[str, Any]) -> Any:
@@ -207,12 +218,13 @@ def lazy_class(package: str, name: str) -> Any:
         AttributeError: no file of the package is named after such a class.
     """
     for file_name in names(package):
-        if _camel_case(file_name) == name:
+        if class_name(file_name) == name:
             return find_class(package, file_name)
     raise AttributeError(f"module 'anomalist.{package}' has no attribute {name!r}")
 
 
-def _camel_case(name: str) -> str:
+def class_name(name: str) -> str:
+    """Return the name of the class that a file of this name exists for: ``patch_memory`` holds ``PatchMemory``."""
     return "".join(part.capitalize() for part in name.split("_"))
 
 

@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalist import catalog
+from anomalist import catalog, console
 from anomalist._version import __version__
 from anomalist.errors import InputError, unknown
+from anomalist.option_names import check_run_options
 
 if TYPE_CHECKING:
     from anomalist.studies.study import Study
@@ -47,8 +48,14 @@ anomalist COMMAND --help says more; for a start:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status: 0 done, 2 wrong input, 130 interrupted (Ctrl-C)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    console.prepare()
     try:
-        return _dispatch(words)
+        status = _dispatch(words)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read the output, such as `head`, has had enough
+        console.ignore_output()
+        return 0
     except InputError as error:
         print(f"anomalist: error: {error}", file=sys.stderr)
         return 2
@@ -86,6 +93,8 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _run(words: list[str]) -> None:
+    check_run_options(words, ("--results", "--quick", "--save-maps"))
+
     from anomalist import baseline, options
 
     parser = options.Parser(
@@ -95,9 +104,12 @@ def _run(words: list[str]) -> None:
         "  anomalist run                                   the baseline: four corruptions, four strengths each\n"
         "  anomalist run --quick                           the same on a tenth of the images\n"
         "  anomalist run --model.bottleneck 8 --seed 1\n"
-        "  anomalist run --corruptions stripes:lines=2,value=black gaussian_noise:sigma=0.1",
+        "  anomalist run --corruptions stripes:lines=2,value=black gaussian_noise:sigma=0.1\n"
+        "  anomalist run --dataset folder:path=parts,resize=128    your own images, with the defects among them",
     )
-    parser.add_argument("--results", type=Path, default=Path("results"), help="folder to write to (default: results)")
+    parser.add_argument(
+        "--results", type=options.a_path, default=Path("results"), help="folder to write to (default: results)"
+    )
     parser.add_argument("--quick", action="store_true", help="a run of seconds: fewer images, fewer epochs")
     parser.add_argument("--save-maps", action="store_true", help="also keep every pixel map in scores.npz (large)")
     options.add_options(parser, baseline.Baseline, words)
@@ -105,13 +117,12 @@ def _run(words: list[str]) -> None:
     values = options.collect(found, baseline.Baseline)
     if found.quick:
         values = baseline.quick(values)
-    baseline.run(baseline.Baseline(**values), found.results, save_maps=found.save_maps)
+    baseline.run(baseline.Baseline(**values), found.results, save_maps=found.save_maps, quick=found.quick)
 
 
 def _study(words: list[str]) -> int:
     from anomalist import options
     from anomalist.commands._execution import add_execution, execution
-    from anomalist.studies import study
 
     parser = options.Parser(
         "study",
@@ -133,6 +144,11 @@ def _study(words: list[str]) -> int:
     add_execution(parser)
     found = parser.read(words)
     where = execution(found)
+    if found.name not in _STUDIES:
+        raise unknown("study", found.name, _STUDIES)
+
+    from anomalist.studies import study
+
     chosen = _chosen_study(found)
     failures = study.run(chosen, found.results, **where)
     _print_report(chosen.layout.name, found.results)
@@ -145,7 +161,9 @@ def _report(words: list[str]) -> None:
 
     parser = options.Parser("report", "Make a study's tables and pictures again, from the rows that are stored.")
     parser.add_argument("name", metavar="{" + ",".join(_STUDIES) + "}", help="which study")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the study (default: results)")
+    parser.add_argument(
+        "--results", type=options.a_path, default=Path("results"), help="folder of the study (default: results)"
+    )
     found = parser.read(words)
     report.remake(found.name, found.results)
     _print_report(found.name, found.results)
@@ -162,8 +180,6 @@ _STUDIES = ("bottleneck", "contamination", "difficulty", *_OF_DETECTORS, "grid")
 def _chosen_study(found: argparse.Namespace) -> Study:
     from anomalist.studies import grid, layout, protocol, study
 
-    if found.name not in _STUDIES:
-        raise unknown("study", found.name, _STUDIES)
     size: protocol.Size = "quick" if found.quick else "full" if found.full else "default"
     if found.name != "grid":
         if found.vary:
@@ -189,7 +205,9 @@ def _trial(words: list[str]) -> int:
     parser = options.Parser("trial", "Show one trial, or run it again and say whether it came out the same.")
     parser.add_argument("key", help="the trial's name, or the beginning of it")
     parser.add_argument("--rerun", action="store_true", help="fit and judge anew, and compare")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the study (default: results)")
+    parser.add_argument(
+        "--results", type=options.a_path, default=Path("results"), help="folder of the study (default: results)"
+    )
     found = parser.read(words)
     store = Store(found.results / "trials")
     row = store.row(store.find(found.key))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 from abc import abstractmethod
 from pathlib import Path
@@ -43,8 +44,10 @@ class Detector(Config):
 
     version: ClassVar[int] = 1  # of the algorithm: raised when a result changes on purpose
     deterministic: ClassVar[bool] = False  # whether the seed changes nothing, but which images are kept if not all are
+    map_quantity: ClassVar[str] = "anomaly score"  # what the numbers of a map are, for a picture's scale
+    needs: ClassVar[dict[str, str]] = {}  # modules of optional packages, and the extra that installs each
 
-    seed: int = Field(0, description="seed of every random choice")
+    seed: int = Field(0, ge=0, description="seed of every random choice")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="arithmetic of networks: 'auto' is bfloat16 on a GPU, float32 elsewhere"
@@ -84,6 +87,21 @@ class Detector(Config):
     def label(self) -> str:
         """The name as consoles and reports print it, with ``SEEN`` where that is due."""
         return self.name + SEEN * bool(self.trained_on)
+
+    def check_installed(self) -> None:
+        """Check that the optional packages are there which the detector needs, or those that it is made of.
+
+        Raises:
+            InputError: one is not; the message says how to install it.
+        """
+        for module, extra in type(self).needs.items():
+            if importlib.util.find_spec(module) is None:
+                package = module.replace("_", "-")
+                raise InputError(f"{self.name} needs {package}: pip install 'anomalist[{extra}]'")
+        for _, value in self:
+            for part in value if isinstance(value, tuple) else (value,):
+                if isinstance(part, Detector):
+                    part.check_installed()
 
     def fit(
         self,

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 __all__ = ["InputError", "printable", "unknown"]
 
+_ALL, _SHOWN = 10, 5  # so many names are all listed; of more the nearest few
+_NEAR, _NEARLY_SAME = 0.6, 0.8  # likeness, from 0 to 1, at which a name is suggested
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used; the message is one line: what, where, how to mend it.
@@ -25,14 +28,27 @@ def printable(text: str) -> str:
 
 
 def unknown(what: str, name: str, valid: Iterable[str]) -> InputError:
-    """Return the error for a name that is not among ``valid``: it lists them and suggests the nearest.
+    """Return the error for a name that is not among ``valid``: it suggests the nearest and lists a few.
+
+    An option of a part, such as ``--model.unit``, is suggested for an option without a part only where the last words
+    are nearly the same: ``--out`` is not a mistyped ``--model.unit``.
 
     Args:
         what: the kind of thing that was named, e.g. ``"corruption"``.
         name: what the user wrote.
         valid: the names that exist.
     """
-    names = sorted(valid)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    names = sorted(valid, key=lambda one: (-_likeness(str(name), one), one))
+    near = [one for one in names[:1] if _likeness(str(name), one) >= _NEAR]
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return InputError(f"unknown {what} {name!r}: {hint}valid: {', '.join(names) or 'none'}")
+    if len(names) <= _ALL:
+        return InputError(f"unknown {what} {name!r}: {hint}valid: {', '.join(sorted(names)) or 'none'}")
+    return InputError(f"unknown {what} {name!r}: {hint}nearest of {len(names)}: {', '.join(names[:_SHOWN])}")
+
+
+def _likeness(name: str, other: str) -> float:
+    """Return how alike two names are, from 0 to 1."""
+    if "." in other and "." not in name:
+        ratio = difflib.SequenceMatcher(None, name.lstrip("-").lower(), other.rpartition(".")[2].lower()).ratio()
+        return ratio if ratio >= _NEARLY_SAME else ratio / 2
+    return difflib.SequenceMatcher(None, name.lower(), other.lower()).ratio()

@@ -35,19 +35,25 @@ def aggregate(maps: NDArray[np.float32], how: Aggregation) -> NDArray[np.float32
     return score
 
 
-def overlay(image: NDArray[np.float32], heat: NDArray[np.float32], top: float) -> NDArray[np.float32]:
-    """Lay a map over its image.
+def overlay(
+    image: NDArray[np.float32], heat: NDArray[np.float32], top: float, bottom: float = 0.0
+) -> NDArray[np.float32]:
+    """Lay a map over its image, on a fixed scale.
+
+    Take both ends from maps of held-out normal images, their median and their 0.9999 quantile for example: then a
+    normal image stays grey. A map of distances is far from 0 everywhere, and from 0 on all of it would be orange.
 
     Args:
         image: float32 ``[C, H, W]`` in [0, 1], C 1 or 3.
-        heat: float32 ``[H, W]``, at least 0.
+        heat: float32 ``[H, W]``.
         top: the map's value that is shown at full strength, the same for every image that is to be compared.
+        bottom: the value, below ``top``, from which on it is shown at all.
 
     Returns:
         float32 ``[H, W, 3]`` in [0, 1]: the image in grey, and orange where the map is high.
     """
     grey = np.repeat(image.mean(axis=0)[..., None], 3, axis=2) * 0.8
-    strength = np.clip(heat / max(top, 1e-12), 0, 1)[..., None]
+    strength = np.clip((heat - bottom) / max(top - bottom, 1e-12), 0, 1)[..., None]
     orange = np.array([0.90, 0.62, 0.0], np.float32)  # Okabe & Ito's colour-blind-safe orange
     blend: NDArray[np.float32] = (grey * (1 - strength) + orange * strength).astype(np.float32)
     return blend

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, Literal, NoReturn, get_args, get_origin
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -12,8 +13,9 @@ from anomalist import catalog
 from anomalist.config import Config
 from anomalist.detector import RUN_FIELDS, Detector
 from anomalist.errors import InputError, unknown
+from anomalist.option_names import dashed
 
-__all__ = ["Parser", "add_options", "collect"]
+__all__ = ["Parser", "a_path", "a_seed", "add_options", "collect"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,7 +39,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
             InputError: an option that does not exist, or one that lacks a value.
         """
-        found, extra = self.parse_known_args(arguments)
+        found, extra = self.parse_known_args([dashed(word) for word in arguments])
         if extra:
             options = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
             bad = extra[0].partition("=")[0]
@@ -99,9 +101,10 @@ def _add(parser: Parser, name: str, field: FieldInfo) -> None:
     text = f"{field.description or ''}"
     if field.default is not None and not isinstance(field.default, tuple):
         text += f" (default: {field.default})"
-    many = get_origin(field.annotation) is tuple
+    choices = (field.annotation, *get_args(field.annotation))
+    many = any(get_origin(choice) is tuple for choice in choices)
     parser.add_argument(
-        f"--{name}",
+        dashed(f"--{name}"),
         dest=name,
         default=argparse.SUPPRESS,
         nargs="+" if many else None,
@@ -114,6 +117,34 @@ def _metavar(annotation: Any) -> str:
     for choice in (annotation, *get_args(annotation)):
         if get_origin(choice) is Literal:
             return "{" + ",".join(map(str, get_args(choice))) + "}"
+        if choice is bool:
+            return "{true,false}"
         if choice in (int, float):
             return "N" if choice is int else "X"
+        if get_origin(choice) is tuple:
+            return _metavar(get_args(choice)[0])
+        if get_origin(choice) is Annotated:
+            return _metavar(get_args(choice)[0])
     return "NAME"
+
+
+def a_path(text: str) -> Path:
+    """Return a path given on the command line; an empty one, which would be the current folder, is refused.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the path is empty; name a folder or file, . for the current folder")
+    return Path(text)
+
+
+def a_seed(text: str) -> int:
+    """Return a seed given on the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no whole number from 0 on.
+    """
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a seed is a whole number from 0 on, got {text!r}")
+    return int(text)

@@ -243,7 +243,11 @@ def choose(images: ImageSet, count: int | None, seed: int, purpose: str) -> Imag
         InputError: there are fewer, or none.
     """
     if len(images) == 0:
-        raise InputError(f"{purpose}: nothing is left to draw from; hold out fewer images for calibration")
+        mend = {
+            "test": "the test split has no normal image; put some there",
+            "train": "no image is left to train on; hold out fewer for calibration",
+        }.get(purpose, "there is no image to draw from")
+        raise InputError(f"{purpose}: {mend}")
     if count is None or count == len(images):
         return images
     if count > len(images):

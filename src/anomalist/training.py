@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from anomalist.console import is_live
 from anomalist.errors import InputError
 from anomalist.files import replacing
 from anomalist.randomness import derive
@@ -234,7 +235,7 @@ class _Progress:
 
     def __init__(self, title: str, epochs: int, images: int, done: int = 0) -> None:
         self.title, self.epochs, self.images, self.first = title, epochs, images, done
-        self.live = sys.stderr.isatty()
+        self.live = is_live()
         self.done = 0
 
     def __enter__(self) -> _Progress:

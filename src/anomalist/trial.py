@@ -69,7 +69,7 @@ class Trial(Config):
     false_alarm_rate: float = Field(
         0.01, gt=0, lt=1, description="share of normal images, and of their pixels, that thresholds let through"
     )
-    seed: int = Field(0, description="governs weights, data order, splits, corruptions and contamination")
+    seed: int = Field(0, ge=0, description="governs weights, data order, splits, corruptions and contamination")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where networks run")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="arithmetic of networks")
     threads: int = Field(1, ge=1, description="processor threads")

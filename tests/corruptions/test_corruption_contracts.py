@@ -286,9 +286,9 @@ def test_an_unknown_option_is_refused_with_the_nearest(name):
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("strips", ["unknown corruption 'strips'", "did you mean 'stripes'?", "patch_occlusion"]),
+        ("strips", ["unknown corruption 'strips'", "did you mean 'stripes'?", "nearest of 22: stripes, "]),
         ("PatchOcclusion", ["did you mean 'patch_occlusion'?"]),
-        ("", ["unknown corruption ''", "valid:"]),
+        ("", ["unknown corruption ''", "nearest of 22:"]),
         ("stripes:lines", ["'lines' lacks a value", "name:option=value"]),
         ("stripes:lines=2.5", ["stripes.lines", "integer", "'2.5'"]),
         ("stripes:direction=up", ["stripes.direction", "'rows'", "got 'up'"]),

@@ -72,7 +72,7 @@ def test_anomalies_score_higher_after_preprocessing():
 
 
 def test_an_unknown_detector_is_answered_with_the_valid_ones():
-    with refused("unknown pyod detector 'ECODE'", "did you mean 'ECOD'?", "HBOS"):
+    with refused("unknown pyod detector 'ECODE'", "did you mean 'ECOD'?", "nearest of"):
         fit("ECODE")
     with refused("VAE cannot be used", "from call to call"):
         fit("VAE")

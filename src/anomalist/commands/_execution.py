@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalist.errors import InputError
-from anomalist.options import Parser
+from anomalist.options import Parser, a_path
 from anomalist.studies import executors
 
 __all__ = ["add_execution", "execution"]
@@ -15,7 +15,7 @@ __all__ = ["add_execution", "execution"]
 
 def add_execution(parser: Parser) -> None:
     """Add the options."""
-    parser.add_argument("--results", type=Path, default=Path("results"), help="folder to write to (default: results)")
+    parser.add_argument("--results", type=a_path, default=Path("results"), help="folder to write to (default: results)")
     parser.add_argument("--executor", choices=executors.EXECUTORS, default="local", help="where trials run")
     parser.add_argument("--address", help="of the cluster; by default one is started here")
     parser.add_argument("--workers", type=int, help="trials at once (default: one a core)")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anomalist import catalog, suite
 from anomalist.commands._execution import add_execution, execution
-from anomalist.options import Parser
+from anomalist.options import Parser, a_path
 
 __all__ = ["main"]
 
@@ -43,10 +43,12 @@ def main(words: Sequence[str]) -> int:
     parser = Parser("benchmark", _ABOUT.format(suites=listed))
     parser.add_argument("suite", metavar="{" + ",".join(names) + "}", help="which suite")
     parser.add_argument("--models", nargs="+", default=(), metavar="NAME:OPTION=VALUE,…", help="detectors to run")
-    parser.add_argument("--reference", nargs="+", default=(), type=Path, metavar="FILE", help="rows to put beside them")
+    parser.add_argument(
+        "--reference", nargs="+", default=(), type=a_path, metavar="FILE", help="rows to put beside them"
+    )
     parser.add_argument("--seeds", type=int, help="how many seeds (default: the suite's own number)")
     parser.add_argument(
-        "--data", type=Path, default=Path("data"), help="folder with data sets given by path (default: data)"
+        "--data", type=a_path, default=Path("data"), help="folder with data sets given by path (default: data)"
     )
     add_execution(parser)
     found = parser.read(words)

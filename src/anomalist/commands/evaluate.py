@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from anomalist import frozen
 from anomalist.errors import InputError
 from anomalist.evaluation import LABELS, evaluate
 from anomalist.files import make_folder
-from anomalist.options import Parser
+from anomalist.options import Parser, a_path
 from anomalist.studies import rows, tables
 
 __all__ = ["main"]
@@ -35,12 +34,14 @@ examples:
 def main(words: Sequence[str]) -> None:
     """Run the command."""
     parser = Parser("evaluate", _ABOUT)
-    parser.add_argument("--scores", type=Path, required=True, metavar="FILE.npz", help="the scores")
-    parser.add_argument("--test", type=Path, required=True, metavar="FILE.npz", help="the exported test set")
-    parser.add_argument("--row", type=Path, metavar="FILE.csv", help="write the result as a row for a benchmark")
+    parser.add_argument("--scores", type=a_path, required=True, metavar="FILE.npz", help="the scores")
+    parser.add_argument("--test", type=a_path, required=True, metavar="FILE.npz", help="the exported test set")
+    parser.add_argument("--row", type=a_path, metavar="FILE.csv", help="write the result as a row for a benchmark")
     found = parser.read(words)
     if found.row is not None and found.row.suffix != ".csv":
         raise InputError(f"a row is written as a .csv file, got {str(found.row)!r}")
+    if found.row is not None:
+        make_folder(found.row.parent, "folder of the row")
     test = frozen.read(found.test)
     method, scores = frozen.read_scores(found.scores, test)
     metrics = evaluate(scores, test.test, seed=test.seed)
@@ -52,6 +53,5 @@ def main(words: Sequence[str]) -> None:
         place = rows.Place("", test.label, test.task_sha256)
         values = {name: estimate._asdict() for name, estimate in metrics.items()}
         row = rows.make("", None, place, method, test.seed, values)
-        make_folder(found.row.parent, "folder of the row")
         tables.write_csv([row], found.row)
         print(f"row written to {found.row}")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from anomalist import catalog, frozen, suite, tasks
 from anomalist.errors import unknown
-from anomalist.options import Parser
+from anomalist.files import make_folder
+from anomalist.options import Parser, a_path, a_seed
 from anomalist.task import TaskConfig
 
 __all__ = ["main"]
@@ -29,11 +30,14 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument(
         "task", metavar="TASK", help="KIND:OPTION=VALUE,… (`anomalist list tasks`), or SUITE/GROUP/TASK"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help="the file to write")
-    parser.add_argument("--seed", type=int, default=0, help="of splits and corruptions (default: 0)")
+    parser.add_argument("--out", type=a_path, required=True, metavar="FILE.npz", help="the file to write")
+    parser.add_argument("--seed", type=a_seed, default=0, help="of splits and corruptions (default: 0)")
     parser.add_argument("--training", action="store_true", help="write training and calibration images too")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="folder with a suite's data sets given by path")
+    parser.add_argument(
+        "--data", type=a_path, default=Path("data"), help="folder with a suite's data sets given by path"
+    )
     found = parser.read(words)
+    make_folder(found.out.parent, "folder")
     task = _task(found.task, found.data)
     made = frozen.export(task, found.seed, found.out, training=found.training)
     images, anomalies = len(made.test), int(made.test.labels.sum())

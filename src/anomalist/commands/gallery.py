@@ -15,7 +15,10 @@ def main(words: Sequence[str]) -> None:
     parser = options.Parser("gallery", "Draw every corruption at several severities, with a page that describes them.")
     parser.add_argument("--dataset", default="mnist", help="whose images are shown (default: mnist)")
     parser.add_argument(
-        "--out", type=Path, default=Path("results/corruptions.png"), help="the picture; the page lies beside it, as .md"
+        "--out",
+        type=options.a_path,
+        default=Path("results/corruptions.png"),
+        help="the picture; the page lies beside it, as .md",
     )
     found = parser.read(words)
     print(gallery.make(datasets.load(found.dataset).test, found.dataset, found.out))

@@ -6,7 +6,6 @@ float32. Pillow opens 16-bit colour at 8 bits; it is opened twice here, once for
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
 import os
@@ -17,9 +16,10 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from anomalist.datasets import _science
+from anomalist.datasets._exif import orientation_of, shown_size, turned, upright
 from anomalist.datasets._frame import Frame, Look, frame, place, resize_deep
 from anomalist.datasets._masks import marked
 from anomalist.errors import InputError, printable
@@ -31,15 +31,6 @@ _MAX_BYTES = 1 << 30
 _MAX_SCANS = 100  # of a progressive JPEG; each takes time for all of the picture, however few its bytes
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 _GREY = ("1", "L", "LA", "La", "I", "F")
-_TURNS = {  # by EXIF's orientation
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _DRAFT = 2  # a JPEG is decoded at no less than this many times the size it is resized to (as Pillow's thumbnail)
 
 
@@ -55,10 +46,10 @@ def probe(file: BinaryIO, name: str) -> tuple[bool, int, bool]:
         return False, 32, False
     with _open(file) as image:
         colour = image.mode not in _GREY and not image.mode.startswith("I;16")
-        turned = _orientation(image) != 1
+        to_turn = orientation_of(image) != 1
         if image.mode in ("I", "F"):
-            return colour, 32, turned
-        return colour, 16 if image.mode.startswith("I;16") or _raw_sixteen(image) else 8, turned
+            return colour, 32, to_turn
+        return colour, 16 if image.mode.startswith("I;16") or _raw_sixteen(image) else 8, to_turn
 
 
 def decode(file: BinaryIO, name: str, look: Look) -> tuple[NDArray[np.generic], tuple[int, int]]:
@@ -84,47 +75,12 @@ def decode(file: BinaryIO, name: str, look: Look) -> tuple[NDArray[np.generic], 
         size = shown_size(image)
         to = frame(size, look)
         if raw := _raw_sixteen(image):
-            turn = 1 if image.format == "TIFF" else _orientation(image)
-            return resize_deep(_turned(_halves(file, image, raw), turn), 16, to, look), size
+            turn = 1 if image.format == "TIFF" else orientation_of(image)
+            return resize_deep(turned(_halves(file, image, raw), turn), 16, to, look), size
         if image.mode in ("I", "F") or image.mode.startswith("I;16"):
             depth = 16 if image.mode.startswith("I;16") else 32
             return resize_deep(_grey_planes(image, look.window), depth, to, look), size
         return _shallow(image, size, to, look), size
-
-
-def shown_size(image: ImageFile.ImageFile) -> tuple[int, int]:
-    """Return the width and height of an image that is not loaded yet, turned as its EXIF data say."""
-    width, height = image.size
-    sideways = image.format != "TIFF" and _orientation(image) >= 5  # of a TIFF Pillow says the size as shown
-    return (height, width) if sideways else (width, height)
-
-
-def _orientation(image: ImageFile.ImageFile) -> int:
-    """Return how the image is to be turned, 1 to 8 as in EXIF; 1: not at all. Nothing is loaded for it."""
-    if image.format == "TIFF":
-        found = image.tag_v2.get(ExifTags.Base.Orientation, 1)  # type: ignore[attr-defined]
-    else:
-        exif = Image.Exif()
-        with contextlib.suppress(Exception):  # what a hostile file has there may be anything
-            exif.load(image.info.get("exif") or b"")
-        found = exif.get(ExifTags.Base.Orientation, 1)
-    return found if isinstance(found, int) and found in _TURNS else 1
-
-
-def _upright(image: ImageFile.ImageFile, orientation: int) -> Image.Image:
-    """Return the image turned as EXIF's orientation says; Pillow turns a TIFF by itself."""
-    return image if orientation == 1 or image.format == "TIFF" else image.transpose(_TURNS[orientation])
-
-
-def _turned(planes: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
-    """Return planes ``[C, h, w]`` turned as EXIF's orientation says."""
-    if orientation in (5, 6, 7, 8):
-        planes = planes.transpose(0, 2, 1)
-    if orientation in (3, 4, 7, 8):
-        planes = planes[:, ::-1]
-    if orientation in (2, 3, 6, 7):
-        planes = planes[:, :, ::-1]
-    return np.ascontiguousarray(planes)
 
 
 def _grey_planes(image: ImageFile.ImageFile, window: tuple[float, float] | None) -> NDArray[np.float32]:
@@ -142,7 +98,7 @@ def _grey_planes(image: ImageFile.ImageFile, window: tuple[float, float] | None)
     twelve = tags.get(TiffImagePlugin.BITSPERSAMPLE, (0,))[0] == 12
     if image.mode == "I" and window is None:
         raise InputError("32-bit integers have no range of their own; give intensity=LOW;HIGH")
-    turn = 1 if image.format == "TIFF" else _orientation(image)  # Pillow turns a TIFF by itself
+    turn = 1 if image.format == "TIFF" else orientation_of(image)  # Pillow turns a TIFF by itself
     stored = np.asarray(image)
     if unsigned:
         stored = stored.view(np.uint32)
@@ -152,7 +108,7 @@ def _grey_planes(image: ImageFile.ImageFile, window: tuple[float, float] | None)
     if low_is_bright:
         whole = 65535.0 if image.mode.startswith("I;16") else 1.0
         values = np.float32(whole if window is None else sum(window)) - values
-    return _turned(values[None], turn)
+    return turned(values[None], turn)
 
 
 def decode_mask(file: BinaryIO, size: tuple[int, int], look: Look) -> tuple[NDArray[np.bool_], bool]:
@@ -180,7 +136,7 @@ def decode_mask(file: BinaryIO, size: tuple[int, int], look: Look) -> tuple[NDAr
         if image.mode.startswith("I;16"):
             values = _grey_planes(image, None)[0] / np.float32(257)
         else:
-            values = np.asarray(_flat(_upright(image, _orientation(image)), colour=True)).astype(np.float32)
+            values = np.asarray(_flat(upright(image, orientation_of(image)), colour=True)).astype(np.float32)
     flagged = marked(values, exact=exact)
     to = frame(size, look)
     small = Image.fromarray(flagged.astype(np.uint8)).resize(to.size, Image.Resampling.NEAREST, to.box)
@@ -299,7 +255,7 @@ def _flat(image: Image.Image, *, colour: bool) -> Image.Image:
 def _shallow(image: ImageFile.ImageFile, size: tuple[int, int], to: Frame, look: Look) -> NDArray[np.generic]:
     """Bring an image of 8 bits a value, which is shown at ``size`` (width, height), to ``[C, H, W]``."""
     (w, h), (left, top, right, bottom) = size, to.box
-    share, orientation = 1.0, _orientation(image)
+    share, orientation = 1.0, orientation_of(image)
     if orientation == 1:
         enough = (
             math.ceil(_DRAFT * to.size[0] * w / (right - left)),
@@ -308,7 +264,7 @@ def _shallow(image: ImageFile.ImageFile, size: tuple[int, int], to: Frame, look:
         draft = image.draft("RGB" if look.colour else "L", enough)
         share = draft[1][2] / w if draft else 1  # a JPEG may be decoded smaller: the box shrinks along
     box = (left * share, top * share, right * share, bottom * share)
-    flat = _flat(_upright(image, orientation), colour=look.colour)
+    flat = _flat(upright(image, orientation), colour=look.colour)
     values = np.asarray(flat.resize(to.size, Image.Resampling.BILINEAR, box))
     values = values.transpose(2, 0, 1) if look.colour else values[None]
     if look.dtype != "uint8":

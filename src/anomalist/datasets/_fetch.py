@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from anomalist.console import is_live
 from anomalist.errors import InputError
 
 __all__ = ["fetch_mirror", "fetch_package"]
@@ -55,7 +56,7 @@ def fetch_mirror(
     mirror = pooch.create(path=folder, base_url=base, registry=dict(hashes), retry_if_failed=0)
     responses: list[Any] = []
     download = pooch.HTTPDownloader(
-        progressbar=sys.stderr.isatty(),
+        progressbar=is_live(),
         chunk_size=1 << 16,
         timeout=(CONNECT_SECONDS, READ_SECONDS),
         hooks={"response": lambda response, *_, **__: responses.append(response)},

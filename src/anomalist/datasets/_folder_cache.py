@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from anomalist.console import is_live
 from anomalist.datasets._cache import FOLDER_VARIABLE, say
 from anomalist.datasets._folder_files import Entry
 from anomalist.datasets._folder_work import Done, Job, Rows, Target, Wish, decode_files, hash_files, look_at
@@ -210,7 +210,7 @@ def _spread(
     """Return what ``function`` says of each row, asked a chunk at a time in as many processes as there are cores."""
     chunks = [jobs[first : first + _CHUNK] for first in range(0, len(jobs), _CHUNK)]
     results: dict[int, Result] = {}
-    with tqdm(total=len(jobs), desc=verb, unit="image", disable=not sys.stderr.isatty()) as bar:
+    with tqdm(total=len(jobs), desc=verb, unit="image", disable=not is_live()) as bar:
         for result in _each(function, [(root, chunk, *more) for chunk in chunks], len(jobs)):
             results.update(result)
             bar.update(len(result))

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import os
-import stat
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from anomalist.datasets import _science
 from anomalist.datasets._folder_names import is_good, refuse_unclear
+from anomalist.datasets._folder_walk import READ, File, read_list, walk
 from anomalist.errors import InputError, printable
 from anomalist.randomness import derive
 
 __all__ = ["Entry", "Layout", "Question", "find"]
-
-_READ = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", *_science.DICOM, *_science.FITS)
-_NOT_READ = (".gif", ".webp", ".avif", ".heic", ".jp2", ".jxl", ".ppm", ".pgm", ".pbm", ".exr", ".hdr", ".svg", ".psd")
-
-
-class _File(NamedTuple):
-    """What the file system says of a file."""
-
-    size: int = 0
-    times: tuple[int, int] = (0, 0)  # of the last change of contents and of anything, in nanoseconds
-    fault: str | None = None
-    link: bool = False  # whether it is a link to a folder
 
 
 @dataclass(frozen=True)
@@ -101,7 +87,7 @@ def find(root: Path, said: Question) -> Layout:
     """
     if not root.is_dir():
         raise InputError(f"folder.path: {str(root)!r} is no folder")
-    files, others = _walk(root)
+    files, others = walk(root)
     structure = _mvtec_folders(root)
     if said.good or said.bad:
         if said.anomalous:
@@ -114,12 +100,12 @@ def find(root: Path, said: Question) -> Layout:
             )
         layout = _mvtec(files, others, *structure)
     else:
-        bad = _read_list(root, said.anomalous) if said.anomalous else {}
+        bad = read_list(root, said.anomalous) if said.anomalous else {}
         listed = {*bad, *bad.values()}
         refuse_unclear([name for name, file in files.items() if name not in listed and not file.fault], str(root))
         layout = _flat(files, others, bad, said)
     if not layout.entries:
-        raise InputError(f"folder.path: no image in {str(root)!r}; endings that are read: {', '.join(_READ)}")
+        raise InputError(f"folder.path: no image in {str(root)!r}; endings that are read: {', '.join(READ)}")
     layout.entries.sort(key=lambda entry: (entry.test, entry.name))
     return layout
 
@@ -141,54 +127,7 @@ def _mvtec_folders(root: Path) -> tuple[str, str] | None:
     return good[0], tests[0]
 
 
-def _walk(root: Path) -> tuple[dict[str, _File], Counter[str]]:
-    """Return the image files below ``root`` by name, and the number of others by ending; no link is walked into."""
-    files: dict[str, _File] = {}
-    others: Counter[str] = Counter()
-    inside = os.path.realpath(root) + os.sep
-    waiting = [""]
-    while waiting:
-        prefix = waiting.pop()
-        try:
-            listed = list(os.scandir(root / prefix))
-        except OSError as error:
-            if not prefix:
-                raise InputError(f"folder.path: {str(root)!r} cannot be listed: {error.strerror}") from None
-            files[prefix.rstrip("/")] = _File(fault=f"a folder that cannot be listed: {error.strerror}")
-            continue
-        for item in listed:
-            name, ending = prefix + item.name, os.path.splitext(item.name)[1].lower()  # noqa: PTH122
-            if item.name.startswith("."):
-                continue
-            if item.is_dir(follow_symlinks=False) and ending not in _READ:
-                waiting.append(name + "/")
-            elif ending in _READ or (item.is_symlink() and Path(item.path).is_dir()):
-                files[name] = _look(item, inside)
-            elif ending in _NOT_READ:
-                files[name] = _File(fault=f"{ending[1:].upper()} is not read; convert it to PNG or TIFF")
-            else:
-                others[ending or "no ending"] += 1
-    return files, others
-
-
-def _look(item: os.DirEntry[str], inside: str) -> _File:
-    try:
-        found = item.stat()
-        if stat.S_ISDIR(found.st_mode):
-            if item.is_symlink():
-                return _File(fault="a link to a folder; these are not followed", link=True)
-            return _File(fault="a folder, not a file")
-        if not stat.S_ISREG(found.st_mode):
-            return _File(fault="no regular file")
-        if item.is_symlink() and not os.path.realpath(item.path).startswith(inside):
-            return _File(fault="a link that leads out of the folder; copy the file into it")
-    except OSError as error:
-        link = "a link that leads nowhere or in a circle: " if item.is_symlink() else ""
-        return _File(fault=link + (error.strerror or str(error)))
-    return _File(found.st_size, (found.st_mtime_ns, found.st_ctime_ns))
-
-
-def _mvtec(files: dict[str, _File], others: Counter[str], good: str, test: str) -> Layout:
+def _mvtec(files: dict[str, File], others: Counter[str], good: str, test: str) -> Layout:
     truths = ("ground_truth/", f"{test}/ground_truth/")
     for name, file in files.items():
         if file.link and (name in ("train", test, "ground_truth") or name.count("/") == 1):
@@ -239,7 +178,7 @@ def _refuse_unused(masks: dict[str, list[str]], used: set[str]) -> None:
         )
 
 
-def _named(files: dict[str, _File], others: Counter[str], said: Question) -> Layout:
+def _named(files: dict[str, File], others: Counter[str], said: Question) -> Layout:
     """Return the images of the folders that the user calls good and bad."""
     good, entries = [], []
     for folder in (*said.good, *said.bad):
@@ -260,7 +199,7 @@ def _inside(name: str, folder: str) -> bool:
     return name.startswith(folder.strip("/") + "/")
 
 
-def _flat(files: dict[str, _File], others: Counter[str], bad: dict[str, str | None], said: Question) -> Layout:
+def _flat(files: dict[str, File], others: Counter[str], bad: dict[str, str | None], said: Question) -> Layout:
     if absent := [name for name in bad if name not in files]:
         raise InputError(f"folder.anomalous lists {absent[0]!r}, which is no image of the folder")
     masks = {mask for mask in bad.values() if mask}
@@ -275,7 +214,7 @@ def _flat(files: dict[str, _File], others: Counter[str], bad: dict[str, str | No
     return Layout(entries, others, bool(masks), "" if bad else "every image is taken as normal")
 
 
-def _split_good(good: list[str], files: dict[str, _File], said: Question) -> list[Entry]:
+def _split_good(good: list[str], files: dict[str, File], said: Question) -> list[Entry]:
     """Return good images, a share of them in the test split."""
     good = sorted(good, key=lambda name: derive(said.seed, f"folder/test/{printable(name)}"))
     tested = set(good[: round(said.test_share * len(good))])
@@ -283,26 +222,10 @@ def _split_good(good: list[str], files: dict[str, _File], said: Question) -> lis
 
 
 def _entry(
-    name: str, file: _File, kind: str, test: bool, mask: str | None, missing: str | None, files: dict[str, _File]
+    name: str, file: File, kind: str, test: bool, mask: str | None, missing: str | None, files: dict[str, File]
 ) -> Entry:
     both = (file,) if mask is None else (file, files[mask])
     fault = file.fault or missing
     if fault is None and mask is not None and files[mask].fault:
         fault = f"its mask: {files[mask].fault}"
     return Entry(name, kind, test, mask, fault, tuple(f.size for f in both), tuple(f.times for f in both))
-
-
-def _read_list(root: Path, anomalous: str) -> dict[str, str | None]:
-    """Return the names in the list, each with its mask's or None."""
-    path = root / anomalous
-    if not path.is_file():
-        raise InputError(f"folder.anomalous: there is no file {str(path)!r}")
-    try:
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            rows = [row for row in csv.reader(file, delimiter="\t") if row]
-    except (OSError, csv.Error) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"folder.anomalous: cannot read {str(path)!r}: {why}") from None
-    if wrong := [row for row in rows if len(row) > 2]:
-        raise InputError(f"folder.anomalous: {wrong[0][0]!r}: a line is a name, or name, tab, mask's name")
-    return {row[0]: row[1] if len(row) == 2 and row[1] else None for row in rows}

@@ -85,7 +85,7 @@ class Folder(DatasetConfig):
     bad: tuple[str, ...] = Field((), description="folders of anomalous images, where no layout says it")
     broken: float = Field(0.01, ge=0, le=1, description="the share of broken files above which it stops")
     test_share: float = Field(0.2, gt=0, lt=1, description="the share of good images to test on, without MVTec layout")
-    seed: int = Field(0, description="of the choice of these")
+    seed: int = Field(0, ge=0, description="of the choice of these")
 
     def load(self) -> Dataset:
         """Return the images: uint8, uint16 or float32; kinds "good", then the kinds of anomaly; masks if there are any.

@@ -53,6 +53,8 @@ def cluster_counts(seed: int, clusters: int, resamples: int, width: int) -> Iter
         resamples: the sum of R over the chunks.
         width: how many numbers the caller will hold for each resample; it sets the size of the chunks.
     """
+    if seed < 0:
+        raise InputError(f"seed: {seed} is below 0; give a whole number from 0 on")
     rng = np.random.default_rng(seed)
     step = max(1, CHUNK // max(width, clusters))
     for start in range(0, resamples, step):

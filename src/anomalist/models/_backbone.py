@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from anomalist.errors import InputError
 from anomalist.training import seeded
 
-__all__ = ["NORMALISATIONS", "Backbone", "Normalisation", "Weights", "trained", "untrained"]
+__all__ = ["NEEDS", "NORMALISATIONS", "Backbone", "Normalisation", "Weights", "trained", "untrained"]
 
 Backbone = Annotated[
     Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"],
@@ -35,6 +35,8 @@ Normalisation = Annotated[
     Literal["inception", "imagenet"],
     Field(description="of pixels, as the weights were trained: [-1, 1] (the packages'), or ImageNet's"),
 ]
+
+NEEDS = {"efficientnet_lite_pytorch": "features"}  # what detectors on these features need installed
 
 NORMALISATIONS: dict[Normalisation, tuple[tuple[float, ...], tuple[float, ...]]] = {  # mean, deviation; of RGB
     "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),

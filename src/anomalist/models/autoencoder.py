@@ -19,7 +19,7 @@ tenth of the training images, which neither the network nor the factor has learn
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -44,6 +44,8 @@ _HELD_OUT = 0.1  # share of the training images that puts error and local outlie
 
 class Autoencoder(Detector):
     """Reconstruct through a bottleneck; score by the error."""
+
+    map_quantity: ClassVar[str] = "reconstruction error"
 
     architecture: Literal["conv", "dense"] = Field(
         "conv", description="convolutional, or the classic small dense network (128 and 64 hidden units)"

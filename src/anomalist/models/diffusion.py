@@ -26,7 +26,7 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -60,6 +60,8 @@ _AT_ONCE = 256  # images whose restorations are kept at once
 
 class Diffusion(Detector):
     """Add noise, restore, compare: at several levels of noise."""
+
+    map_quantity: ClassVar[str] = "reconstruction error"
 
     levels: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (0.1, 0.2, 0.5, 0.75),

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -60,6 +60,8 @@ _VALUES = _BATCH * 28 * 28  # in a batch: predictions of more would not stay in 
 
 class Inpainting(Detector):
     """Predict hidden pixels from what surrounds them; score by their surprise."""
+
+    map_quantity: ClassVar[str] = "surprise"
 
     scales: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (1, 2, 4),

@@ -23,7 +23,7 @@ from pydantic import Field, PrivateAttr
 
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
-from anomalist.models._backbone import Backbone, Normalisation, Weights
+from anomalist.models._backbone import NEEDS, Backbone, Normalisation, Weights
 from anomalist.models._features import Extractor, Stride, pixel_maps
 from anomalist.models._places import Places
 from anomalist.randomness import generator
@@ -37,6 +37,8 @@ class Padim(Detector):
     """Learn a normal distribution of features at each place; score by the Mahalanobis distance."""
 
     version: ClassVar[int] = 4
+    map_quantity: ClassVar[str] = "Mahalanobis distance"
+    needs: ClassVar[dict[str, str]] = NEEDS
 
     backbone: Backbone = "efficientnet_lite0"
     weights: Weights = ""

@@ -22,7 +22,6 @@ d(m) the mean distance of m from its ``neighbours`` in M: to be far from memory 
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -34,8 +33,9 @@ from sklearn.neighbors import NearestNeighbors
 from tqdm import tqdm
 
 from anomalist import heatmaps
+from anomalist.console import is_live
 from anomalist.detector import Detector, Scores
-from anomalist.models._backbone import Backbone, Normalisation, Weights
+from anomalist.models._backbone import NEEDS, Backbone, Normalisation, Weights
 from anomalist.models._features import Extractor, Stride, pixel_maps, rows, whitener
 from anomalist.randomness import generator
 
@@ -53,6 +53,8 @@ class PatchMemory(Detector):
     """Keep a coreset of normal patches; score by how far patches are from it, for how far it is from itself there."""
 
     version: ClassVar[int] = 6
+    map_quantity: ClassVar[str] = "distance from memory"
+    needs: ClassVar[dict[str, str]] = NEEDS
 
     backbone: Backbone = "efficientnet_lite0"
     weights: Weights = ""
@@ -99,7 +101,7 @@ class PatchMemory(Detector):
         images = images[np.sort(generator(self.seed, "images").permutation(len(images))[:enough])]
         chosen = np.sort(generator(self.seed, "patches").permutation(len(images) * each)[: self.candidates])
         kept = []
-        live = sys.stderr.isatty()
+        live = is_live()
         for first in tqdm(range(0, len(images), _IMAGES), desc=f"embedding for {self.name}", disable=not live):
             patches = rows(self._extractor.apply(images[first : first + _IMAGES], self))
             start = first * each
@@ -159,7 +161,7 @@ def coreset(patches: Array, count: int, projected: int, seed: int) -> NDArray[np
     squares = (points * points).sum(axis=1)
     chosen = [int(random.integers(n))]
     nearest = np.full(n, np.inf, np.float32)
-    for _ in tqdm(range(min(count, n) - 1), desc="choosing patches", disable=not sys.stderr.isatty()):
+    for _ in tqdm(range(min(count, n) - 1), desc="choosing patches", disable=not is_live()):
         last = chosen[-1]
         np.minimum(nearest, squares - 2 * (points @ points[last]) + squares[last], out=nearest)
         nearest[last] = -np.inf

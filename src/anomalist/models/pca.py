@@ -8,7 +8,7 @@ x' = m + V V^T (x - m). The error map is (x - x')^2 of each pixel, averaged over
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ class Pca(Shallow):
     Where images are deskewed or split by direction there is no map and no reconstruction: what is measured is no longer
     the image's pixels.
     """
+
+    map_quantity: ClassVar[str] = "reconstruction error"
 
     components: int | None = Field(
         None, ge=1, description="principal components kept; by default as many as hold `variance`"

@@ -21,7 +21,7 @@ import os
 import random
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,11 +49,12 @@ _REFUSED = {"ALAD": _RANDOM, "VAE": _RANDOM} | dict.fromkeys(
 _MEND = "take another, or set components, which leaves constant pixels out"
 _SIZE = 64  # images a batch, the last one padded, where scores do not depend on it
 _PROBED = 16  # of the batch that a detector is judged on, so many are scored alone as well
-_ERRORS = (ValueError, LookupError, ArithmeticError, TypeError, RuntimeError)  # all that unfit data make PyOD raise
 
 
 class Pyod(Shallow):
     """Score by a detector of PyOD's."""
+
+    needs: ClassVar[dict[str, str]] = {"pyod": "pyod"}
 
     detector: str = Field("HBOS", description=f"PyOD's class: {', '.join(_MODULES)}")
     options: tuple[str, ...] = Field((), description="PyOD's own options of that class, each as name=value")
@@ -144,7 +145,7 @@ class Pyod(Shallow):
             yield
         except InputError:
             raise
-        except _ERRORS as error:
+        except Exception as error:  # what unfit data make PyOD raise may be anything, a NameError even
             raise InputError(
                 f"pyod: {self.detector} cannot be used on these images: {type(error).__name__}: {error}"
             ) from error

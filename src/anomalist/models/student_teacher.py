@@ -28,7 +28,7 @@ from torch.nn.functional import conv2d, interpolate
 
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
-from anomalist.models._backbone import Backbone, Normalisation, Weights
+from anomalist.models._backbone import NEEDS, Backbone, Normalisation, Weights
 from anomalist.models._features import Extractor, Stride, pixel_maps, rows, whitener
 from anomalist.models._gradient import (
     TrainingPrecision,
@@ -58,6 +58,8 @@ class StudentTeacher(Detector):
     """Restore frozen features of normal images from a narrow code; score by where that fails."""
 
     version: ClassVar[int] = 4
+    map_quantity: ClassVar[str] = "Mahalanobis distance"
+    needs: ClassVar[dict[str, str]] = NEEDS
 
     backbone: Backbone = "efficientnet_lite0"
     weights: Weights = ""

@@ -21,7 +21,7 @@ among the codes of training images. The map is the squared error of each pixel.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -48,6 +48,8 @@ _SPREAD = 6.0  # log s lies within -+ 6, so that no KL term overflows
 
 class Vae(Detector):
     """Encode to a distribution of codes; score by the parts of the evidence lower bound."""
+
+    map_quantity: ClassVar[str] = "reconstruction error"
 
     bottleneck: int = Field(32, ge=1, description="numbers in a code")
     width: int = Field(16, ge=1, description="channels after the first convolution; doubled at each halving")

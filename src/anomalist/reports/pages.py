@@ -27,7 +27,8 @@ def draw(results: Path) -> None:
     with np.load(results / "scores.npz") as scores, np.load(anomalies / "cases.npz") as cases:
         save(plots.roc(rows, dict(scores)), folder / "roc.png")
         save(plots.histograms(rows, dict(scores)), folder / "score_histograms.png")
-        save(plots.severity(rows), folder / "auroc_vs_severity.png")
+        if (graded := plots.severity(rows)) is not None:
+            save(graded, folder / "auroc_vs_severity.png")
         if loss:
             save(plots.loss_curve(loss), folder / "loss.png")
         shown: dict[str, list[str]] = {row["corruption"]: [] for row in rows}
@@ -35,8 +36,9 @@ def draw(results: Path) -> None:
             if row["metric"] == "auroc" and f"{row['setting']}/images" in cases:
                 shown[row["corruption"]].append(row["setting"])
         for name, settings in shown.items():
-            if settings:  # one page a corruption, at its middle strength
-                save(panels.cases(dict(cases), settings[len(settings) // 2]), anomalies / f"{name}.png")
+            if settings:  # one page a corruption, at its middle strength, or a type of defect
+                page = "".join(sign if sign.isalnum() or sign in "-_. " else "_" for sign in name)
+                save(panels.cases(dict(cases), settings[len(settings) // 2]), anomalies / f"{page}.png")
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -13,14 +13,15 @@ Row = dict[str, Any]
 
 
 def baseline_table(rows: Sequence[Row], style: str = "simple") -> str:
-    """Return one line a corruption setting: image metrics, pixel metrics, and what was left out.
+    """Return one line a kind of anomaly: image metrics, pixel metrics, and what was left out.
 
     Args:
         rows: the rows of ``metrics.json``.
         style: a format of tabulate: ``"simple"`` for the console, ``"github"`` for Markdown.
     """
+    real = any(row["severity"] is None for row in rows)
     head = (
-        "corruption",
+        "anomaly" if real else "corruption",
         "severity",
         "AUROC [95 % CI]",
         "AP",
@@ -34,7 +35,8 @@ def baseline_table(rows: Sequence[Row], style: str = "simple") -> str:
     for setting in dict.fromkeys(row["setting"] for row in rows):
         found = {row["metric"]: row for row in rows if row["setting"] == setting}
         auroc = found["auroc"]
-        cells = [setting, f"{auroc['severity']:.3f}", _with_interval(auroc)]
+        severity = "-" if auroc["severity"] is None else f"{auroc['severity']:.3f}"
+        cells = [setting, severity, _with_interval(auroc)]
         cells += [_value(found.get(name)) for name in ("average_precision", "fpr95", "pixel_auroc", "aupro", "iou")]
         lines.append([*cells, f"{auroc['left_out']:,}"])
     align = ("left", *("right",) * (len(head) - 1))

@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from anomalist.console import is_live
 from anomalist.environment import environment
 from anomalist.errors import InputError
 from anomalist.studies.executors import Executor, Lost, execute
@@ -158,7 +159,7 @@ class _Progress:
 
     def __enter__(self) -> _Progress:
         self.start = self.said = time.monotonic()
-        live = sys.stderr.isatty()
+        live = is_live()
         self.bar = tqdm(total=self.total, initial=self.done, desc="trials", unit="trial", disable=not live)
         self.bar.set_postfix_str(self._now())
         return self

@@ -19,7 +19,7 @@ from anomalist.randomness import generator
 from anomalist.split import Split
 from anomalist.task import TaskConfig, others
 
-__all__ = ["Defects"]
+__all__ = ["Defects", "has_defects"]
 
 _GOOD = (0,)  # the label of normal images, by the contract of data sets
 
@@ -68,6 +68,11 @@ class Defects(TaskConfig):
         self, images: NDArray[np.float32], source: NDArray[np.int64], dataset: Dataset, seed: int
     ) -> NDArray[np.float32]:
         return others(_set_aside(dataset, seed, tested=False), _GOOD, len(images), seed)
+
+
+def has_defects(dataset: Dataset) -> bool:
+    """Return whether there are labelled defects to test on: the first kind is "good", and test images are of others."""
+    return dataset.test.kinds[0] == "good" and bool((dataset.test.labels != _GOOD[0]).any())
 
 
 def _set_aside(dataset: Dataset, seed: int, *, tested: bool = True) -> ImageSet:
