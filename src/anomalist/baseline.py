@@ -112,7 +112,8 @@ def _run(config: Baseline, results: Results, save_maps: bool, quick: bool) -> li
 
 def _test(config: Baseline, dataset: Dataset, judge: Judge, results: Results) -> None:
     """Judge each kind of anomaly; finished ones are kept, come what may."""
-    kinds = len(config.corruptions or ()) + len(_defect_types(dataset))
+    types = len(_defect_types(dataset))
+    kinds = len(config.corruptions or ()) + types + (types > 1)
     bar = tqdm(total=kinds, desc="testing", unit="kind of anomaly", disable=not is_live())
     pool = ThreadPoolExecutor(_AT_ONCE)  # metrics are most of the work and NumPy lets threads run side by side
     waiting: deque[tuple[Kind, Split, Future[Evaluation]]] = deque()
@@ -130,7 +131,7 @@ def _test(config: Baseline, dataset: Dataset, judge: Judge, results: Results) ->
         raise
     except KeyboardInterrupt:
         done = len({row["setting"] for row in results.rows})
-        say(f"interrupted: {done} kinds of anomaly are finished and kept in {results.folder}")
+        say(f"interrupted: {done} of {bar.total} kinds of anomaly are finished and kept in {results.folder}")
         raise
     finally:
         bar.close()

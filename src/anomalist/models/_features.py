@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from anomalist.errors import InputError
 from anomalist.models._backbone import NORMALISATIONS, Backbone, Normalisation, trained, untrained
 from anomalist.models._gradient import Run, answers, check_shape, load_weights, weights
 from anomalist.models._parts import nest, take
@@ -91,6 +92,11 @@ class Extractor:
 
     def apply(self, images: Array, detector: Looks, network: nn.Module | None = None) -> Array:
         """Return the features, float32 ``[N, D, h, w]``, of images in [0, 1], or what another network returns."""
+        if images.shape[1] not in (1, 3):
+            raise InputError(
+                f"pretrained features are of images with 1 or 3 channels, these have {images.shape[1]}: choose some of "
+                "them, or a detector that takes any number"
+            )
         size = int(np.clip(_PIXELS // max(images[0, 0].size, (detector.side or _LEAST_SIDE) ** 2), 1, 32))
         return answers(detector, network or self.network, images, size)
 

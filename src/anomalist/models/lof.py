@@ -8,13 +8,15 @@ its own k-th neighbour:
     lrd(x) = 1 / mean of reach(x, o) over o in N(x)        local reachability density
     LOF(x) = mean of lrd(o) over o in N(x) / lrd(x)
 
-About 1 among training images, higher for anomalies. 1e-10 is added to the mean reach, as scikit-learn does, so that
-many equal training images have a finite density.
+About 1 among training images, higher for anomalies. Copies of a training image count once (the k-distinct-distance of
+section 3 there): k copies would have no reach and an infinite density, and their neighbours scores of 1e10. For the
+same reason no reach is shorter than a tenth of the median one, so that near-copies do little harm. Where all training
+images are copies of one, the factor is the distance from it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +27,13 @@ from anomalist.shallow import Shallow, nearest, table
 
 __all__ = ["Lof"]
 
+_LEAST_REACH = 0.1  # in median reaches
+
 
 class Lof(Shallow):
     """Score by the local outlier factor."""
+
+    version: ClassVar[int] = 2
 
     k: int = Field(20, ge=1, description="nearest training images that make up a neighbourhood")
 
@@ -36,14 +42,16 @@ class Lof(Shallow):
     _density: NDArray[np.float64] | None = PrivateAttr(None)  # [N], local reachability density of each
 
     def _learn(self, vectors: NDArray[np.float32]) -> None:
+        vectors = _distinct(vectors)
         n = len(vectors)
         count = min(self.k, n - 1)
         distances, index = np.zeros((n, max(count, 1))), np.zeros((n, max(count, 1)), np.int64)
         if count:  # a single image has no neighbour but itself
             for rows in batches(n):
                 distances[rows], index[rows] = nearest(vectors[rows], vectors, count, first=rows.start)
-        self._table, self._reach = vectors, distances[:, -1]
-        self._density = _density(distances, self._reach[index])
+        reach = distances[:, -1]
+        self._table, self._reach = vectors, np.maximum(reach, _LEAST_REACH * np.median(reach))
+        self._density = _density(distances, self._reach[index]) if count else np.ones(1)
 
     def _measure(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         assert self._table is not None
@@ -64,6 +72,14 @@ class Lof(Shallow):
         self._table, self._reach, self._density = table(arrays, width), arrays["reach"], arrays["density"]
         if not self._reach.shape == self._density.shape == (len(self._table),):
             raise ValueError("one reach and one density a training image")
+
+
+def _distinct(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the vectors without copies, in their order; the very same array where there are none."""
+    first: dict[bytes, int] = {}
+    for place, vector in enumerate(vectors):
+        first.setdefault(vector.tobytes(), place)
+    return vectors if len(first) == len(vectors) else vectors[list(first.values())]
 
 
 def _density(distances: NDArray[np.float64], reach: NDArray[np.float64]) -> NDArray[np.float64]:
