@@ -29,6 +29,7 @@ from anomalist.errors import InputError
 from anomalist.evaluation import Evaluation, Judge
 from anomalist.files import make_folder, write_json
 from anomalist.images import Dataset
+from anomalist.memory import check_fits
 from anomalist.reports import pages, tables
 from anomalist.split import Split
 from anomalist.tasks.defects import has_defects
@@ -36,6 +37,7 @@ from anomalist.training import resolve, using_threads
 
 __all__ = ["Baseline", "quick", "run"]
 
+_MUCH_MEMORY = 2e9  # bytes that are worth a line
 _AT_ONCE = 2  # kinds of anomaly whose metrics are computed side by side
 
 
@@ -81,6 +83,7 @@ def _run(config: Baseline, results: Results, save_maps: bool, quick: bool) -> li
             assert config.calibration is not None
             for corruption in config.corruptions:  # one beyond what the images allow is said before the fit
                 corruption.severity_at(dataset.test.images.shape[2:])
+            _check_memory(dataset)
             task = config.defects(()) if has_defects(dataset) else config.corrupted(config.corruptions[0])
             train, held_out = task.training(dataset, config.seed)
             clean = task.normal(dataset, config.seed)
@@ -108,6 +111,16 @@ def _run(config: Baseline, results: Results, save_maps: bool, quick: bool) -> li
     say(f"total {sum(watch.seconds.values()):.0f} s: " + ", ".join(f"{k} {v:.1f} s" for k, v in watch.seconds.items()))
     say(f"results in {results.folder}: {results.listing()}")
     return results.rows
+
+
+def _check_memory(dataset: Dataset) -> None:
+    """Say how much memory the images take as float32 where it is much, and refuse what does not fit."""
+    values = 4 * dataset.train.images[:1].size
+    needed = values * (len(dataset.train) + 3 * len(dataset.test))  # tested normal, corrupted, and with its maps
+    sides = " x ".join(map(str, dataset.train.images.shape[1:]))
+    check_fits(needed, f"{len(dataset.train) + len(dataset.test):,} images of {sides}", "take fewer, or smaller ones")
+    if needed > _MUCH_MEMORY:
+        say(f"images of {sides} take about {needed / 1e9:.1f} GB of memory")
 
 
 def _test(config: Baseline, dataset: Dataset, judge: Judge, results: Results) -> None:

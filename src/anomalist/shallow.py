@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
+from anomalist.console import track
 from anomalist.detector import Detector, Scores
 from anomalist.preparation import batches, prepare, snap, snap_bits
 from anomalist.randomness import generator
@@ -64,7 +65,8 @@ class Shallow(Detector):
         self._learn(vectors if self._basis is None else self._basis.project(vectors))
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
-        parts = [self._measure(self.vectors(images[rows])) for rows in batches(len(images))]
+        every = track(batches(len(images)), f"scoring with {self.name}")
+        parts = [self._measure(self.vectors(images[rows])) for rows in every]
         return Scores(np.concatenate(parts).astype(np.float32), None)
 
     def _reduction(self, pixels: NDArray[np.float32]) -> Basis | None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from anomalist.console import is_live
+from anomalist.console import due, is_live
 from anomalist.errors import InputError
 from anomalist.files import replacing
 from anomalist.randomness import derive
@@ -231,12 +231,17 @@ class _State:
 
 
 class _Progress:
-    """A live line on a terminal (epoch, loss, images/s, time left); elsewhere about ten plain lines."""
+    """A live line on a terminal (epoch, loss, images/s, time left); elsewhere plain lines.
+
+    Without a terminal the first line comes after three seconds and says how long it will take; then there is one for
+    about every tenth of the epochs, and at least one every twenty seconds.
+    """
 
     def __init__(self, title: str, epochs: int, images: int, done: int = 0) -> None:
         self.title, self.epochs, self.images, self.first = title, epochs, images, done
         self.live = is_live()
-        self.done = 0
+        self.done, self.loss = 0, ""
+        self.said: float | None = None
 
     def __enter__(self) -> _Progress:
         self.start = time.monotonic()
@@ -256,18 +261,26 @@ class _Progress:
         self.bar.close()
 
     def advance(self, count: int) -> None:
+        """Count images of a step that is done."""
         self.done += count
         self.bar.update(count)
+        if not self.live and due(time.monotonic() - self.start, self.said):
+            self._print()
 
     def report(self, history: list[float]) -> None:
+        """Tell of an epoch that is done."""
         epoch = len(history)
-        self.bar.set_postfix_str(f"epoch {epoch}/{self.epochs}, loss {history[-1]:.5f}")
-        if self.live or (epoch % max(1, self.epochs // 10) and epoch < self.epochs):
-            return
-        seconds = time.monotonic() - self.start
-        left = seconds * (self.epochs - epoch) / (epoch - self.first)
+        self.loss = f", loss {history[-1]:.5f}"
+        self.bar.set_postfix_str(f"epoch {epoch}/{self.epochs}{self.loss}")
+        if not self.live and (epoch % max(1, self.epochs // 10) == 0 or epoch == self.epochs):
+            self._print()
+
+    def _print(self) -> None:
+        seconds = self.said = time.monotonic() - self.start
+        epoch = self.first + self.done // self.images
+        left = seconds / self.done * ((self.epochs - self.first) * self.images - self.done)
         print(
-            f"{self.title}: epoch {epoch}/{self.epochs}, loss {history[-1]:.5f}, "
+            f"{self.title}: epoch {epoch}/{self.epochs}{self.loss}, "
             f"{self.done / max(seconds, 1e-9):,.0f} images/s, {left:.0f} s left",
             file=sys.stderr,
             flush=True,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from anomalist.corruption import Corruption, parse
 from anomalist.errors import InputError
 from anomalist.models._autoencoder_network import ConvNetwork
-from anomalist.models._gradient import Trained, in_double, initialise, train_as_set
+from anomalist.models._gradient import Trained, in_double, initialise, step_size, train_as_set
 from anomalist.training import passes
 
 __all__ = ["DEFECTS", "LEAST", "MOST", "Defect", "Scorer", "names", "spoil", "train_against", "with_anomalies"]
@@ -105,7 +105,7 @@ def train_against(
         whole, truth = with_anomalies(batch, known, detector.made, detector.defects)
         return objective(network(whole).float(), truth)
 
-    epochs = detector.epochs or passes(len(normal), detector.batch_size, _STEPS)
+    epochs = detector.epochs or passes(len(normal), step_size(detector, normal), _STEPS)
     return train_as_set(detector, network, loss, normal, checkpoint, epochs=epochs)
 
 

@@ -7,7 +7,7 @@ A patch's length says mostly how much contrast it has, which varies among normal
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from anomalist.console import track
 from anomalist.errors import InputError
 from anomalist.models._backbone import NORMALISATIONS, Backbone, Normalisation, trained, untrained
 from anomalist.models._gradient import Run, answers, check_shape, load_weights, weights
@@ -47,11 +48,16 @@ Array = NDArray[np.float32]
 _SHORTEST = 1e-6  # length that features are divided by, at least
 _LEAST_SIDE = 112  # smaller images are enlarged: their patches would be larger than what they show
 _PREFIX = "features."  # of the arrays
+_PART, _PART_PIXELS = 64, 1 << 22  # images whose features are held at once, and pixels where they are large
 _PIXELS = 1 << 18  # in a batch: more would no longer stay near the processor
 
 
 class Looks(Run, Protocol):
     """A detector that has the options of an extractor."""
+
+    @property
+    def name(self) -> str:
+        """The detector's name."""
 
     @property
     def backbone(self) -> Backbone:
@@ -99,6 +105,12 @@ class Extractor:
             )
         size = int(np.clip(_PIXELS // max(images[0, 0].size, (detector.side or _LEAST_SIDE) ** 2), 1, 32))
         return answers(detector, network or self.network, images, size)
+
+    def in_parts(self, images: Array, detector: Looks, network: nn.Module | None = None) -> Iterator[Array]:
+        """Yield what :meth:`apply` returns of some images at a time, 64 or, where they are large, fewer."""
+        step = int(np.clip(_PART_PIXELS // images[0, 0].size, 1, _PART))
+        for first in track(range(0, len(images), step), f"features for {detector.name}"):
+            yield self.apply(images[first : first + step], detector, network)
 
     def arrays(self, shape: Sequence[int] | None) -> dict[str, NDArray[Any]]:
         """Return the weights, and the shape of the images fitted on, under names that begin with ``features.``."""

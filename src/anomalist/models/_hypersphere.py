@@ -23,6 +23,7 @@ from anomalist.models._gradient import (
     initialise,
     load_weights,
     stage_file,
+    step_size,
     train_as_set,
     weights,
 )
@@ -119,7 +120,7 @@ def train_sphere(
             return (each * torch.where(known == 0, 1.0, eta)).mean() + _decay(sphere.encoder, detector.weight_decay)
 
         targets = np.zeros(len(images), np.int8) if labels is None else labels.astype(np.int8)
-        epochs = detector.epochs or passes(len(images), detector.batch_size, _STEPS)
+        epochs = detector.epochs or passes(len(images), step_size(detector, images), _STEPS)
         shown = _into(contrasted, sphere.limits)
         after = train_as_set(detector, sphere.encoder, loss, shown, checkpoint, targets=targets, epochs=epochs)
         return sphere, before + after
@@ -136,7 +137,7 @@ def _pretrain(
     def loss(batch: Tensor) -> Tensor:
         return nn.functional.mse_loss(network(batch), batch) + _decay(network, detector.weight_decay)
 
-    epochs = detector.pretraining or passes(len(contrasted), detector.batch_size, _STEPS)
+    epochs = detector.pretraining or passes(len(contrasted), step_size(detector, contrasted), _STEPS)
     history = train_as_set(detector, network, loss, shown, checkpoint, stage="pre-training", epochs=epochs)
     centre = answers(detector, network.encoder, shown).mean(axis=0, dtype=np.float64).astype(np.float32)
     near = np.abs(centre) < _APART

@@ -14,6 +14,7 @@ __all__ = ["Places", "regularise"]
 Array = NDArray[np.float32]
 
 _AT_ONCE = 16  # images in a product: always as many, since its last bits depend on its size
+_PLACES = 256  # whose covariances are worked on at once
 _TINY = 1e-6  # least mean variance
 
 
@@ -33,16 +34,32 @@ class Places:
             regularisation: what is added to each variance, in mean variances, so that few images and constant vectors
                 do no harm.
         """
-        n, total, products = 0, np.zeros(1), np.zeros(1)
+        n, total = 0, np.zeros(1)
+        products: list[NDArray[np.float64]] = []  # of some places each: one block after the other is done with
         for part in parts:
             wide = part.reshape(*part.shape[:2], -1).transpose(2, 0, 1).astype(np.float64)
             n += len(part)
             total = total + wide.sum(axis=1)
-            products = products + wide.swapaxes(1, 2) @ wide
+            blocks = [wide[first : first + _PLACES] for first in range(0, len(wide), _PLACES)]
+            if not products:
+                products = [np.zeros((len(block), *[wide.shape[2]] * 2)) for block in blocks]
+            for sums, block in zip(products, blocks, strict=True):
+                sums += block.swapaxes(1, 2) @ block
         mean = total / n
-        covariance = (products - n * mean[:, :, None] * mean[:, None, :]) / max(n - 1, 1)
-        regularise(covariance, regularisation)
-        return cls(mean.astype(np.float32), np.linalg.inv(np.linalg.cholesky(covariance)).astype(np.float32))
+        variance = 0.0
+        for first, block in zip(range(0, len(mean), _PLACES), products, strict=True):
+            own = mean[first : first + _PLACES]
+            block -= n * own[:, :, None] * own[:, None, :]
+            block /= max(n - 1, 1)
+            variance += float(np.trace(block, axis1=1, axis2=2).sum())
+        added = regularisation * max(variance / mean.size, _TINY)
+        diagonal = np.arange(mean.shape[1])
+        whitening = np.empty((len(mean), *[mean.shape[1]] * 2), np.float32)
+        for first in range(0, len(mean), _PLACES):
+            block = products.pop(0)
+            block[:, diagonal, diagonal] += added
+            whitening[first : first + _PLACES] = np.linalg.inv(np.linalg.cholesky(block))
+        return cls(mean.astype(np.float32), whitening)
 
     def distances(self, found: Array) -> Array:
         """Return the Mahalanobis distances, float32 ``[N, h, w]``, of vectors, float32 ``[N, K, h, w]``."""

@@ -45,6 +45,8 @@ _HELD_OUT = 0.1  # share of the training images that puts error and local outlie
 class Autoencoder(Detector):
     """Reconstruct through a bottleneck; score by the error."""
 
+    version: ClassVar[int] = 2
+    usual_batch: ClassVar[int] = 128
     map_quantity: ClassVar[str] = "reconstruction error"
 
     architecture: Literal["conv", "dense"] = Field(
@@ -55,7 +57,9 @@ class Autoencoder(Detector):
     epochs: int | None = Field(
         None, ge=1, description="passes over the training images; by default as many as make about 3,400 steps"
     )
-    batch_size: int = Field(128, ge=1, description="images a training step")
+    batch_size: int | None = Field(
+        None, ge=1, description="images a training step; by default 128, fewer of images above 64 x 64"
+    )
     learning_rate: float = Field(3e-3, gt=0, description="peak of the one-cycle schedule")
     discard: float = Field(
         0.0, ge=0, lt=1, description="share of each training batch, its highest losses, that is not learnt from"

@@ -28,7 +28,8 @@ __all__ = ["DeepSvdd"]
 class DeepSvdd(Detector):
     """Draw normal images' codes together; score by the distance from their centre."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
+    usual_batch: ClassVar[int] = 128
 
     bottleneck: int = Field(32, ge=1, description="numbers in a code")
     width: int = Field(16, ge=1, description="channels of the first convolution; doubled at each halving")
@@ -38,7 +39,9 @@ class DeepSvdd(Detector):
     epochs: int | None = Field(
         None, ge=1, description="passes of the second stage; by default as many as make about 750 steps"
     )
-    batch_size: int = Field(128, ge=1, description="images a training step")
+    batch_size: int | None = Field(
+        None, ge=1, description="images a training step; by default 128, fewer of images above 64 x 64"
+    )
     learning_rate: float = Field(1e-3, gt=0, description="peak of the one-cycle schedule, in both stages")
     weight_decay: float = Field(1e-6, ge=0, description="weight of half the squared weights in both losses")
     training_precision: TrainingPrecision = "bfloat16"

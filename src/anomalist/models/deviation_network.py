@@ -14,7 +14,7 @@ standard deviations; there is no map.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -35,6 +35,9 @@ _REFERENCES = 5_000  # numbers drawn a step, as in the paper
 class DeviationNetwork(Detector):
     """Push anomalies above normal images by a margin; score by the number that the network gives."""
 
+    version: ClassVar[int] = 2
+    usual_batch: ClassVar[int] = 64
+
     defects: tuple[Defect, ...] = Field(DEFECTS, min_length=1, description="corruptions that anomalies are made with")
     made: float = Field(
         0.5, ge=0, le=1, description="share of made anomalies beside known ones; where none is known, all are made"
@@ -44,7 +47,11 @@ class DeviationNetwork(Detector):
     epochs: int | None = Field(
         None, ge=1, description="passes over the normal images; by default as many as make about 1,500 steps"
     )
-    batch_size: int = Field(64, ge=1, description="normal images a training step, and as many anomalies")
+    batch_size: int | None = Field(
+        None,
+        ge=1,
+        description="normal images a training step, and as many anomalies; by default 64, fewer of large images",
+    )
     learning_rate: float = Field(1e-3, gt=0, description="peak of the one-cycle schedule")
 
     _network: Scorer | None = PrivateAttr(None)

@@ -61,6 +61,8 @@ _AT_ONCE = 256  # images whose restorations are kept at once
 class Diffusion(Detector):
     """Add noise, restore, compare: at several levels of noise."""
 
+    version: ClassVar[int] = 2
+    usual_batch: ClassVar[int] = 64
     map_quantity: ClassVar[str] = "reconstruction error"
 
     levels: tuple[Annotated[float, Field(gt=0)], ...] = Field(
@@ -77,7 +79,9 @@ class Diffusion(Detector):
     epochs: int | None = Field(
         None, ge=1, description="passes over the training images; by default as many as make about 3,400 steps"
     )
-    batch_size: int = Field(64, ge=1, description="images a training step")
+    batch_size: int | None = Field(
+        None, ge=1, description="images a training step; by default 64, fewer of images above 90 x 90"
+    )
     learning_rate: float = Field(1e-2, gt=0, description="peak of the one-cycle schedule")
     training_precision: TrainingPrecision = "bfloat16"
 

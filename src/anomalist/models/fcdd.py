@@ -15,7 +15,7 @@ has seen (algorithm 1, whose grid of points would show), without unit, at least 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -37,6 +37,9 @@ _LEAST = 1e-6  # of an anomaly's a: its loss is finite
 class Fcdd(Detector):
     """Draw a plane of numbers to 0 for normal images; score by its mean, and show it as the map."""
 
+    version: ClassVar[int] = 2
+    usual_batch: ClassVar[int] = 64
+
     defects: tuple[Defect, ...] = Field(DEFECTS, min_length=1, description="corruptions that anomalies are made with")
     made: float = Field(
         0.5, ge=0, le=1, description="share of made anomalies beside known ones; where none is known, all are made"
@@ -49,7 +52,11 @@ class Fcdd(Detector):
     epochs: int | None = Field(
         None, ge=1, description="passes over the normal images; by default as many as make about 1,500 steps"
     )
-    batch_size: int = Field(64, ge=1, description="normal images a training step, and as many anomalies")
+    batch_size: int | None = Field(
+        None,
+        ge=1,
+        description="normal images a training step, and as many anomalies; by default 64, fewer of large images",
+    )
     learning_rate: float = Field(1e-3, gt=0, description="peak of the one-cycle schedule")
 
     _network: nn.Sequential | None = PrivateAttr(None)

@@ -61,6 +61,7 @@ _VALUES = _BATCH * 28 * 28  # in a batch: predictions of more would not stay in 
 class Inpainting(Detector):
     """Predict hidden pixels from what surrounds them; score by their surprise."""
 
+    usual_batch: ClassVar[int] = 32
     map_quantity: ClassVar[str] = "surprise"
 
     scales: tuple[Annotated[int, Field(ge=1)], ...] = Field(

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
+from anomalist.console import track
 from anomalist.preparation import batches
 from anomalist.shallow import Shallow, nearest, table
 
@@ -47,7 +48,7 @@ class Lof(Shallow):
         count = min(self.k, n - 1)
         distances, index = np.zeros((n, max(count, 1))), np.zeros((n, max(count, 1)), np.int64)
         if count:  # a single image has no neighbour but itself
-            for rows in batches(n):
+            for rows in track(batches(n), "lof: neighbours"):
                 distances[rows], index[rows] = nearest(vectors[rows], vectors, count, first=rows.start)
         reach = distances[:, -1]
         self._table, self._reach = vectors, np.maximum(reach, _LEAST_REACH * np.median(reach))

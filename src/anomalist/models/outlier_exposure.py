@@ -13,7 +13,7 @@ anomalies do not resemble may go unseen. The score is in nats; there is no map.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ __all__ = ["OutlierExposure"]
 class OutlierExposure(Detector):
     """Tell normal images from auxiliary anomalies; score by the answer."""
 
+    version: ClassVar[int] = 2
+    usual_batch: ClassVar[int] = 64
+
     defects: tuple[Defect, ...] = Field(DEFECTS, min_length=1, description="corruptions that anomalies are made with")
     made: float = Field(
         0.5, ge=0, le=1, description="share of made anomalies beside known ones; where none is known, all are made"
@@ -39,7 +42,11 @@ class OutlierExposure(Detector):
     epochs: int | None = Field(
         None, ge=1, description="passes over the normal images; by default as many as make about 1,500 steps"
     )
-    batch_size: int = Field(64, ge=1, description="normal images a training step, and as many anomalies")
+    batch_size: int | None = Field(
+        None,
+        ge=1,
+        description="normal images a training step, and as many anomalies; by default 64, fewer of large images",
+    )
     learning_rate: float = Field(1e-3, gt=0, description="peak of the one-cycle schedule")
 
     _network: Scorer | None = PrivateAttr(None)

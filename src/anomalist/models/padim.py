@@ -13,6 +13,7 @@ normal in one place may be anomalous in another.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,6 +24,7 @@ from pydantic import Field, PrivateAttr
 
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
+from anomalist.memory import check_fits
 from anomalist.models._backbone import NEEDS, Backbone, Normalisation, Weights
 from anomalist.models._features import Extractor, Stride, pixel_maps
 from anomalist.models._places import Places
@@ -30,7 +32,7 @@ from anomalist.randomness import generator
 
 __all__ = ["Padim"]
 
-_IMAGES = 64  # embedded at once
+_BYTES = 9  # of a number of a covariance while it is learnt: 8 of the sum, 4 of the result, block by block
 
 
 class Padim(Detector):
@@ -58,8 +60,14 @@ class Padim(Detector):
 
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
         self._extractor = Extractor.of(self, self.unit)
-        size = self._extractor.apply(images[:1], self).shape[1]
+        _, size, *grid = self._extractor.apply(images[:1], self).shape
         self._chosen = np.sort(generator(self.seed, "channels").permutation(size)[: self.channels])
+        sides = " x ".join(map(str, images.shape[2:]))
+        check_fits(
+            _BYTES * math.prod(grid) * len(self._chosen) ** 2,
+            f"padim with {math.prod(grid):,} places and {len(self._chosen)} channels, of images of {sides},",
+            "set side=256 or channels=100, say",
+        )
         self._places = Places.fit(self._kept(images), self.regularisation)
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
@@ -71,8 +79,8 @@ class Padim(Detector):
     def _kept(self, images: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
         """Yield the kept features of some images, float32 ``[n, K, h, w]``."""
         assert self._extractor is not None
-        for first in range(0, len(images), _IMAGES):
-            yield self._extractor.apply(images[first : first + _IMAGES], self)[:, self._chosen]
+        for found in self._extractor.in_parts(images, self):
+            yield found[:, self._chosen]
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         assert self._extractor is not None

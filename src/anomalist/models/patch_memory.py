@@ -30,10 +30,9 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 from sklearn.neighbors import NearestNeighbors
-from tqdm import tqdm
 
 from anomalist import heatmaps
-from anomalist.console import is_live
+from anomalist.console import track
 from anomalist.detector import Detector, Scores
 from anomalist.models._backbone import NEEDS, Backbone, Normalisation, Weights
 from anomalist.models._features import Extractor, Stride, pixel_maps, rows, whitener
@@ -43,7 +42,6 @@ __all__ = ["PatchMemory", "coreset", "reweighting"]
 
 Array = NDArray[np.float32]
 
-_IMAGES = 64  # embedded at once
 _SPARE = 4  # patches embedded for each that is a candidate, where there are so many
 _LEAST_SPACING, _TINY = 0.1, 1e-6  # in means, and in units of the features if patches are all the same
 _ROWS = 256  # patches whose distances from the memory are computed at once
@@ -101,12 +99,12 @@ class PatchMemory(Detector):
         images = images[np.sort(generator(self.seed, "images").permutation(len(images))[:enough])]
         chosen = np.sort(generator(self.seed, "patches").permutation(len(images) * each)[: self.candidates])
         kept = []
-        live = is_live()
-        for first in tqdm(range(0, len(images), _IMAGES), desc=f"embedding for {self.name}", disable=not live):
-            patches = rows(self._extractor.apply(images[first : first + _IMAGES], self))
-            start = first * each
+        start = 0
+        for found in self._extractor.in_parts(images, self):
+            patches = rows(found)
             lo, hi = np.searchsorted(chosen, [start, start + len(patches)])
             kept.append(patches[chosen[lo:hi] - start])
+            start += len(patches)
         return np.concatenate(kept)
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
@@ -116,8 +114,8 @@ class PatchMemory(Detector):
         )
         nearest_of = _Nearest(memory)
         scores, grids, relative = [], [], []
-        for first in range(0, len(images), _IMAGES):
-            for found in self._extractor.apply(images[first : first + _IMAGES], self):
+        for part in self._extractor.in_parts(images, self):
+            for found in part:
                 patches = _whitened(rows(found[None]), centre, whitening)  # of one image, for a product's last bits
                 nearest = nearest_of(patches)
                 far = _norm(patches - memory[nearest])
@@ -161,7 +159,7 @@ def coreset(patches: Array, count: int, projected: int, seed: int) -> NDArray[np
     squares = (points * points).sum(axis=1)
     chosen = [int(random.integers(n))]
     nearest = np.full(n, np.inf, np.float32)
-    for _ in tqdm(range(min(count, n) - 1), desc="choosing patches", disable=not is_live()):
+    for _ in track(range(min(count, n) - 1), "choosing patches"):
         last = chosen[-1]
         np.minimum(nearest, squares - 2 * (points @ points[last]) + squares[last], out=nearest)
         nearest[last] = -np.inf

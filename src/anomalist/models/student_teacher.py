@@ -58,6 +58,7 @@ class StudentTeacher(Detector):
     """Restore frozen features of normal images from a narrow code; score by where that fails."""
 
     version: ClassVar[int] = 4
+    usual_batch: ClassVar[int] = 16
     map_quantity: ClassVar[str] = "Mahalanobis distance"
     needs: ClassVar[dict[str, str]] = NEEDS
 
@@ -122,8 +123,7 @@ class StudentTeacher(Detector):
         assert self._teacher is not None
         assert self._apart is not None
         both = nn.Sequential(self._teacher.network, self._apart)
-        for first in range(0, len(images), _IMAGES):
-            yield self._teacher.apply(images[first : first + _IMAGES], self, both)
+        yield from self._teacher.in_parts(images, self, both)
 
     def _build(self, shape: Sequence[int]) -> _Apart:
         with seeded(self.seed, "weights"):  # they are drawn

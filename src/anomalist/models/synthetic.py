@@ -40,7 +40,8 @@ __all__ = ["Synthetic"]
 class Synthetic(Detector):
     """Learn to find synthetic defects; score by how sure the network is of one."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
+    usual_batch: ClassVar[int] = 128
 
     defects: tuple[Defect, ...] = Field(
         DEFECTS,
@@ -54,7 +55,9 @@ class Synthetic(Detector):
     epochs: int | None = Field(
         None, ge=1, description="passes over the training images; by default as many as make about 3,400 steps"
     )
-    batch_size: int = Field(128, ge=1, description="images a training step")
+    batch_size: int | None = Field(
+        None, ge=1, description="images a training step; by default 128, fewer of images above 64 x 64"
+    )
     learning_rate: float = Field(1e-2, gt=0, description="peak of the one-cycle schedule")
     training_precision: TrainingPrecision = "bfloat16"
     image_weight: float = Field(0.3, ge=0, description="weight of the image's cross-entropy beside the pixels'")

@@ -49,6 +49,8 @@ _SPREAD = 6.0  # log s lies within -+ 6, so that no KL term overflows
 class Vae(Detector):
     """Encode to a distribution of codes; score by the parts of the evidence lower bound."""
 
+    version: ClassVar[int] = 2
+    usual_batch: ClassVar[int] = 128
     map_quantity: ClassVar[str] = "reconstruction error"
 
     bottleneck: int = Field(32, ge=1, description="numbers in a code")
@@ -57,7 +59,9 @@ class Vae(Detector):
     epochs: int | None = Field(
         None, ge=1, description="passes over the training images; by default as many as make about 3,400 steps"
     )
-    batch_size: int = Field(128, ge=1, description="images a training step")
+    batch_size: int | None = Field(
+        None, ge=1, description="images a training step; by default 128, fewer of images above 64 x 64"
+    )
     learning_rate: float = Field(3e-3, gt=0, description="peak of the one-cycle schedule")
     score_by: Literal["elbo", "parts", "joint"] = Field(
         "elbo",

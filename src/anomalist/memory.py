@@ -1,0 +1,37 @@
+"""Memory: what the machine has left, so that work which cannot fit is refused before it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anomalist.errors import InputError
+
+__all__ = ["available_bytes", "check_fits"]
+
+_SHARE = 0.9  # of what is free, that work may take
+
+
+def available_bytes() -> int | None:
+    """Return how many bytes of memory are free for new work; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    found = next((line for line in lines if line.startswith("MemAvailable:")), None)
+    return None if found is None else 1024 * int(found.split()[1])
+
+
+def check_fits(needed: int, what: str, mend: str) -> None:
+    """Refuse work that needs more memory than is free.
+
+    Args:
+        needed: bytes.
+        what: what needs them, for the message.
+        mend: what the user can do about it.
+
+    Raises:
+        InputError: they are not there.
+    """
+    free = available_bytes()
+    if free is not None and needed > _SHARE * free:
+        raise InputError(f"{what} takes {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free: {mend}")
