@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from anomalist import catalog, corruptions, datasets, models, tasks
+from anomalist import catalog, corruptions, dataset, datasets, models, tasks
 from anomalist.config import snake_case
 from refusals import refused
 
@@ -83,3 +83,52 @@ def test_a_value_with_commas_or_parentheses_is_spelt_so_that_it_is_read_back(pat
     made = catalog.build("datasets", {"name": "arrays", "path": path})
     assert str(made.path) == path
     assert catalog.build("datasets", str(made)) == made
+
+
+PATHS = [
+    "lot 1, left", "a (1)/b", "a (1", "b) c", "(x)", "(a)(b)", "a;b", "back\\(slash", " lead", "C:\\dir\\new", "a=b",
+    "((", "a,(b;c)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_name_that_was_printed_can_be_read_back_however_deep(path):
+    folder = datasets.Folder(path=path, resize=32)
+    assert dataset.parse(str(folder)) == folder
+    task = tasks.Defects(dataset=str(folder), types=("a;b", "c, d"))
+    assert tasks.parse(str(task)) == task
+    assert dataset.parse(tasks.parse(str(task)).dataset) == folder
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ensemble:members=(autoencoder:width=4,blurs=(0;1));pca",
+        "ensemble:members=(ensemble:members=(lof:k=5,blur=1);(autoencoder:blurs=0;1));pca",
+        "autoencoder:blurs=(0;1;2),width=8",
+    ],
+)
+def test_parentheses_nest(text):
+    detector = models.parse(text)
+    assert models.parse(detector.spec) == detector
+    assert "blurs" in detector.spec
+
+
+@pytest.mark.parametrize(
+    ("text", "sign", "parts"),
+    [
+        ("a,(b,c),d", ",", ["a", "(b,c)", "d"]),
+        ("(a;(b;c));d", ";", ["(a;(b;c))", "d"]),
+        ("a\\,b,c", ",", ["a\\,b", "c"]),
+        ("a\\(,b", ",", ["a\\(", "b"]),
+        ("", ",", []),
+    ],
+)
+def test_text_is_parted_outside_of_parentheses(text, sign, parts):
+    assert catalog.split(text, sign) == parts
+
+
+@pytest.mark.parametrize("text", ["lof:k=(5", "lof:k=5)", "folder:path=a),b=("])
+def test_a_parenthesis_without_a_partner_is_refused(text):
+    with refused("a parenthesis", "\\("):
+        (models.parse if text.startswith("lof") else dataset.parse)(text)

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from anomalist.calibration import check_enough
 from anomalist.config import Config
 from anomalist.corruption import Corruption, parse
-from anomalist.detector import Detector, Model, for_run
+from anomalist.detector import Detector, Model, for_run, shortened
 from anomalist.detector import parse as parse_model
 from anomalist.errors import InputError
 from anomalist.images import Dataset
@@ -144,18 +144,7 @@ class Baseline(Config):
 
 def quick(values: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a run of seconds: fewer epochs, where ``values`` do not say otherwise."""
-    return {**values, "model": _shortened(parse_model(values.get("model", "autoencoder")))}
-
-
-def _shortened(model: Detector) -> Detector:
-    """Return the detector, or those that it is made of, with few epochs where none are given."""
-    changes: dict[str, Any] = {}
-    for name, value in model:
-        if name == "epochs" and value is None:
-            changes[name] = _QUICK_EPOCHS
-        elif isinstance(value, tuple):
-            changes[name] = tuple(_shortened(part) if isinstance(part, Detector) else part for part in value)
-    return model.model_copy(update=changes)
+    return {**values, "model": shortened(parse_model(values.get("model", "autoencoder")), _QUICK_EPOCHS)}
 
 
 def _lowest_rate(calibration: int) -> float:

@@ -22,7 +22,7 @@ from anomalist.errors import InputError
 from anomalist.files import make_folder, replacing, write_json
 from anomalist.images import check_images
 
-__all__ = ["RUN_FIELDS", "SEEN", "Detector", "Model", "Scores", "for_run", "load", "parse"]
+__all__ = ["RUN_FIELDS", "SEEN", "Detector", "Model", "Scores", "for_run", "load", "parse", "shortened"]
 
 RUN_FIELDS = ("seed", "device", "precision")  # how a fit is run, as opposed to what is fitted
 SEEN = " (trained on synthetic anomalies)"  # follows the name of a detector that has seen anomalies, if only made ones
@@ -251,6 +251,17 @@ def _dump(detector: Detector, info: SerializationInfo) -> dict[str, Any]:
 def for_run(model: Detector, run: Config) -> Detector:
     """Return ``model``, not yet fitted, with the seed, device and precision of ``run``, a config that has them."""
     return model.model_copy(update={name: getattr(run, name) for name in RUN_FIELDS})
+
+
+def shortened(model: Detector, epochs: int) -> Detector:
+    """Return a detector with so many epochs, in each of its stages, where none are given; or all that it is made of."""
+    changes: dict[str, Any] = {}
+    for name, value in model:
+        if name in ("epochs", "pretraining") and value is None:
+            changes[name] = epochs
+        elif isinstance(value, tuple):
+            changes[name] = tuple(shortened(part, epochs) if isinstance(part, Detector) else part for part in value)
+    return model.model_copy(update=changes)
 
 
 # A detector as a field of another config, which holds the run fields itself.

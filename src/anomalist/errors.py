@@ -8,7 +8,7 @@ from collections.abc import Iterable
 __all__ = ["InputError", "printable", "unknown"]
 
 _ALL, _SHOWN = 10, 5  # so many names are all listed; of more the nearest few
-_NEAR, _NEARLY_SAME = 0.6, 0.8  # likeness, from 0 to 1, at which a name is suggested
+_NEAR, _NEARLY_SAME = 0.65, 0.8  # likeness, from 0 to 1, at which a name is suggested
 
 
 class InputError(ValueError):

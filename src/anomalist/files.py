@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from anomalist.errors import InputError
 
-__all__ = ["make_folder", "replacing", "tilde", "write_arrays", "write_json", "write_text"]
+__all__ = ["is_writable", "make_folder", "replacing", "tilde", "write_arrays", "write_json", "write_text"]
 
 
 def make_folder(path: Path, what: str = "results folder") -> Path:
@@ -31,6 +31,15 @@ def make_folder(path: Path, what: str = "results folder") -> Path:
     except OSError as error:
         raise InputError(f"cannot write to the {what} {str(path)!r}: {error.strerror}; name another") from None
     return path
+
+
+def is_writable(folder: Path) -> bool:
+    """Return whether files can be made in an existing folder."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def tilde(path: Path) -> str:

@@ -128,3 +128,18 @@ def test_many_files_are_decoded_by_processes_and_two_at_once_do_no_harm(tmp_path
     everything = {image.tobytes() for image in np.concatenate([found.train.images, found.test.images])}
     assert everything == {noise((20, 24), seed=hash_of(f"{number:03}.png")).tobytes() for number in range(150)}
     assert len(cached()) == 1
+
+
+def test_a_cache_that_can_only_be_read_is_read(mvtec, monkeypatch):
+    """As on a read-only medium; file permissions do not hold root back, so writing is made to fail."""
+    expected = Folder(path=str(mvtec)).load()
+
+    def fail(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    for name in ("tempfile.TemporaryFile", "tempfile.mkstemp", "tempfile.mkdtemp"):
+        monkeypatch.setattr(name, fail)
+    again = Folder(path=str(mvtec)).load()
+    np.testing.assert_array_equal(again.train.images, expected.train.images)
+    with refused("cannot write to the data folder", "Read-only file system"):
+        Folder(path=str(mvtec), resize=99).load()

@@ -319,3 +319,16 @@ def test_a_saved_detector_needs_no_file_of_weights(tmp_path, monkeypatch):
 def test_a_wrong_option_is_refused_by_name(kind, field, value):
     with refused(f"{kind().name}.{field}"):
         kind(**{field: value})
+
+
+@pytest.mark.parametrize("name", ["padim", "patch_memory", "student_teacher"])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_images_of_two_or_four_channels_are_refused(name, channels):
+    with refused("1 or 3 channels", f"these have {channels}"):
+        parse(name).fit(np.zeros((4, channels, 16, 16), np.float32))
+
+
+def test_padim_that_does_not_fit_in_memory_is_refused_before_it_is_fitted(monkeypatch):
+    monkeypatch.setattr("anomalist.memory.available_bytes", lambda: 10_000)
+    with refused("padim with", "GB of memory", "set side=256"):
+        parse("padim").fit(np.zeros((4, 1, 32, 32), np.float32))

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from anomalist import models
 from anomalist.detector import parse
+from anomalist.models import Lof
 from anomalist.preparation import direction_planes, prepare, straighten
 from anomalist.randomness import derive
 from anomalist.shallow import Basis, nearest, squared_distances
@@ -255,3 +256,22 @@ def test_planes_are_blurred_sampled_and_rooted():
     planes = gaussian_filter(direction_planes(images, 4), (0, 0, 1.5, 1.5))
     assert np.allclose(prepare(images, 1.5, False, 4).reshape(3, 4, 4, 4) ** 2, planes[:, :, 1::3, 1::3], atol=1e-6)
     assert prepare(images, 0, False, 4).shape == (3, 4 * 144)
+
+
+@pytest.mark.parametrize("copies", [1, 5, 20, 200])
+def test_copies_of_a_training_image_change_no_score_of_lof(copies):
+    images = blobs(300)
+    expected = Lof().fit(images).score(blobs(50, seed=1)).image
+    more = np.concatenate([np.repeat(images[:1], copies, axis=0), images, np.repeat(images[7:9], copies, axis=0)])
+    np.testing.assert_array_equal(Lof().fit(more).score(blobs(50, seed=1)).image, expected)
+
+
+def test_near_copies_and_equal_images_leave_scores_of_lof_finite_and_small():
+    images = blobs(300)
+    near = np.clip(
+        np.repeat(images[:1], 40, axis=0) + np.linspace(0, 1e-5, 40, dtype=np.float32)[:, None, None, None], 0, 1
+    )
+    assert Lof().fit(np.concatenate([images, near])).score(blobs(50, seed=1)).image.max() < 30
+    far = Lof().fit(np.repeat(images[:1], 30, axis=0)).score(images).image
+    assert far[0] < 1e-6
+    assert 0.1 < far[1:].max() < 100

@@ -108,3 +108,24 @@ def test_intervals_of_points_stay_within_the_range_of_a_metric():
     assert high["high"] == 1
     assert low["low"] == 0
     assert percent(high) == "98.97 ±4.23"  # half of the whole interval, not of what is left of it
+
+
+def test_results_that_can_only_be_read_are_shown(finished, capsys, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", fail)
+    monkeypatch.setattr("tempfile.mkstemp", fail)
+    before = outputs(finished)
+    assert cli.main(["report", "small", "--results", str(finished)]) == 0
+    told = capsys.readouterr()
+    assert "can only be read" in told.err
+    assert "# Study: small" in told.out
+    assert cli.main(["trial", KEYS[0], "--results", str(finished)]) == 0
+    assert outputs(finished) == before
+
+
+def test_a_report_names_what_was_tested(finished):
+    text = (finished / "studies" / "small.md").read_text()
+    assert "Tested: 2 values of detector, data `" in text
+    assert "training images" in text

@@ -11,6 +11,7 @@ from anomalist.models import Autoencoder
 from anomalist.studies.grid import grid, parse_axis, with_values
 from anomalist.studies.tables import flatten, points
 from anomalist.trial import FitFailed, Trial, run_together
+from refusals import refused
 from toys import toy_dataset
 
 
@@ -116,6 +117,9 @@ def test_wrong_axes_are_answered_with_the_valid_ones(change, words):
 
 def test_axes_are_read_from_text():
     assert parse_axis("model.bottleneck=2, 4,8") == ("model.bottleneck", ["2", "4", "8"])
+    assert parse_axis("task.dataset=(folder:path=p,resize=32)")[1] == ["folder:path=p,resize=32"]
+    assert parse_axis("task.dataset=(folder:path=p,resize=32),digits")[1] == ["folder:path=p,resize=32", "digits"]
+    assert parse_axis("model.blurs=(0;1),(0;1;2)")[1] == ["0;1", "0;1;2"]
     assert parse_axis("task.corruption=stripes:lines=1,value=black;stripes")[1] == [
         "stripes:lines=1,value=black",
         "stripes",
@@ -162,3 +166,9 @@ def test_a_trial_whose_test_images_are_training_images_is_refused_or_says_so(mon
         next(run_together([Trial(task=task, model="pca")]))
     row, _ = next(run_together([Trial(task={**task, "duplicates": 0.5}, model="pca")]))
     assert row["facts"]["duplicates"] == 225
+
+
+def test_all_that_is_wrong_in_axes_is_said_at_once_and_before_any_trial():
+    axes = {"model": ["pca", "pcaa"], "task.dataset": ["digits", "digts", "folder:path=nowhere"]}
+    with refused("unknown model 'pcaa'", "unknown data set 'digts'", "nowhere"):
+        grid(Trial(), axes, 2)

@@ -82,13 +82,16 @@ def decoded(root: Path, entries: Sequence[Entry], wish: Wish, masked: bool, cach
     Raises:
         InputError: the cache cannot be written, or a decoding process was killed.
     """
-    try:
-        make_folder(caches, "data folder")
-    except InputError as error:
-        raise InputError(f"{error} in the environment variable {FOLDER_VARIABLE}") from None
     key = _hash([_VERSION, PIL.__version__, wish, masked, [(e.name, e.test, e.mask, e.sizes) for e in entries]])[:32]
     folder, stamp = caches / key, _hash([entry.times for entry in entries])
     jobs = list(enumerate(entries))
+    try:
+        make_folder(caches, "data folder")
+    except InputError as error:
+        found = _open(folder)  # what is there can be read all the same
+        if found is not None and found[1]["stamp"] == stamp:
+            return found[0]
+        raise InputError(f"{error} in the environment variable {FOLDER_VARIABLE}") from None
     with _alone(caches / f"{key}.lock"):
         found = _open(folder)
         if found is not None and found[1]["stamp"] != stamp:

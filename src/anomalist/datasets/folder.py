@@ -9,6 +9,7 @@ intensity. They are decoded once, by all cores, into a cache that later runs map
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -142,7 +143,8 @@ class Folder(DatasetConfig):
         if faded:
             shown = ", ".join(map(printable, faded[:5])) + (", …" if len(faded) > 5 else "")
             say(f"folder: in {len(faded):,} anomalous images no marked pixel is left at this size: {shown}")
-        write_text(folder / "broken.txt", "".join(line + "\n" for line in lines))
+        with contextlib.suppress(OSError):  # a cache that can only be read has it already
+            write_text(folder / "broken.txt", "".join(line + "\n" for line in lines))
         for line in lines[:_SHOWN]:
             say(f"folder: broken: {line}")
         if len(lines) > _SHOWN:

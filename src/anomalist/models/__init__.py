@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from anomalist import catalog
-from anomalist.detector import Detector, Scores, load
+from anomalist.detector import Detector, Scores, load, parse
 
-__all__ = ["Detector", "Scores", "load", "names"]
+__all__ = ["Detector", "Scores", "load", "names", "parse"]
 
 
 def names() -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from anomalist.studies.grid import grid
 from anomalist.studies.layout import Layout
-from anomalist.studies.protocol import FEW_SEEDS, Size, seeds_of
+from anomalist.studies.protocol import FEW_SEEDS, Size, models_of, seeds_of
 from anomalist.studies.study import Study
 from anomalist.suites.mnist import CORRUPTIONS
 from anomalist.trial import Trial
@@ -18,7 +18,7 @@ MODELS: tuple[str, ...] = (
     *("synthetic", "fcdd", "outlier_exposure", "deviation_network"),
 )
 SIZES: dict[Size, dict[str, int]] = {
-    "quick": {"train": 2_000, "calibration": 500, "test": 200},
+    "quick": {"train": 300, "calibration": 100, "test": 30},
     "default": {"calibration": 6_000, "test": 2_000},  # 54,000 training images
     "full": {"calibration": 6_000},
 }
@@ -34,6 +34,6 @@ def study(size: Size = "default", seeds: int | None = None, models: Sequence[str
             last four have seen made anomalies.
     """
     base = Trial(task={"kind": "corrupted", **SIZES[size]})
-    axes = {"model": models or MODELS, "task.corruption": CORRUPTIONS}
+    axes = {"model": models_of(size, models or MODELS), "task.corruption": CORRUPTIONS}
     layout = Layout(name="blind_spot", x="model", lines=("task.corruption",), columns="task.corruption")
     return Study(layout, grid(base, axes, seeds_of(size, seeds, FEW_SEEDS)))

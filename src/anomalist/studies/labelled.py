@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from anomalist.studies.grid import with_values
 from anomalist.studies.layout import Layout
-from anomalist.studies.protocol import Size, seeds_of
+from anomalist.studies.protocol import QUICK_DIGITS, QUICK_SIZES, Size, models_of, seeds_of
 from anomalist.studies.study import Study
 from anomalist.trial import Trial
 
@@ -38,13 +38,13 @@ def study(size: Size = "default", seeds: int | None = None, models: Sequence[str
     """Return the study: every detector on every digit with each pair of shares.
 
     Args:
-        size: ``"quick"``: three digits and a thousand images; ``"full"``: all shares of the paper, all 90 pairs.
+        size: ``"quick"``: two digits, few images and epochs; ``"full"``: all shares of the paper, all 90 pairs.
         seeds: how many; None: the size's own number.
         models: detectors as ``name:option=value,…``; by default those that learn from known anomalies, and one that
             leaves them out.
     """
-    sizes = {"train": 1_000, "test": 200} if size == "quick" else {}
-    digits = (2, 5, 8) if size == "quick" else range(CLASSES)
+    sizes = QUICK_SIZES if size == "quick" else {}
+    digits = QUICK_DIGITS if size == "quick" else range(CLASSES)
     base = Trial(task={"kind": "one_class", "calibration": 500, **sizes}, localize=False)
     trials = [
         with_values(
@@ -59,7 +59,7 @@ def study(size: Size = "default", seeds: int | None = None, models: Sequence[str
             },
         )
         for labelled, pollution in (ALL if size == "full" else FEW)
-        for model in models or MODELS
+        for model in models_of(size, models or MODELS)
         for digit in digits
         for seed in range(seeds_of(size, seeds, PAIRED))
     ]

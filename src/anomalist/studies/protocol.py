@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
+from anomalist.detector import parse, shortened
 from anomalist.trial import Trial
 
-__all__ = ["FEW_SEEDS", "SEEDS", "SIZES", "Size", "base", "seeds_of"]
+__all__ = ["FEW_SEEDS", "QUICK_DIGITS", "QUICK_SIZES", "SEEDS", "SIZES", "Size", "base", "models_of", "seeds_of"]
 
 Size = Literal["quick", "default", "full"]
 
@@ -21,6 +23,9 @@ SIZES: dict[Size, dict[str, Any]] = {
     "full": {"task": {}, "model": {}},
 }
 SEEDS: dict[Size, int] = {"quick": 3, "default": 10, "full": 10}  # five pairs can never be significant by sign
+QUICK_EPOCHS = 4
+QUICK_SIZES = {"train": 400, "test": 100}  # of studies that compare many detectors: a minute on two cores
+QUICK_DIGITS = (2, 8)
 FEW_SEEDS: dict[Size, int] = {"quick": 1, "default": 3, "full": 10}  # of studies that compare many detectors
 
 
@@ -33,6 +38,13 @@ def base(size: Size, **task: Any) -> Trial:
     """
     sizes = SIZES[size]
     return Trial(task={"kind": "corrupted", **sizes["task"], **task}, model={"name": "autoencoder", **sizes["model"]})
+
+
+def models_of(size: Size, models: Sequence[str]) -> list[str]:
+    """Return detectors as a study of this size fits them: a quick one trains for few epochs where none are given."""
+    if size != "quick":
+        return list(models)
+    return [shortened(parse(model), QUICK_EPOCHS).spec for model in models]
 
 
 def seeds_of(size: Size, seeds: int | None, usual: dict[Size, int] = SEEDS) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from anomalist._version import __version__
 from anomalist.errors import InputError
-from anomalist.files import make_folder, write_json, write_text
+from anomalist.files import is_writable, make_folder, write_json, write_text
 from anomalist.studies import tables
 from anomalist.studies.comparisons import compare, psychometrics, said
 from anomalist.studies.layout import Layout
@@ -103,11 +104,15 @@ def remake(name: str, results: Path) -> None:
         raise InputError(f"no study {name!r} in {str(results)!r}: run `anomalist study {name}` first") from None
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{str(path)!r} is damaged ({error}); run `anomalist study {name}` again") from None
+    if not is_writable(results):
+        print(f"{results} can only be read: this is the report as it was made", file=sys.stderr, flush=True)
+        return
     report(layout, keys, results)
 
 
 def _head(layout: Layout, table: Sequence[tables.Flat], total: int, failures: Mapping[str, str]) -> list[str]:
     text = [f"# Study: {layout.name}", "", f"{len(table)} of {total} trials are finished."]
+    text += _tested(table)
     if leaks := [row["duplicates"] for row in table if row.get("duplicates")]:
         text += [f"{len(leaks)} tested on training images too, {max(leaks)} at most: see the column `duplicates`."]
     if failures:
@@ -115,3 +120,24 @@ def _head(layout: Layout, table: Sequence[tables.Flat], total: int, failures: Ma
     if layout.claims:
         text += ["", "Comparisons are paired over seeds (t-test, d: Cohen's d_z), Holm-corrected within a corruption."]
     return text
+
+
+def _tested(table: Sequence[tables.Flat]) -> list[str]:
+    """Return what was tested: detectors, data and sizes, as far as all trials agree in them."""
+    names = {
+        "model": "detector",
+        "task.dataset": "data",
+        "task.kind": "task",
+        "task.corruption": "anomaly",
+        "task.train": "training images",
+        "task.calibration": "held out",
+        "task.test": "normal test images",
+    }
+    facts = []
+    for column, name in names.items():
+        values = list(dict.fromkeys(row[column] for row in table if row.get(column) is not None))
+        if len(values) == 1:
+            facts.append(f"{name} `{values[0]}`" if isinstance(values[0], str) else f"{values[0]:,} {name}")
+        elif values:
+            facts.append(f"{len(values)} values of {name}")
+    return ["", f"Tested: {', '.join(facts)}."] if facts else []

@@ -18,8 +18,10 @@ from tqdm import tqdm
 from anomalist.console import is_live
 from anomalist.environment import environment
 from anomalist.errors import InputError
+from anomalist.files import make_folder
 from anomalist.studies.executors import Executor, Lost, execute
 from anomalist.studies.store import Store
+from anomalist.training import resolve
 from anomalist.trial import FitFailed, Row, Trial, run_together
 
 __all__ = ["run_trials"]
@@ -70,6 +72,9 @@ def run_trials(
     Returns:
         the message of each failed trial, by key.
     """
+    make_folder(results)
+    if executor == "local":
+        _check_machine(trials)
     store, named = Store(results / "trials"), {trial.key: trial for trial in trials}  # a key is a hash: made once
     with _one_driver(results):
         if retry_failed:
@@ -90,6 +95,14 @@ def run_trials(
                 print("a worker died; its trials are given out again", file=sys.stderr, flush=True)
     failures = {key: store.failure(key) for key in named}
     return {key: str(failure["error"]) for key, failure in failures.items() if failure is not None}
+
+
+def _check_machine(trials: Sequence[Trial]) -> None:
+    """Raise InputError for what no trial could be run with on this machine: a GPU or an extra that is not there."""
+    for device, precision in {(trial.device, trial.precision) for trial in trials}:
+        resolve(device, precision)
+    for model in {trial.model.spec: trial.model for trial in trials}.values():
+        model.check_installed()
 
 
 def _jobs(named: Mapping[str, Trial], store: Store, results: Path | None) -> list[_Job]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -20,11 +21,11 @@ class Store:
     """A folder of result rows, ``KEY.json``, each with a side file ``KEY.run.json`` (times, machine, versions).
 
     A row that failed is ``KEY.error.json``. Rows hold nothing but what their config determines, so writing one
-    twice writes the same bytes, and no lock is needed for them to be right.
+    twice writes the same bytes, and no lock is needed for them to be right. Reading a store writes nothing.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = make_folder(folder)
+        self.folder = folder
 
     def row(self, key: str) -> Row | None:
         """Return a finished trial's row, or None; a damaged file is set aside as ``KEY.damaged`` and counts as none."""
@@ -38,7 +39,8 @@ class Store:
             return None
         except (ValueError, KeyError, TypeError):
             pass
-        path.replace(path.with_suffix(".damaged"))
+        with contextlib.suppress(OSError):  # a folder that can only be read
+            path.replace(path.with_suffix(".damaged"))
         return None
 
     def side(self, key: str) -> dict[str, Any]:
@@ -59,13 +61,14 @@ class Store:
     def keep(self, row: Row, side: dict[str, Any]) -> None:
         """Write a row and its side file; an earlier failure is forgotten."""
         key = row["trial"]
+        make_folder(self.folder)
         write_json(self.folder / f"{key}.run.json", side)
         write_json(self.folder / f"{key}.json", {"schema": 1, "sha256": _digest(row), "row": row})
         self.forget_failure(key)
 
     def keep_failure(self, key: str, failure: dict[str, Any]) -> None:
         """Write down that a trial failed, and how."""
-        write_json(self.folder / f"{key}.error.json", failure)
+        write_json(make_folder(self.folder) / f"{key}.error.json", failure)
 
     def forget_failure(self, key: str) -> None:
         """Let a failed trial be run again."""
