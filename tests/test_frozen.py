@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from anomalist import datasets, frozen, tasks
 from anomalist.files import write_arrays
@@ -214,3 +215,22 @@ def test_a_truncated_test_set_is_refused_wherever_it_ends(file, tmp_path):
 def test_only_npz_files_are_written(tmp_path):
     with refused("written as a .npz file", "test.npy"):
         frozen.export(TASK, 0, tmp_path / "test.npy")
+
+
+def test_the_files_of_a_folder_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANOMALIST_DATA", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for folder, count in (("train/good", 12), ("test/good", 3), ("test/dent", 2)):
+        for number in range(count):
+            path = tmp_path / "parts" / folder / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (8, 8)).astype(np.uint8)).save(path)
+    task = tasks.parse(f"defects:dataset=(folder:path={tmp_path / 'parts'},resize=8),calibration=4")
+    made = frozen.export(task, 0, tmp_path / "test.npz")
+    with np.load(tmp_path / "test.npz", allow_pickle=False) as written:
+        assert written["files"].tolist() == [
+            *(f"test/good/{n}.png" for n in range(3)),
+            "test/dent/0.png",
+            "test/dent/1.png",
+        ]
+    assert frozen.read(tmp_path / "test.npz").sha256 == made.sha256

@@ -99,7 +99,8 @@ def export(task: TaskConfig, seed: int, path: Path, *, training: bool = False) -
     """
     if path.suffix != ".npz":
         raise InputError(f"a test set is written as a .npz file, got {str(path)!r}")
-    built = task.build(datasets.load(task.dataset), seed)
+    dataset = datasets.load(task.dataset)
+    built = task.build(dataset, seed)
     arrays = _arrays(built.test)
     found = Frozen(
         built.test,
@@ -120,6 +121,9 @@ def export(task: TaskConfig, seed: int, path: Path, *, training: bool = False) -
             more["train_known"] = built.train.known
         about["training_sha256"] = _digest(more)
         arrays |= more
+    files, source = dataset.test.files, built.test.source
+    if files is not None and source.max() < len(files):
+        arrays["files"] = files[source]
     make_folder(path.parent, "folder")
     write_arrays(path, {"about": np.array(json.dumps(about)), **arrays})
     return found

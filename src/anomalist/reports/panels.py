@@ -43,13 +43,14 @@ def cases(arrays: Mapping[str, NDArray[Any]], setting: str) -> Figure:
         columns.append(("true mask", _shrunk(found["masks"], np.max), _GREY))
     columns.append(("predicted mask", flagged, _GREY))
     n, h = len(flagged), flagged.shape[1] + _GAP
-    figure = Figure(figsize=(1.3 * len(columns) + 1.0, 1.12 * n + 1.1), layout="constrained")
+    wide = 1.0 if "files" not in found else 0.085 * (_LETTERS + 8)  # inches for the rows' names
+    figure = Figure(figsize=(1.3 * len(columns) + wide, 1.12 * n + 1.1), layout="constrained")
     axes = figure.subplots(1, len(columns))
     for axis, (title, stack, style) in zip(axes, columns, strict=True):
         shown = axis.imshow(_column(stack), interpolation="nearest", **style)
         axis.set_title(title, fontsize="medium")
         axis.set_facecolor(_FRAME)
-        axis.set(xticks=[], yticks=[])
+        axis.set(xticks=[], yticks=[], anchor="N")  # rows stay in line beside a column with a scale below it
         axis.spines[:].set_visible(False)
         if title == "heatmap":
             figure.colorbar(shown, ax=axis, location="bottom", fraction=0.02, pad=0.01, extend="both", label=quantity)
