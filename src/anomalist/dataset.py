@@ -30,6 +30,7 @@ class DatasetConfig(Config):
     size: ClassVar[str]  # how many images, e.g. "70,000 images"
     shape: ClassVar[str]  # of one image, channels first, e.g. "1 x 28 x 28"
     home: ClassVar[str]  # the address of its authors' page
+    own: ClassVar[bool] = False  # whether it is a user's own files, as many as there are
 
     @abstractmethod
     def load(self) -> Dataset:

@@ -172,3 +172,12 @@ def test_all_that_is_wrong_in_axes_is_said_at_once_and_before_any_trial():
     axes = {"model": ["pca", "pcaa"], "task.dataset": ["digits", "digts", "folder:path=nowhere"]}
     with refused("unknown model 'pcaa'", "unknown data set 'digts'", "nowhere"):
         grid(Trial(), axes, 2)
+
+
+def test_of_own_files_all_are_taken(tmp_path):
+    (tmp_path / "parts").mkdir()
+    base = Trial(task={"kind": "corrupted", "train": 10, "test": 20})
+    folder = f"folder:path={tmp_path / 'parts'}"
+    assert with_values(base, {"task.dataset": folder}).task.test is None
+    assert with_values(base, {"task.dataset": folder, "task.test": 5}).task.test == 5
+    assert with_values(base, {"task.dataset": "digits"}).task.test == 20

@@ -44,6 +44,7 @@ class Arrays(DatasetConfig):
     size: ClassVar[str] = "yours"
     shape: ClassVar[str] = "any"
     home: ClassVar[str] = "your own files"
+    own: ClassVar[bool] = True
 
     path: Path | None = Field(None, description="a .npy, .npz, .h5 or .hdf5 file, or a folder of .npy files")
     images: str = Field("{split}_images", description="name of the images; {split} becomes train and test")

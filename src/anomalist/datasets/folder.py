@@ -60,6 +60,7 @@ class Folder(DatasetConfig):
     size: ClassVar[str] = "as many as are in the folder"
     shape: ClassVar[str] = "1 or 3 channels, as large as resize says"
     home: ClassVar[str] = "your own files"
+    own: ClassVar[bool] = True
 
     path: str = Field("", description="the folder of images")
     resize: Annotated[tuple[_Side, _Side], BeforeValidator(_size)] = Field(

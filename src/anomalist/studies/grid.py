@@ -56,7 +56,7 @@ def _check_data(trial: Trial) -> None:
 
 
 def with_values(base: Trial, values: Mapping[str, Any]) -> Trial:
-    """Return ``base`` with the options at some paths changed.
+    """Return ``base`` with the options at some paths changed; of a user's own files all are taken unless sizes say so.
 
     Raises:
         InputError: as for :func:`grid`.
@@ -68,6 +68,8 @@ def with_values(base: Trial, values: Mapping[str, Any]) -> Trial:
         dump["task"] = {name: value for name, value in dump["task"].items() if name in TaskConfig.model_fields} | {
             "kind": kind
         }
+    if (data := values.get("task.dataset")) is not None and dataset.parse(data).own:
+        dump["task"] |= {"train": None, "test": None}  # all that there is: the sizes of a study are those of MNIST
     valid = _paths(Trial(**dump))  # of the detector and the task that the values choose
     for path, value in values.items():
         if path not in valid:
