@@ -339,3 +339,26 @@ def test_what_cannot_work_is_refused_before_any_work(tmp_path, capsys, monkeypat
     assert cli.main(["run", "--dataset", "digits", "--model", "pca", *words]) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "config.json").exists()
+
+
+def test_a_type_called_all_defects_is_told_from_all_of_them(parts, tmp_path):
+    (parts / "test" / "dent").rename(parts / "test" / "all defects")
+    (parts / "ground_truth" / "dent").rename(parts / "ground_truth" / "all defects")
+    rows = run_on(parts, tmp_path, "--model", "pca")
+    assert {row["setting"] for row in rows} == {"all defects", "defect all defects", "defect crack"}
+    assert (tmp_path / "results" / "scores.csv").read_text().count("defect all defects") == 3
+
+
+def test_results_among_the_images_and_too_many_threads_are_refused(parts, capsys):
+    command = ["run", "--dataset", f"folder:path={parts},resize=24", "--model", "pca", "--results"]
+    assert cli.main([*command, str(parts / "test")]) == 2
+    assert "lies within the images" in capsys.readouterr().err
+    assert cli.main([*command, str(parts.parent / "r"), "--threads", "100000"]) == 2
+    assert "more than this machine can use" in capsys.readouterr().err
+
+
+def test_small_images_get_those_corruptions_that_they_have_room_for(tmp_path):
+    np.save(tmp_path / "small.npy", np.random.default_rng(0).random((60, 8, 8)).astype(np.float32))
+    dataset = datasets.load(f"arrays:path={tmp_path / 'small.npy'},low=0,high=1")
+    chosen = Baseline(dataset=dataset.name, model="pca").sized(dataset).corruptions
+    assert 8 <= len(chosen) < 16

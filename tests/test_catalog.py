@@ -87,7 +87,7 @@ def test_a_value_with_commas_or_parentheses_is_spelt_so_that_it_is_read_back(pat
 
 PATHS = [
     "lot 1, left", "a (1)/b", "a (1", "b) c", "(x)", "(a)(b)", "a;b", "back\\(slash", " lead", "C:\\dir\\new", "a=b",
-    "((", "a,(b;c)",
+    "((", "a,(b;c)", "C:\\data\\", "a,b\\", "(\\", "\\\\server\\share", "a\\\\,b", "\\",
 ]  # fmt: skip
 
 
@@ -95,6 +95,8 @@ PATHS = [
 def test_a_name_that_was_printed_can_be_read_back_however_deep(path):
     folder = datasets.Folder(path=path, resize=32)
     assert dataset.parse(str(folder)) == folder
+    for good in ((path,), (path, "b"), ("a", path)):
+        assert dataset.parse(str(folder.model_copy(update={"good": good}))).good == good
     task = tasks.Defects(dataset=str(folder), types=("a;b", "c, d"))
     assert tasks.parse(str(task)) == task
     assert dataset.parse(tasks.parse(str(task)).dataset) == folder

@@ -23,6 +23,8 @@ from anomalist.baseline_config import Baseline, Kind, quick
 from anomalist.baseline_results import Results
 from anomalist.calibration import rate_range
 from anomalist.console import is_live, say
+from anomalist.dataset import parse
+from anomalist.datasets.folder import Folder
 from anomalist.detector import Scores
 from anomalist.environment import Stopwatch, environment
 from anomalist.errors import InputError
@@ -58,6 +60,7 @@ def run(config: Baseline, results: Path, *, save_maps: bool = False, quick: bool
     """
     resolve(config.device, config.precision)
     config.model.check_installed()
+    _check_outside(config.dataset, results)
     make_folder(results)
     lock = FileLock(results / ".run.lock")
     try:
@@ -113,6 +116,15 @@ def _run(config: Baseline, results: Results, save_maps: bool, quick: bool) -> li
     return results.rows
 
 
+def _check_outside(spec: str, results: Path) -> None:
+    """Raise InputError for results within the data set's folder, where the next run would take pictures for images."""
+    data = parse(spec)
+    if isinstance(data, Folder) and data.path:
+        root = Path(data.path).expanduser().resolve()
+        if results.resolve().is_relative_to(root):
+            raise InputError(f"--results {str(results)!r} lies within the images {data.path!r}: name another folder")
+
+
 def _check_memory(dataset: Dataset) -> None:
     """Say how much memory the images take as float32 where it is much, and refuse what does not fit."""
     values = 4 * dataset.train.images[:1].size
@@ -164,7 +176,8 @@ def _anomalies(config: Baseline, dataset: Dataset, judge: Judge) -> Iterator[tup
     parts: list[tuple[Kind, Split, Scores]] = []
     for name in _defect_types(dataset):
         anomalies = config.defects((name,)).anomalies(judge.normal, dataset, config.seed)
-        parts.append((Kind(name, f"defect {name}", "defects"), anomalies, judge.detector.score(anomalies.images)))
+        group = name if name != "all defects" else f"defect {name}"  # which is what they are called together
+        parts.append((Kind(group, f"defect {name}", "defects"), anomalies, judge.detector.score(anomalies.images)))
     if len(parts) > 1:
         every = parts[0][1]
         for _, anomalies, _ in parts[1:]:

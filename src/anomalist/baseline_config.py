@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -117,8 +118,9 @@ class Baseline(Config):
             train = train or max(1, min(_QUICK["train"], available - calibration))
             test = test or max(1, min(_QUICK["test"], tested))
         corruptions = self.corruptions
+        height, width = dataset.test.images.shape[2:]
         if corruptions is None:
-            corruptions = () if has_defects(dataset) else SUITE
+            corruptions = () if has_defects(dataset) else _possible_on((height, width))
             check_unseen(self.model, corruptions, self.allow_seen)
         sizes = {"train": train, "calibration": calibration, "test": test}
         return self.model_copy(update={**sizes, "false_alarm_rate": rate, "corruptions": corruptions})
@@ -145,6 +147,24 @@ class Baseline(Config):
 def quick(values: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a run of seconds: fewer epochs, where ``values`` do not say otherwise."""
     return {**values, "model": shortened(parse_model(values.get("model", "autoencoder")), _QUICK_EPOCHS)}
+
+
+def _possible_on(size: tuple[int, int]) -> tuple[Corruption, ...]:
+    """Return those corruptions of the suite that images of this size (H, W) have room for.
+
+    Raises:
+        InputError: there is none.
+    """
+    possible = []
+    for corruption in SUITE:
+        with contextlib.suppress(InputError):
+            corruption.severity_at(size)
+            possible.append(corruption)
+    if not possible:
+        raise InputError(
+            f"images of {size[0]} x {size[1]} are too small for the usual corruptions; name some: --corruptions"
+        )
+    return tuple(possible)
 
 
 def _lowest_rate(calibration: int) -> float:

@@ -98,7 +98,7 @@ class Results:
         if self._save_maps and found.pixel is not None:
             self._scores[f"{kind.setting}/maps"] = found.pixel
         self._cases |= self._panels(kind, detector, anomalies, found)
-        if kind.group != "all defects":  # they are listed by their types
+        if kind.setting != "all defects":  # they are listed by their types
             self._add_lines(kind.setting, anomalies, found)
 
     def judged(self, kind: Kind, anomalies: Split, metrics: Evaluation) -> None:

@@ -118,19 +118,20 @@ def spell(name: str, options: Mapping[str, Any]) -> str:
 def _spell(value: Any) -> str:
     """Return a value as text: within parentheses where its signs would part it, escaped where these do not close."""
     if isinstance(value, tuple):
-        return ";".join(map(_spell, value))
+        text = ";".join(map(_spell, value))
+        return f"({text})" if len(value) == 1 and text.startswith("(") else text  # or it would be read as several
     text = str(value)
-    if _depth_faults(text):
-        return "".join(f"\\{sign}" if sign in _SIGNS else sign for sign in text)
-    escaped = any(f"\\{sign}" in text for sign in _SIGNS)
-    if escaped or "," in text or ";" in text or text.startswith("(") or text != text.strip():
+    if _depth_faults(text) or text.endswith("\\"):
+        escaped = "".join(f"\\{sign}" if sign in _SIGNS else sign for sign in text)
+        return escaped + "\\" * text.endswith("\\")
+    if any(f"\\{sign}" in text for sign in _SIGNS) or "," in text or ";" in text or text.startswith("("):
         return f"({text})"
-    return text
+    return text if text == text.strip() else f"({text})"
 
 
 def bare(text: str) -> str:
     """Return a value as it was before it was put into parentheses, or before its signs were escaped."""
-    if text.startswith("(") and _closing(text) == len(text) - 1:
+    if _wrapped(text):
         return text[1:-1]
     return "".join(sign for _, sign, _ in _signs(text))
 
@@ -154,13 +155,23 @@ def split(text: str, sign: str) -> list[str]:
 
 
 def _signs(text: str) -> Iterator[tuple[int, str, bool]]:
-    """Yield each character with its place and whether a backslash takes its meaning from it."""
-    place = 0
+    """Yield each character with its place and whether a backslash takes its meaning from it.
+
+    A backslash does so before a sign; before another one that ends the text or stands before a sign it is one itself.
+    """
+    place, meant = 0, ("", *_SIGNS)
     while place < len(text):
-        escaped = text[place] == "\\" and text[place + 1 : place + 2] in tuple(_SIGNS)
+        following, after = text[place + 1 : place + 2], text[place + 2 : place + 3]
+        escaped = text[place] == "\\" and bool(following)
+        escaped = escaped and (following in _SIGNS or (following == "\\" and after in meant))
         place += escaped
         yield place, text[place], escaped
         place += 1
+
+
+def _wrapped(text: str) -> bool:
+    """Return whether the first sign is a parenthesis that the last one closes."""
+    return text.startswith("(") and _closing(text) == len(text) - 1
 
 
 def _closing(text: str) -> int:
@@ -186,8 +197,8 @@ def _depth_faults(text: str) -> str:
 def _several(value: str, field: FieldInfo) -> list[str]:
     """Return the values of an option that takes several: ``a;b``, or ``(a;b)`` unless each is a thing with options."""
     parts = split(value, ";")
-    if len(parts) == 1 and not _of_configs(field):
-        parts = split(bare(parts[0]), ";")
+    if len(parts) == 1 and not _of_configs(field) and _wrapped(parts[0]):
+        parts = split(parts[0][1:-1], ";")
     return [bare(part) for part in parts]
 
 

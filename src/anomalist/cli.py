@@ -190,7 +190,7 @@ def _chosen_study(found: argparse.Namespace) -> Study:
         made = importlib.import_module(f"anomalist.studies.{found.name}").study(size, found.seeds, *chosen)
         assert isinstance(made, study.Study)
         return made
-    axes = dict(grid.parse_axis(text) for text in found.vary)
+    axes = grid.parse_axes(found.vary)
     if not axes:
         raise InputError("study grid takes one --vary or more, e.g. --vary model.bottleneck=2,4,8")
     trials = grid.grid(protocol.base(size), axes, protocol.seeds_of(size, found.seeds))

@@ -6,6 +6,7 @@ precision and thread count: the same weights.
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 import time
@@ -49,6 +50,9 @@ def resolve(device: str, precision: str) -> tuple[torch.device, torch.dtype]:
 @contextmanager
 def using_threads(count: int | None) -> Iterator[int]:
     """Within it torch computes on ``count`` processor threads (None: as many as before); yields the number."""
+    most = 4 * (os.cpu_count() or 1)
+    if count is not None and count > most:
+        raise InputError(f"threads: {count:,} are more than this machine can use; give {most} or fewer")
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:

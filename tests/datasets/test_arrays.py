@@ -305,3 +305,16 @@ def test_channels_that_seem_to_come_first_are_asked_about(tmp_path, channels):
 
 def noise_of(shape):
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (70_000, 80_000), (-10, 0)])
+def test_a_range_that_misses_every_value_is_refused(tmp_path, low, high):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(1, 60_000, (9, 5, 5)).astype(np.uint16))
+    with refused("none of which lies between", "black and white"):
+        datasets.load(f"arrays:path={tmp_path / 'a.npy'},low={low},high={high}")
+
+
+def test_limits_that_floats_cannot_hold_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.full((9, 5, 5), 2**60))
+    with refused("2^53", "subtract"):
+        datasets.load(f"arrays:path={tmp_path / 'a.npy'},low={2**60},high={2**60 + 1000}")

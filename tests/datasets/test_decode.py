@@ -364,3 +364,10 @@ def test_a_jpeg_mask_is_marked_from_half_on_and_dark_marks_are_refused():
     assert read_mask(blocks(255, 255), kind="JPEG")[0].sum() == 60
     with refused("dark regions", "PNG"):
         read_mask(blocks(255, 100), kind="JPEG")
+
+
+@pytest.mark.parametrize(("upper", "lower"), [(255, 1), (200, 100), (255, 127)])
+def test_classes_that_touch_are_all_marked(upper, lower):
+    mask = np.zeros((20, 24), np.uint8)
+    mask[2:8, 2:8], mask[8:14, 2:8] = upper, lower
+    np.testing.assert_array_equal(read_mask(mask)[0], mask > 0)

@@ -175,9 +175,9 @@ def test_marks_that_vanish_are_told(mvtec, capsys):
 
 
 def test_more_broken_files_than_allowed_stop_it_and_are_not_decoded_again(flat, capsys, monkeypatch):
-    (flat / "bad.png").write_bytes(b"bad")
+    (flat / "torn.png").write_bytes(b"bad")
     (flat / "worse.gif").write_bytes(b"bad")
-    with refused("2 of 12 images cannot be used", "broken=0.1", "bad.png: not a PNG", "broken.txt"):
+    with refused("2 of 12 images cannot be used", "broken=0.1", "torn.png: not a PNG", "broken.txt"):
         Folder(path=str(flat), broken=0.1).load()
     refuse_to_decode(monkeypatch)
     found = Folder(path=str(flat), broken=0.2).load()
@@ -293,6 +293,12 @@ def arranged(root, *folders, count=3):
         (("line 1/rejected", "line 1/passed"), ["'rejected'", "'line 1'"]),
         (("test/good", "test/dent"), ["'test'"]),
         (("defect-free", "n.i.O."), ["'n.i.O.'"]),
+        (("ok_parts", "nok_parts"), ["'nok_parts'"]),
+        (("good_images", "bad_images"), ["'bad_images'"]),
+        (("OK1", "NG1"), ["'NG1'"]),
+        (("parts", "defect_1"), ["'defect_1'"]),
+        (("train/good", "test_images/scratch"), ["'test_images'", "beside 'train'"]),
+        (("train", "scratch"), ["'scratch'", "beside 'train'"]),
     ],
 )
 def test_names_that_may_mean_defects_are_asked_about(tmp_path, folders, words):
@@ -444,3 +450,38 @@ def test_a_window_too_narrow_for_float32_is_refused(tmp_path):
     put(tmp_path / "parts" / "0.png")
     with refused("float32", "subtract"):
         Folder(path=str(tmp_path / "parts"), intensity=(1e9, 1e9 + 100)).load()
+
+
+def test_files_named_as_anomalies_are_asked_about(tmp_path):
+    put(tmp_path / "parts" / "good_0.png")
+    put(tmp_path / "parts" / "bad_0.png")
+    with refused("'bad_0.png'", "named as anomalous images are"):
+        Folder(path=str(tmp_path / "parts")).load()
+
+
+@pytest.mark.parametrize("kind", ["clean", "normal", "Good"])
+def test_defects_in_a_folder_that_counts_as_good_are_refused(mvtec, kind):
+    (mvtec / "test" / "dent").rename(mvtec / "test" / kind)
+    (mvtec / "ground_truth" / "dent").rename(mvtec / "ground_truth" / kind)
+    with refused(f"ground_truth/{kind}/", "marks pixels", "count as good"):
+        Folder(path=str(mvtec)).load()
+
+
+def test_good_and_bad_that_contradict_each_other_are_refused(tmp_path, mvtec):
+    root = arranged(tmp_path / "own", "a", "b/sub", "b", "rejects/good", count=4)
+    for good, bad in ((("a",), ("a",)), (("a",), (".",))):
+        with refused("name each folder once"):
+            Folder(path=str(root), good=good, bad=bad).load()
+    found = Folder(path=str(root), good=("a", "b/sub"), bad=("b", "rejects/good")).load()
+    assert np.bincount(found.test.labels, minlength=3)[1:].tolist() == [4, 4]
+    assert found.test.kinds == ("good", "b", "bad good")
+    assert len(found.train) + (found.test.labels == 0).sum() == 8  # the one that says more counts
+    with refused("MVTec AD layout"):
+        Folder(path=str(mvtec), good=("train/good",), bad=("test/dent",)).load()
+
+
+def test_hidden_folders_are_counted(mvtec, capsys):
+    (mvtec / "test" / "dent").rename(mvtec / "test" / ".dent")
+    shutil.rmtree(mvtec / "ground_truth")
+    Folder(path=str(mvtec)).load()
+    assert "1 folders named with a dot first" in capsys.readouterr().err

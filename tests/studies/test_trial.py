@@ -8,7 +8,7 @@ from small import AXES, BASE, trials
 from anomalist.errors import InputError
 from anomalist.images import Dataset
 from anomalist.models import Autoencoder
-from anomalist.studies.grid import grid, parse_axis, with_values
+from anomalist.studies.grid import grid, parse_axes, parse_axis, with_values
 from anomalist.studies.tables import flatten, points
 from anomalist.trial import FitFailed, Trial, run_together
 from refusals import refused
@@ -181,3 +181,17 @@ def test_of_own_files_all_are_taken(tmp_path):
     assert with_values(base, {"task.dataset": folder}).task.test is None
     assert with_values(base, {"task.dataset": folder, "task.test": 5}).task.test == 5
     assert with_values(base, {"task.dataset": "digits"}).task.test == 20
+
+
+@pytest.mark.parametrize(
+    ("texts", "word"),
+    [
+        (["model.bottleneck=2", "model.bottleneck=4"], "given twice"),
+        (["seed=1,2"], "--seeds"),
+        (["a=2,2"], "value is given twice"),
+    ],
+)
+def test_axes_that_contradict_themselves_are_refused(texts, word):
+    with refused(word):
+        parse_axes(texts)
+    assert parse_axes(["a=1", "b=2,3"]) == {"a": ["1"], "b": ["2", "3"]}

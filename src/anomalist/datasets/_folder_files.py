@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from PIL import Image
+
+from anomalist.datasets._decode import open_regular
 from anomalist.datasets._folder_names import is_good, refuse_unclear
 from anomalist.datasets._folder_walk import READ, File, read_list, walk
 from anomalist.errors import InputError, printable
@@ -92,6 +95,10 @@ def find(root: Path, said: Question) -> Layout:
     if said.good or said.bad:
         if said.anomalous:
             raise InputError("folder.anomalous: give good and bad, or a list of the anomalous images, not both")
+        if structure is not None:
+            raise InputError(
+                "folder.good, folder.bad: this folder has the MVTec AD layout, which says itself what is good"
+            )
         layout = _named(files, others, said)
     elif structure is not None:
         if said.anomalous:
@@ -99,6 +106,7 @@ def find(root: Path, said: Question) -> Layout:
                 "folder.anomalous: this folder has the MVTec AD layout, which says itself what is anomalous"
             )
         layout = _mvtec(files, others, *structure)
+        _refuse_marked_good(root, files, structure[1])
     else:
         bad = read_list(root, said.anomalous) if said.anomalous else {}
         listed = {*bad, *bad.values()}
@@ -163,6 +171,22 @@ def _mvtec(files: dict[str, File], others: Counter[str], good: str, test: str) -
     return Layout(entries, others, any(entry.mask for entry in entries), reading)
 
 
+def _refuse_marked_good(root: Path, files: dict[str, File], test: str) -> None:
+    """Raise InputError for a mask of an image that counts as good which marks something: one of the two is wrong."""
+    for name in files:
+        folder = name.removeprefix(f"{test}/").removeprefix("ground_truth/").partition("/")[0]
+        if "ground_truth/" in name and is_good(folder):
+            try:
+                with open_regular(root / name) as file, Image.open(file) as mask:
+                    marked = mask.convert("L").getbbox() is not None
+            except (OSError, ValueError, InputError):
+                continue  # a mask that cannot be read marks nothing
+            if marked:
+                raise InputError(
+                    f"folder: {printable(name)!r} marks pixels, but images in {folder!r} count as good: rename that"
+                )
+
+
 def _refuse_unused(masks: dict[str, list[str]], used: set[str]) -> None:
     """Raise InputError for masks that belong to no image; those of good images, which mark nothing, are passed over."""
     spare = [
@@ -181,18 +205,24 @@ def _refuse_unused(masks: dict[str, list[str]], used: set[str]) -> None:
 def _named(files: dict[str, File], others: Counter[str], said: Question) -> Layout:
     """Return the images of the folders that the user calls good and bad."""
     good, entries = [], []
+    if "." in said.bad or set(said.good) & set(said.bad):
+        raise InputError("folder.good, folder.bad: name each folder once; '.', all others, can only be good")
     for folder in (*said.good, *said.bad):
         if folder != "." and not any(_inside(name, folder) for name in files):
             raise InputError(f"folder: good and bad name folders with images in them; {folder!r} is none")
     for name in files:
-        if bad := [folder for folder in said.bad if _inside(name, folder)]:
-            entries.append(_entry(name, files[name], PurePosixPath(max(bad, key=len)).name, True, None, None, files))
-        elif any(folder == "." or _inside(name, folder) for folder in said.good):
+        # The folder that says most, so that a good one may lie in a bad one and the other way round.
+        called = max((one for one in (*said.good, *said.bad) if one != "." and _inside(name, one)), key=len, default="")
+        if called in said.bad:
+            kind = PurePosixPath(called).name
+            kind = f"bad {kind}" if is_good(kind) else kind
+            entries.append(_entry(name, files[name], kind, True, None, None, files))
+        elif called or "." in said.good:
             good.append(name)
         else:
             others["images in folders that are called neither good nor bad"] += 1
-    entries += _split_good(good, files, said)
-    return Layout(entries, others, reading=f"{len(good):,} images are good, {len(files) - len(good):,} are not")
+    reading = f"{len(good):,} images are good, {len(entries):,} are not"
+    return Layout(entries + _split_good(good, files, said), others, reading=reading)
 
 
 def _inside(name: str, folder: str) -> bool:

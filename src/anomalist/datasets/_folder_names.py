@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from anomalist.errors import InputError, printable
 
-__all__ = ["LAYOUTS", "is_bad", "is_good", "refuse_unclear"]
+__all__ = ["LAYOUTS", "is_good", "refuse_unclear"]
 
 _GOOD = frozenset({
     "good", "ok", "okay", "io", "normal", "normals", "nominal", "regular", "healthy", "clean", "intact", "undamaged",
@@ -29,6 +29,7 @@ _LAYOUT = frozenset({
     "validation", "groundtruth", "gt", "mask", "masks", "annotation", "annotations", "label", "labels", "segmentation",
     "segmentations",
 })  # fmt: skip
+_TRAIN = ("train", "training")
 _MASK_ENDINGS = ("_mask", "-mask", "_gt", "_label", "_seg")
 
 LAYOUTS = (
@@ -41,11 +42,6 @@ LAYOUTS = (
 def is_good(name: str) -> bool:
     """Return whether a folder's name says that its images are normal: good, OK, defect-free, ..."""
     return _plain(name) in _GOOD
-
-
-def is_bad(name: str) -> bool:
-    """Return whether a folder's name says that its images are anomalous: bad, NOK, defects, ..."""
-    return _plain(name) in _BAD
 
 
 def refuse_unclear(images: Sequence[str], root: str) -> None:
@@ -63,7 +59,7 @@ def refuse_unclear(images: Sequence[str], root: str) -> None:
         raise InputError(
             f"folder.path: {root!r} lies above a data set in the MVTec AD layout: give folder:path={root}/{above}"
         )
-    if question := _unclear(folders) or _masks_beside(images):
+    if question := _unclear(folders) or _files_in_doubt(images):
         raise InputError(f"folder: {question}: are all of these normal images? {LAYOUTS}")
 
 
@@ -88,22 +84,24 @@ def _unclear(folders: Iterable[str]) -> str:
     for parent, names in sorted(siblings.items()):
         within = f" in {printable(parent)!r}" if parent else ""
         for name in sorted(names):
-            if is_bad(name):
+            if _speaks_of(name, _BAD) and not is_good(name):
                 return f"the folder {printable(name)!r}{within} is named as anomalous images are"
             if _plain(name) in _LAYOUT:
                 return f"the folder {printable(name)!r}{within} is named as a part of a layout"
-        good = sorted(name for name in names if is_good(name))
+        good = sorted(name for name in names if _speaks_of(name, _GOOD) or _plain(name) in _TRAIN)
         if good and len(names) > len(good):
-            other = min(name for name in names if not is_good(name))
+            other = min(name for name in names if name not in good)
             return f"the folder {printable(other)!r} lies beside {printable(good[0])!r}{within}"
     return ""
 
 
-def _masks_beside(images: Sequence[str]) -> str:
-    """Return, in words, an image that is named as the mask of another one, or nothing."""
+def _files_in_doubt(images: Sequence[str]) -> str:
+    """Return, in words, an image that is named as an anomaly, or as the mask of another one; or nothing."""
     stems = {name.rpartition(".")[0] for name in images}
     for name in sorted(images):
         stem = name.rpartition(".")[0]
+        if _speaks_of(file := stem.rpartition("/")[2], _BAD) and not is_good(file):
+            return f"{printable(name)!r} is named as anomalous images are"
         for ending in _MASK_ENDINGS:
             if stem.lower().endswith(ending) and stem[: -len(ending)] in stems:
                 return f"{printable(name)!r} is named as a mask of another image"
@@ -111,5 +109,11 @@ def _masks_beside(images: Sequence[str]) -> str:
 
 
 def _plain(name: str) -> str:
-    """Return a name as the lists above have it: lower case, without signs and spaces."""
-    return "".join(sign for sign in name.lower() if sign.isalnum())
+    """Return a name as the lists above have it: lower case, letters alone."""
+    return "".join(sign for sign in name.lower() if sign.isalpha())
+
+
+def _speaks_of(name: str, words: frozenset[str]) -> bool:
+    """Return whether a name, or a word in it, is one of these: ``nok_parts`` speaks of ``nok``, ``NG1`` of ``ng``."""
+    parts = "".join(sign if sign.isalpha() else " " for sign in name.lower()).split()
+    return _plain(name) in words or any(part in words for part in parts)

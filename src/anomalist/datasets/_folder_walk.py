@@ -45,6 +45,7 @@ def walk(root: Path) -> tuple[dict[str, File], Counter[str]]:
         for item in listed:
             name, ending = prefix + item.name, os.path.splitext(item.name)[1].lower()  # noqa: PTH122
             if item.name.startswith("."):
+                others["folders named with a dot first"] += item.is_dir(follow_symlinks=False)
                 continue
             if item.is_dir(follow_symlinks=False) and ending not in READ:
                 waiting.append(name + "/")
@@ -54,7 +55,7 @@ def walk(root: Path) -> tuple[dict[str, File], Counter[str]]:
                 files[name] = File(fault=f"{ending[1:].upper()} is not read; convert it to PNG or TIFF")
             else:
                 others[ending or "no ending"] += 1
-    return files, others
+    return files, +others  # without those of which there are none
 
 
 def _look(item: os.DirEntry[str], inside: str) -> File:

@@ -46,9 +46,15 @@ def marked(values: NDArray[np.float32], *, exact: bool) -> NDArray[np.bool_]:
     tops = np.asarray(ndimage.maximum(brightest, regions, each))
     sizes = np.bincount(regions.ravel(), minlength=count + 1)[1:]
     specks = (sizes <= _SPECK) & (tops <= _FAINT)  # what resizing leaves beside a mark
-    if bright.any() and (tops[~specks] >= _HALF).all():
+    if bright.any() and (tops[~specks] >= _HALF).all() and not (exact and _flat_and_dark(brightest)):
         return np.asarray(bright)
     flat = values.reshape(-1, 1 if values.ndim == 2 else values.shape[2])
     if not exact or len(np.unique(flat, axis=0)) > _CLASSES:
         raise InputError(f"the mask has dark regions of many shades, which are neither marked nor not: {_WAY_OUT}")
     return np.asarray(coloured)
+
+
+def _flat_and_dark(brightest: NDArray[np.float32]) -> bool:
+    """Return whether a dark pixel has eight neighbours of its own value: a class beside another, not an edge."""
+    lowest, highest = (of(brightest, size=3) for of in (ndimage.minimum_filter, ndimage.maximum_filter))
+    return bool(((lowest == highest) & (brightest > 0) & (brightest < _HALF)).any())

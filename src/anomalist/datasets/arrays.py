@@ -28,6 +28,7 @@ __all__ = ["Arrays"]
 
 _HDF5 = (".h5", ".hdf5", ".hdf")
 _CHUNK = 1 << 24  # values looked at together
+_EXACT = 1 << 53  # whole numbers up to it are the same as floats
 _MOST_CHANNELS = 4  # a last axis that is longer, behind a second one that is not, is hardly one of channels
 _Raw = dict[str, NDArray[Any] | None]  # "images", "labels" and "masks" of a split, as they are stored
 
@@ -61,6 +62,10 @@ class Arrays(DatasetConfig):
     def _one_range(self) -> Self:
         if (self.low is None) != (self.high is None) or (self.low or 0) >= (1 if self.high is None else self.high):
             raise InputError(f"arrays: give low and high, low < high; got low={self.low}, high={self.high}")
+        if max(abs(self.low or 0), abs(self.high or 0)) > _EXACT:
+            raise InputError(
+                "arrays: low and high lie beyond 2^53, where floats are rounded; subtract a number from all values"
+            )
         return self
 
     def load(self) -> Dataset:
@@ -77,7 +82,7 @@ class Arrays(DatasetConfig):
         except OSError as error:
             raise InputError(f"arrays.path: {self.path} cannot be read: {error.strerror}") from None
         kinds = _kinds([part["labels"] for part in raw], [part["masks"] for part in raw])
-        train, test = (self._image_set(part, kinds) for part in raw)
+        train, test = (self._image_set(part, kinds, train=part is raw[0]) for part in raw)
         one, other = (" x ".join(map(str, part.images.shape[1:])) for part in (train, test))
         if one != other:
             raise InputError(f"{self.path}: training images are {one}, test images are {other}; make them alike")
@@ -151,7 +156,7 @@ class Arrays(DatasetConfig):
             )
         return images if self.channels == "first" else np.moveaxis(images, 3, 1)
 
-    def _image_set(self, part: _Raw, kinds: tuple[str, ...]) -> ImageSet:
+    def _image_set(self, part: _Raw, kinds: tuple[str, ...], *, train: bool) -> ImageSet:
         images, labels, masks = part["images"], part["labels"], part["masks"]
         assert images is not None
         low, high = self._value_range(images)
@@ -160,6 +165,8 @@ class Arrays(DatasetConfig):
             images, low, high = _unit_range(images, low, high), 0.0, 1.0
         if images.dtype == np.float32 and not _finite(images):
             raise InputError(f"{self.path}: images hold NaN, or values that are not finite as float32; repair them")
+        if train and self.low is not None:
+            self._check_range(part["images"])
         if masks is not None and masks.dtype != np.bool_:
             check_bytes(masks.size, f"{self.path}: masks")
             masks = masks != 0
@@ -171,6 +178,17 @@ class Arrays(DatasetConfig):
         else:
             numbers = np.zeros(len(images), np.int64)
         return ImageSet(images, numbers, kinds, masks, (low, high))
+
+    def _check_range(self, images: NDArray[Any] | None) -> None:
+        """Refuse training values that all lie beyond one end of the range: every image would be black, or white."""
+        assert images is not None
+        low, high = self._value_range(images)
+        least, most = float(images.min()), float(images.max())
+        if least > high or most < low:
+            raise InputError(
+                f"arrays: {self.path} holds values from {least:.12g} to {most:.12g}, none of which lies between "
+                f"low={low:.12g} and high={high:.12g}: say which values stand for black and white"
+            )
 
     def _value_range(self, images: NDArray[Any]) -> tuple[float, float]:
         if self.low is not None and self.high is not None:

@@ -13,7 +13,7 @@ from anomalist.errors import InputError, unknown
 from anomalist.task import TaskConfig
 from anomalist.trial import Trial
 
-__all__ = ["grid", "parse_axis", "with_values"]
+__all__ = ["grid", "parse_axes", "parse_axis", "with_values"]
 
 _SHOWN = 5  # faults that are said in full
 
@@ -98,6 +98,25 @@ def parse_axis(text: str) -> tuple[str, list[str]]:
     if not sign or not parts:
         raise InputError(f"--vary {text!r}: write it as option=value,value, e.g. model.bottleneck=2,4,8")
     return path.strip(), [catalog.bare(part) for part in parts]
+
+
+def parse_axes(texts: Sequence[str]) -> dict[str, list[str]]:
+    """Return the values by path of several axes, each as :func:`parse_axis` reads it.
+
+    Raises:
+        InputError: as there; or an axis or a value is given twice, or the seed, which has an option of its own.
+    """
+    axes: dict[str, list[str]] = {}
+    for text in texts:
+        path, values = parse_axis(text)
+        if path in axes:
+            raise InputError(f"--vary {path} is given twice: name all its values at once")
+        if path == "seed":
+            raise InputError("--vary seed: seeds are 0, 1, ...; say how many with --seeds")
+        if len(set(values)) < len(values):
+            raise InputError(f"--vary {text!r}: a value is given twice")
+        axes[path] = values
+    return axes
 
 
 def _paths(base: Trial) -> list[str]:
