@@ -29,6 +29,7 @@ _LAYOUT = frozenset({
     "validation", "groundtruth", "gt", "mask", "masks", "annotation", "annotations", "label", "labels", "segmentation",
     "segmentations",
 })  # fmt: skip
+_BAD_FILES = _BAD - {"broken"}  # a file called so may be one that cannot be read
 _TRAIN = ("train", "training")
 _MASK_ENDINGS = ("_mask", "-mask", "_gt", "_label", "_seg")
 
@@ -100,7 +101,7 @@ def _files_in_doubt(images: Sequence[str]) -> str:
     stems = {name.rpartition(".")[0] for name in images}
     for name in sorted(images):
         stem = name.rpartition(".")[0]
-        if _speaks_of(file := stem.rpartition("/")[2], _BAD) and not is_good(file):
+        if _speaks_of(file := stem.rpartition("/")[2], _BAD_FILES) and not is_good(file):
             return f"{printable(name)!r} is named as anomalous images are"
         for ending in _MASK_ENDINGS:
             if stem.lower().endswith(ending) and stem[: -len(ending)] in stems:
