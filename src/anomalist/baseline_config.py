@@ -153,7 +153,7 @@ def _possible_on(size: tuple[int, int]) -> tuple[Corruption, ...]:
     """Return those corruptions of the suite that images of this size (H, W) have room for.
 
     Raises:
-        InputError: there is none.
+        InputError: the images are too small for all of them.
     """
     possible = []
     for corruption in SUITE:

@@ -103,7 +103,7 @@ class Dataset:
 
 
 def check_steps(dtype: np.dtype[Any], low: float, high: float) -> None:
-    """Refuse a range in which values of ``dtype`` would be told apart in fewer than 255 steps.
+    """Refuse a range that ``dtype`` divides into fewer than 255 steps.
 
     float32 near 1e9 has steps of 64: images with values from 1e9 to 1e9 + 100 would become constant.
 

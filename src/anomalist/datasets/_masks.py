@@ -55,6 +55,6 @@ def marked(values: NDArray[np.float32], *, exact: bool) -> NDArray[np.bool_]:
 
 
 def _flat_and_dark(brightest: NDArray[np.float32]) -> bool:
-    """Return whether a dark pixel has eight neighbours of its own value: a class beside another, not an edge."""
+    """Return whether a dark pixel has eight neighbours of its own value: then it belongs to a class of its own."""
     lowest, highest = (of(brightest, size=3) for of in (ndimage.minimum_filter, ndimage.maximum_filter))
     return bool(((lowest == highest) & (brightest > 0) & (brightest < _HALF)).any())

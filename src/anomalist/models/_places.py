@@ -52,7 +52,7 @@ class Places:
             block -= n * own[:, :, None] * own[:, None, :]
             block /= max(n - 1, 1)
             variance += float(np.trace(block, axis1=1, axis2=2).sum())
-        added = regularisation * max(variance / mean.size, _TINY)
+        added = _added(variance / mean.size, regularisation)
         diagonal = np.arange(mean.shape[1])
         whitening = np.empty((len(mean), *[mean.shape[1]] * 2), np.float32)
         for first in range(0, len(mean), _PLACES):
@@ -83,4 +83,9 @@ class Places:
 def regularise(covariance: NDArray[np.float64], share: float) -> None:
     """Add a share of the mean variance to each variance of matrices ``[..., K, K]``, in place."""
     own = np.arange(covariance.shape[-1])
-    covariance[..., own, own] += share * max(float(covariance[..., own, own].mean()), _TINY)
+    covariance[..., own, own] += _added(float(covariance[..., own, own].mean()), share)
+
+
+def _added(mean_variance: float, share: float) -> float:
+    """Return what is added to each variance: a share of the mean one, and never nothing."""
+    return share * max(mean_variance, _TINY)
