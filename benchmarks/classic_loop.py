@@ -2,10 +2,10 @@
 
     python benchmarks/classic_loop.py
 
-The same work for both: the 60,000 training images of MNIST, a dense autoencoder 784-128-64-8, 5 epochs of
-batches of 128 with Adam, then 200 clean and 200 noisy test images scored by their mean squared error. The two are run
-in turn, each `--repeats` times; the ratio of the medians is what counts, since machines are noisy. Reading the
-data set from disk is not timed for either.
+The same work for both: the 60,000 training images of MNIST, a dense autoencoder 784-128-64-8, 5
+epochs of batches of 128 with Adam, then 200 clean and 200 noisy test images scored by their mean
+squared error. The two are run in turn, each `--repeats` times; the ratio of the medians is what
+counts, since machines are noisy. Reading the data set from disk is not timed for either.
 """
 
 import argparse
@@ -66,7 +66,11 @@ def classic(mnist, clean, noisy):
 def ours(mnist, clean, noisy):
     """Do the same with the package."""
     detector = models.Autoencoder(
-        architecture="dense", bottleneck=BOTTLENECK, epochs=EPOCHS, batch_size=BATCH, learning_rate=1e-3
+        architecture="dense",
+        bottleneck=BOTTLENECK,
+        epochs=EPOCHS,
+        batch_size=BATCH,
+        learning_rate=1e-3,
     )
     detector.fit(mnist.train.to_float())
     return detector.score(np.concatenate([clean, noisy])).image
@@ -74,7 +78,9 @@ def ours(mnist, clean, noisy):
 
 def main():
     """Time both and print the ratio."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeats", type=int, default=3, help="runs of each (default: 3)")
     repeats = parser.parse_args().repeats
     mnist = datasets.load("mnist")
@@ -88,13 +94,15 @@ def main():
             scores = method(mnist, clean, noisy)
             taken.append(time.perf_counter() - start)
             print(
-                f"{method.__name__:8s} {taken[-1]:6.2f} s   AUROC {roc_auc_score(labels, scores):.4f}",
+                f"{method.__name__:8s} {taken[-1]:6.2f} s   AUROC "
+                f"{roc_auc_score(labels, scores):.4f}",
                 flush=True,
             )
     middle = {method: statistics.median(taken) for method, taken in seconds.items()}
     print(
         f"median of {repeats}: classic {middle[classic]:.2f} s, ours {middle[ours]:.2f} s, "
-        f"ratio {middle[classic] / middle[ours]:.1f} (torch {torch.__version__}, {torch.get_num_threads()} threads)"
+        f"ratio {middle[classic] / middle[ours]:.1f} (torch {torch.__version__}, "
+        f"{torch.get_num_threads()} threads)"
     )
 
 

@@ -1,7 +1,8 @@
 """What corruptions.py compares with: each corruption as a loop over images that a careful NumPy user would write.
 
-Each function corrupts one grey image ``[H, W]`` by a physical strength with a generator of its own, in the same way as
-the corruption of its name, with draws of the same distribution; what does not change from image to image is made once.
+Each function corrupts one grey image ``[H, W]`` by a physical strength with a generator of its own,
+in the same way as the corruption of its name, with draws of the same distribution; what does not
+change from image to image is made once.
 """
 
 import math
@@ -51,7 +52,9 @@ def cut_paste(x, side, rng):
     top = max(0, -dy) + rng.integers(h - abs(dy) - side + 1)
     left = max(0, -dx) + rng.integers(w - abs(dx) - side + 1)
     out = x.copy()
-    out[top : top + side, left : left + side] = x[top + dy : top + dy + side, left + dx : left + dx + side]
+    out[top : top + side, left : left + side] = x[
+        top + dy : top + dy + side, left + dx : left + dx + side
+    ]
     return out
 
 
@@ -74,7 +77,10 @@ def elastic_warp(x, radius, rng):
     down, across = weights @ (1.2 * most * (rng.random((2, 4, 4)) - 0.5)) @ weights.T
     offset = np.arange(-away, away + 1)
     top, bottom, left, right = row - away, row + away + 1, column - away, column + away + 1
-    at = np.clip(down + row + offset[:, None], 0, h - 1), np.clip(across + column + offset, 0, w - 1)
+    at = (
+        np.clip(down + row + offset[:, None], 0, h - 1),
+        np.clip(across + column + offset, 0, w - 1),
+    )
     new = ndimage.map_coordinates(x, at, order=1)
     out = x.copy()
     out[top:bottom, left:right] += cover * (new - x[top:bottom, left:right])
@@ -118,17 +124,29 @@ def line_jitter(x, lines, rng):
 def local_rotation(x, radius, rng):
     """Turn a disc."""
     (h, w), most, side = x.shape, min(x.shape) / 3, int(radius + 1)
-    middle = np.array([(length - 1) / 2 + (length - 2 * most) * (rng.random() - 0.5) for length in (h, w)])
+    middle = np.array(
+        [(length - 1) / 2 + (length - 2 * most) * (rng.random() - 0.5) for length in (h, w)]
+    )
     turn = np.radians(90) * (1 + rng.random()) / 2 * rng.choice((-1, 1))
     row, column = np.rint(middle).astype(int)
-    top, bottom, left, right = (max(row - side, 0), row + side + 1, max(column - side, 0), column + side + 1)
+    top, bottom, left, right = (
+        max(row - side, 0),
+        row + side + 1,
+        max(column - side, 0),
+        column + side + 1,
+    )
     dy, dx = np.ogrid[top : min(bottom, h), left : min(right, w)]
     dy, dx = dy - middle[0], dx - middle[1]
     cos, sin = math.cos(turn), math.sin(turn)
-    at = np.clip(middle[0] + cos * dy + sin * dx, 0, h - 1), np.clip(middle[1] - sin * dy + cos * dx, 0, w - 1)
+    at = (
+        np.clip(middle[0] + cos * dy + sin * dx, 0, h - 1),
+        np.clip(middle[1] - sin * dy + cos * dx, 0, w - 1),
+    )
     cover = np.clip(radius + 0.5 - np.sqrt(dy * dy + dx * dx), 0, 1)
     out = x.copy()
-    out[top:bottom, left:right] += cover * (ndimage.map_coordinates(x, at, order=1) - x[top:bottom, left:right])
+    out[top:bottom, left:right] += cover * (
+        ndimage.map_coordinates(x, at, order=1) - x[top:bottom, left:right]
+    )
     return out
 
 
@@ -139,7 +157,9 @@ def missing_stroke(x, radius, rng):
     places = np.flatnonzero(stroke)
     reached = np.zeros_like(stroke)
     reached.flat[places[rng.integers(len(places))]] = True
-    reached = ndimage.binary_dilation(reached, np.ones((3, 3), bool), iterations=int(radius), mask=stroke)
+    reached = ndimage.binary_dilation(
+        reached, np.ones((3, 3), bool), iterations=int(radius), mask=stroke
+    )
     return np.where(reached, low, x)
 
 
@@ -150,14 +170,18 @@ def motion_blur(x, length, rng):
     step = np.array([math.sin(angle), math.cos(angle)])
     step /= np.abs(step).max()
     number = np.arange(1, reach + 1)
-    weights = np.maximum(np.exp(-0.5 * (number * math.hypot(*step) / sigma) ** 2) - math.exp(-4.5), 0)
+    weights = np.maximum(
+        np.exp(-0.5 * (number * math.hypot(*step) / sigma) ** 2) - math.exp(-4.5), 0
+    )
     weights /= 2 * weights.sum() + 1 - math.exp(-4.5)
     padded = np.pad(x, reach, mode="symmetric")
     out = F(1 - 2 * weights.sum()) * x
     for k in number[weights > 0]:
         dy, dx = np.rint(k * step).astype(int)
         one = padded[reach + dy : reach + dy + h, reach + dx : reach + dx + w]
-        out += F(weights[k - 1]) * (one + padded[reach - dy : reach - dy + h, reach - dx : reach - dx + w])
+        out += F(weights[k - 1]) * (
+            one + padded[reach - dy : reach - dy + h, reach - dx : reach - dx + w]
+        )
     return np.clip(out, 0, 1)
 
 
@@ -179,7 +203,9 @@ def perlin(x, area, rng):
 
 
 def _noise(shape, rng):
-    (fade_y, lean_y), (fade_x, lean_x) = (_lattice(length, 2 ** int(rng.integers(1, 4))) for length in shape)
+    (fade_y, lean_y), (fade_x, lean_x) = (
+        _lattice(length, 2 ** int(rng.integers(1, 4))) for length in shape
+    )
     angle = F(2 * np.pi) * rng.random((fade_y.shape[1], fade_x.shape[1]), F)
     return lean_y @ np.sin(angle) @ fade_x.T + fade_y @ np.cos(angle) @ lean_x.T
 
@@ -212,7 +238,9 @@ def pixel_shuffle(x, share, rng):
 
 def quantisation(x, share, rng):
     """Round the cosine transform of some blocks."""
-    (down, i, rows), (across, j, columns) = (_transform(length, int(rng.integers(8))) for length in x.shape)
+    (down, i, rows), (across, j, columns) = (
+        _transform(length, int(rng.integers(8))) for length in x.shape
+    )
     size = F(0.2) * (1 + i[:, None] + j)
     new = down.T @ (np.rint(down @ x @ across.T / size) * size) @ across
     shape = rows[-1] + 1, columns[-1] + 1
@@ -223,7 +251,11 @@ def quantisation(x, share, rng):
 
 @lru_cache
 def _transform(length, grid):
-    matrix, frequency, block = np.zeros((length, length), F), np.zeros(length, F), (np.arange(length) + grid) // 8
+    matrix, frequency, block = (
+        np.zeros((length, length), F),
+        np.zeros(length, F),
+        (np.arange(length) + grid) // 8,
+    )
     for number in range(block[-1] + 1):
         inside = np.flatnonzero(block == number)
         matrix[np.ix_(inside, inside)] = scipy.fft.dct(np.eye(len(inside)), axis=0, norm="ortho")
@@ -247,7 +279,9 @@ def scratches(x, length, rng):
         y, x_, angle = rows - F(h * u), columns - F(w * v), np.pi * direction
         along = F(math.sin(angle)) * y + F(math.cos(angle)) * x_
         slope = F(2 * (bend - 0.5) / (min(h, w) / 2)) * along
-        away = (F(math.cos(angle)) * y - F(math.sin(angle)) * x_ - slope * along) / np.sqrt(1 + 4 * slope * slope)
+        away = (F(math.cos(angle)) * y - F(math.sin(angle)) * x_ - slope * along) / np.sqrt(
+            1 + 4 * slope * slope
+        )
         end = np.clip(F(length / 2 + 0.5) - np.abs(along), 0, 1)
         cover = np.maximum(cover, np.clip(1 - np.abs(away), 0, 1) * end)
     return x + cover * (1 - x)

@@ -2,11 +2,11 @@
 
     python benchmarks/corruptions.py [--repeats 5] [--images 4096] [--processor-time]
 
-Every corruption at severity 0.5 on MNIST's test images, masks included, in turns with its loop of corruption_loops.py,
-which has the masks to make too; medians of `--repeats`. That both do the same work is seen from the share of changed
-pixels and the mean squared change, which must agree within what chance leaves. On a busy machine `--processor-time`
-counts the seconds that the processor worked rather than the clock's: fair to both, but for two threads it can't show
-what waiting costs.
+Every corruption at severity 0.5 on MNIST's test images, masks included, in turns with its loop of
+corruption_loops.py, which has the masks to make too; medians of `--repeats`. That both do the same
+work is seen from the share of changed pixels and the mean squared change, which must agree within
+what chance leaves. On a busy machine `--processor-time` counts the seconds that the processor
+worked rather than the clock's: fair to both, but for two threads it can't show what waiting costs.
 """
 
 import argparse
@@ -40,7 +40,10 @@ def on_two(corruption, images):
     index, half = np.arange(len(images)), len(images) // 2
     with ThreadPoolExecutor(2) as pool:
         return list(
-            pool.map(lambda part: corruption(images[part], seed=0, index=index[part]), (slice(half), slice(half, None)))
+            pool.map(
+                lambda part: corruption(images[part], seed=0, index=index[part]),
+                (slice(half), slice(half, None)),
+            )
         )
 
 
@@ -53,7 +56,9 @@ def rates(runs, repeats, clock):
             run()
             if repeat:  # the first one warms up
                 taken.append(clock() - began)
-    return [count / statistics.median(taken) for taken, (count, _) in zip(seconds, runs, strict=True)]
+    return [
+        count / statistics.median(taken) for taken, (count, _) in zip(seconds, runs, strict=True)
+    ]
 
 
 def check(name, images, ours, strength):
@@ -61,23 +66,37 @@ def check(name, images, ours, strength):
     out, masks = loop(name, images, strength)
     for what, one, other in (
         ("share of changed pixels", ours.masks.mean(axis=(1, 2)), masks.mean(axis=(1, 2))),
-        ("mean squared change", *(np.square(o - images).mean(axis=(1, 2, 3)) for o in (ours.images, out))),
+        (
+            "mean squared change",
+            *(np.square(o - images).mean(axis=(1, 2, 3)) for o in (ours.images, out)),
+        ),
     ):
         away = abs(one.mean() - other.mean())
-        assert away < 0.08 * one.mean() + 4 * np.hypot(one.std(), other.std()) / len(images) ** 0.5, f"{name}: {what}"
+        assert (
+            away < 0.08 * one.mean() + 4 * np.hypot(one.std(), other.std()) / len(images) ** 0.5
+        ), f"{name}: {what}"
 
 
 def main():
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeats", type=int, default=5, help="runs of each (default: 5)")
-    parser.add_argument("--images", type=int, default=4096, help="images of each run (default: 4096)")
-    parser.add_argument("--processor-time", action="store_true", help="count the processor's seconds")
+    parser.add_argument(
+        "--images", type=int, default=4096, help="images of each run (default: 4096)"
+    )
+    parser.add_argument(
+        "--processor-time", action="store_true", help="count the processor's seconds"
+    )
     found = parser.parse_args()
     clock = time.process_time if found.processor_time else time.perf_counter
     images = datasets.load("mnist").test.to_float()[: found.images]
     few = images[:LOOP_IMAGES]
-    print(f"{environment(1, 'cpu', 'float32', {})['processor']}; severity 0.5, medians of {found.repeats}; images/s")
+    print(
+        f"{environment(1, 'cpu', 'float32', {})['processor']}; severity 0.5, medians of "
+        f"{found.repeats}; images/s"
+    )
     print(f"{'':18}{'one thread':>12}{'two':>12}{'loop':>12}{'one / loop':>12}")
     table = []
     with threadpool_limits(1):
@@ -96,10 +115,20 @@ def main():
             two *= 2 if found.processor_time else 1  # the processor's seconds of both
             table.append((one, two, *(one / rate for rate in slow)))
             row = f"{name:18}{one:12,.0f}{two:12,.0f}"
-            print(row + (f"{slow[0]:12,.0f}{one / slow[0]:12.1f}" if slow else "  no loop to compare with"), flush=True)
+            print(
+                row
+                + (
+                    f"{slow[0]:12,.0f}{one / slow[0]:12.1f}"
+                    if slow
+                    else "  no loop to compare with"
+                ),
+                flush=True,
+            )
     ones, twos = zip(*(row[:2] for row in table), strict=True)
     print(f"{'median':18}{statistics.median(ones):12,.0f}{statistics.median(twos):12,.0f}")
-    print(f"{'least':18}{min(ones):12,.0f}{min(twos):12,.0f}{'':12}{min(r for row in table for r in row[2:]):12.1f}")
+    print(
+        f"{'least':18}{min(ones):12,.0f}{min(twos):12,.0f}{'':12}{min(r for row in table for r in row[2:]):12.1f}"
+    )
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
     python benchmarks/folder.py [--images 20000] [--repeats 3] [--size 256]
 
-Makes JPEGs of 512 x 512 (quality 90, colour, smooth content with noise, about 100 kB each; 500 pictures, each file with
-a comment of its own) from a seed in a temporary folder, then decodes and resizes all of them in turns: Pillow in a pool
-of two processes that throws the pixels away, and the data set, whose two processes also hash every file and write the
-pixels to a cache. Each turn starts its processes anew and finds the files in memory. Prints medians, the most memory
-that all processes held, and the time of a second start in a new process. Where the machine has other work, read the
+Makes JPEGs of 512 x 512 (quality 90, colour, smooth content with noise, about 100 kB each; 500
+pictures, each file with a comment of its own) from a seed in a temporary folder, then decodes and
+resizes all of them in turns: Pillow in a pool of two processes that throws the pixels away, and the
+data set, whose two processes also hash every file and write the pixels to a cache. Each turn starts
+its processes anew and finds the files in memory. Prints medians, the most memory that all processes
+held, and the time of a second start in a new process. Where the machine has other work, read the
 processor time that both take rather than the seconds on the clock.
 """
 
@@ -52,7 +53,9 @@ print(json.dumps([time.perf_counter() - began, len(found.train) + len(found.test
 def picture(number: int) -> bytes:
     """Return picture ``number`` as JPEG."""
     draws = generator(0, f"benchmark/folder/{number}")
-    smooth = Image.fromarray(draws.integers(0, 256, (32, 32, 3)).astype(np.uint8)).resize((SIDE, SIDE))
+    smooth = Image.fromarray(draws.integers(0, 256, (32, 32, 3)).astype(np.uint8)).resize(
+        (SIDE, SIDE)
+    )
     noisy = np.asarray(smooth).astype(np.int16) + draws.integers(-8, 9, (SIDE, SIDE, 3))
     stream = io.BytesIO()
     Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(stream, "JPEG", quality=90)
@@ -78,7 +81,9 @@ def with_pillow(size: int, path: Path) -> int:
 
 def processor_time() -> float:
     """Return the seconds of processor time of this process and of its children that have ended."""
-    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(
+        sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
 
 
 def time_pillow(paths: list[Path], size: int) -> tuple[float, float]:
@@ -117,7 +122,12 @@ def memory() -> Iterator[list[float]]:
     def look() -> None:
         while not done.wait(0.5):  # seldom: it takes processor time too
             try:
-                held.append(max(held[-1], sum(each.memory_info().rss for each in [this, *this.children(True)])))
+                held.append(
+                    max(
+                        held[-1],
+                        sum(each.memory_info().rss for each in [this, *this.children(True)]),
+                    )
+                )
             except psutil.NoSuchProcess:
                 continue
 
@@ -148,11 +158,19 @@ def main() -> None:
             with memory() as held:
                 folder.append(time_folder(root, asked.size, Path(place, "cache")))
         again = statistics.median(second_start(root, asked.size) for _ in range(asked.repeats))
-    rates = [asked.images / statistics.median(seconds for seconds, _ in turns) for turns in (pillow, folder)]
-    clock, busy = (statistics.median(a[n] / b[n] for a, b in zip(pillow, folder, strict=True)) for n in (0, 1))
+    rates = [
+        asked.images / statistics.median(seconds for seconds, _ in turns)
+        for turns in (pillow, folder)
+    ]
+    clock, busy = (
+        statistics.median(a[n] / b[n] for a, b in zip(pillow, folder, strict=True)) for n in (0, 1)
+    )
     machine = environment(1, "cpu", "float32", {})["processor"]
     print(f"{machine}; Pillow {PIL.__version__}; medians of {asked.repeats}")
-    print(f"{asked.images:,} JPEGs of {SIDE} x {SIDE} ({total / 1e9:.2f} GB) to {asked.size} x {asked.size}")
+    print(
+        f"{asked.images:,} JPEGs of {SIDE} x {SIDE} ({total / 1e9:.2f} GB) to {asked.size} x "
+        f"{asked.size}"
+    )
     print(f"Pillow, two processes: {rates[0]:,.0f} images/s")
     print(f"folder, hashed and cached: {rates[1]:,.0f} images/s")
     print(f"share of Pillow's rate: {clock:.0%} on the clock, {busy:.0%} by processor time")

@@ -2,9 +2,10 @@
 
     python benchmarks/pixel_metrics.py [FOLDER]
 
-FOLDER holds make_maps.py, which makes the seeded sets (default: ../shared/bench beside the repository).
-Every time is the median of several, taken in turns within one run; quote the ratios, since the times depend
-on the machine and on what else runs there. Memory is what tracemalloc sees beyond the input.
+FOLDER holds make_maps.py, which makes the seeded sets (default: ../shared/bench beside the
+repository). Every time is the median of several, taken in turns within one run; quote the ratios,
+since the times depend on the machine and on what else runs there. Memory is what tracemalloc sees
+beyond the input.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def peak_bytes(call: Callable[[], object]) -> int:
     return peak
 
 
-def compare(name: str, maps: np.ndarray, masks: np.ndarray, repeats: int, clusters: np.ndarray | None = None) -> None:
+def compare(
+    name: str, maps: np.ndarray, masks: np.ndarray, repeats: int, clusters: np.ndarray | None = None
+) -> None:
     """Print one set's table: time, ratio to scikit-learn and to a sort, and memory."""
     flat, truth = maps.ravel(), masks.ravel()
     calls = {
@@ -81,7 +84,9 @@ def compare(name: str, maps: np.ndarray, masks: np.ndarray, repeats: int, cluste
 def many_small(share: float) -> tuple[np.ndarray, np.ndarray]:
     """Return 20,000 maps of 28 x 28, the second half with a hole (share 0) or a noise mask of that share."""
     rng = np.random.default_rng(4)
-    maps = rng.random((20_000, 28, 28), dtype=np.float32) + rng.random((20_000, 28, 28), dtype=np.float32)
+    maps = rng.random((20_000, 28, 28), dtype=np.float32) + rng.random(
+        (20_000, 28, 28), dtype=np.float32
+    )
     masks = np.zeros(maps.shape, dtype=bool)
     masks[10_000:] = rng.random((10_000, 28, 28), dtype=np.float32) < share
     masks[10_000:, 5:8, 5:8] |= share == 0
@@ -101,8 +106,13 @@ def main() -> None:
     sys.path.insert(0, str(options.folder))
     from make_maps import standard
 
-    versions = f"NumPy {np.__version__}, SciPy {scipy.__version__}, scikit-learn {sklearn.__version__}"
-    print(f"Python {platform.python_version()}, {versions}, {platform.machine()}, {os.cpu_count()} cores")
+    versions = (
+        f"NumPy {np.__version__}, SciPy {scipy.__version__}, scikit-learn {sklearn.__version__}"
+    )
+    print(
+        f"Python {platform.python_version()}, {versions}, {platform.machine()}, {os.cpu_count()} "
+        "cores"
+    )
     for name in EXPECTED:
         compare(name, *standard(name), options.repeats)
     pairs = np.tile(np.arange(10_000), 2)

@@ -2,9 +2,9 @@
 
     python benchmarks/study_speed.py [--repeats 3]
 
-Runs the quick bottleneck study into an empty folder with one worker and with two, in turns, one thread a worker, and
-prints the medians. The overhead is what is left of a worker's time when the seconds that its
-trials spent on fitting and scoring, as their side files say, are taken away.
+Runs the quick bottleneck study into an empty folder with one worker and with two, in turns, one
+thread a worker, and prints the medians. The overhead is what is left of a worker's time when the
+seconds that its trials spent on fitting and scoring, as their side files say, are taken away.
 """
 
 import argparse

@@ -5,7 +5,8 @@
     python experiments/baseline_mnist.py --help     every option
 
 1. 54,000 training digits fit a convolutional autoencoder; 6,000 more set the thresholds.
-2. All 10,000 test digits are scored clean, and again with each of four corruptions at four strengths.
+2. All 10,000 test digits are scored clean, and again with each of four corruptions at four
+    strengths.
 3. Every figure is written with its 95 % interval, and every picture drawn from what was written.
 
 The same code as `anomalist run`: see src/anomalist/baseline.py.

@@ -1,12 +1,15 @@
 """One ensemble against every blind spot, from the detectors that `anomalist study blind_spot` has fitted.
 
-    python experiments/blind_spot_ensemble.py                  choose on training images: every rule on every corruption
-    python experiments/blind_spot_ensemble.py --test excess    the test split, once, by the rule that was chosen
+    python experiments/blind_spot_ensemble.py                  choose on training images: every rule
+    on every corruption python experiments/blind_spot_ensemble.py --test excess    the test split,
+    once, by the rule that was chosen
 
-1. The study's fitted `synthetic` and a second detector are loaded, seed by seed; nothing is fitted again.
-2. Half of the 6,000 held-out training images puts both scores on one scale, z = (score - mean) / standard deviation.
-3. Rules: the first alone, or those of the detector `ensemble`. The other half, clean against corrupted, tells which is
-   best.
+1. The study's fitted `synthetic` and a second detector are loaded, seed by seed; nothing is fitted
+    again.
+2. Half of the 6,000 held-out training images puts both scores on one scale, z = (score - mean) /
+    standard deviation.
+3. Rules: the first alone, or those of the detector `ensemble`. The other half, clean against
+   corrupted, tells which is best.
 4. With --test all 6,000 give the scale, and the study's own test images are judged.
 """
 
@@ -44,11 +47,15 @@ def fitted(model: str, seeds: int, results: Path) -> list[tuple[Trial, Detector]
     found = [(trial, results / "models" / trial.fit_key) for trial in first.values()]
     missing = [folder for _, folder in found if not folder.is_dir()]
     if missing:
-        raise InputError(f"{missing[0]} is missing: run `anomalist study blind_spot --models {model}` first")
+        raise InputError(
+            f"{missing[0]} is missing: run `anomalist study blind_spot --models {model}` first"
+        )
     return [(trial, load(folder)) for trial, folder in found]
 
 
-def judge(trial: Trial, pair: tuple[Detector, Detector], rules: Sequence[str], test: bool) -> dict[str, list[float]]:
+def judge(
+    trial: Trial, pair: tuple[Detector, Detector], rules: Sequence[str], test: bool
+) -> dict[str, list[float]]:
     """Return by corruption the AUROC by each rule."""
     dataset = datasets.load(trial.task.dataset)
     _, held_out = trial.task.training(dataset, trial.seed)
@@ -58,7 +65,10 @@ def judge(trial: Trial, pair: tuple[Detector, Detector], rules: Sequence[str], t
 
     def score(images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         found = [Scores(detector.score(images).image, None) for detector in pair]
-        return [found[0].image if ensemble is None else ensemble.join(found).image for ensemble in ensembles]
+        return [
+            found[0].image if ensemble is None else ensemble.join(found).image
+            for ensemble in ensembles
+        ]
 
     clean = trial.task.normal(dataset, trial.seed)
     normal = score(clean.images if test else rest)
@@ -71,21 +81,38 @@ def judge(trial: Trial, pair: tuple[Detector, Detector], rules: Sequence[str], t
             changed, masks = parse(corruption)(rest, seed=derive(trial.seed, "ensemble"))
             images = changed[masks.any(axis=(1, 2))]
         labels = np.repeat([0, 1], [len(normal[0]), len(images)])
-        results[corruption] = [auroc(np.concatenate(both), labels) for both in zip(normal, score(images), strict=True)]
+        results[corruption] = [
+            auroc(np.concatenate(both), labels) for both in zip(normal, score(images), strict=True)
+        ]
     return results
 
 
 def main() -> None:
     """Print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--second", default="pca", metavar="MODEL", help="beside synthetic (default: pca)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--second", default="pca", metavar="MODEL", help="beside synthetic (default: pca)"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--test", choices=RULES, metavar="RULE", help="the rule that was chosen; opens the test split")
+    parser.add_argument(
+        "--test",
+        choices=RULES,
+        metavar="RULE",
+        help="the rule that was chosen; opens the test split",
+    )
     found = parser.parse_args()
-    pairs = zip(*(fitted(model, found.seeds, found.results) for model in ("synthetic", found.second)), strict=True)
+    pairs = zip(
+        *(fitted(model, found.seeds, found.results) for model in ("synthetic", found.second)),
+        strict=True,
+    )
     shown = RULES if found.test is None else (found.test,)
-    results = [judge(trial, (one, other), shown, found.test is not None) for (trial, one), (_, other) in pairs]
+    results = [
+        judge(trial, (one, other), shown, found.test is not None)
+        for (trial, one), (_, other) in pairs
+    ]
     lines = []
     for corruption in CORRUPTIONS:
         line: list[object] = [corruption]

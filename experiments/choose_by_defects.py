@@ -1,13 +1,16 @@
 """Choose a detector's options for real defects without a test image: good training images with made defects stand in.
 
-    python experiments/choose_by_defects.py tiles                                     magnetic tiles, 256 pixels
-    python experiments/choose_by_defects.py xrays                                     healthy chest X-rays, 28 pixels
-    python experiments/choose_by_defects.py tiles --models patch_memory:memory=2000   other detectors
+    python experiments/choose_by_defects.py tiles                                     magnetic
+    tiles, 256 pixels python experiments/choose_by_defects.py xrays
+       healthy chest X-rays, 28 pixels python experiments/choose_by_defects.py tiles --models
+       patch_memory:memory=2000   other detectors
 
 1. Of the good training images a quarter is held out; the others fit every candidate.
-2. Pseudo-anomalies are held-out images with made defects: for tiles blots, stains, scratches, patches of other images
-   or turned; for X-rays what haze does: brighter regions, lost contrast, blur, uneven light.
-3. Figures are AUROC of held-out images against each kind, in percent, their mean, and the mean AUPRO.
+2. Pseudo-anomalies are held-out images with made defects: for tiles blots, stains, scratches,
+   patches of other images or turned; for X-rays what haze does: brighter regions, lost contrast,
+   blur, uneven light.
+3. Figures are AUROC of held-out images against each kind, in percent, their mean, and the mean
+    AUPRO.
 
 No figure says what a test would give, only which candidate is better. The test split is never read.
 """
@@ -81,14 +84,20 @@ _ON_XRAYS = (
     "ensemble:members=padim;(knn:directions=8,blur=2);pca,combine=mean",
 )
 PLANS = {  # the data set, whose label 0 is good, the defects and the candidates
-    "tiles": ("folder:path={data}/magnetic_tile,resize=256,fit=mirror,channels=grey", _TILES, _ON_TILES),
+    "tiles": (
+        "folder:path={data}/magnetic_tile,resize=256,fit=mirror,channels=grey",
+        _TILES,
+        _ON_TILES,
+    ),
     "xrays": ("medmnist:set=pneumoniamnist,path={data}/pneumoniamnist.npz", _HAZE, _ON_XRAYS),
 }
 
 
 def main() -> None:
     """Print one line a candidate."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("plan", choices=PLANS)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), metavar="FOLDER")
     parser.add_argument("--models", nargs="+", metavar="NAME:OPTION=VALUE,…")
@@ -115,16 +124,33 @@ def main() -> None:
             hit = masks.any(axis=(1, 2))
             scores = detector.score(changed[hit])
             figures.append(
-                auroc(np.concatenate([normal.image, scores.image]), np.repeat([0, 1], [len(hit), hit.sum()]))
+                auroc(
+                    np.concatenate([normal.image, scores.image]),
+                    np.repeat([0, 1], [len(hit), hit.sum()]),
+                )
             )
             if normal.pixel is not None and scores.pixel is not None:
                 clean = np.zeros_like(normal.pixel, np.bool_)
-                regions.append(aupro(np.concatenate([normal.pixel, scores.pixel]), np.concatenate([clean, masks[hit]])))
-        means = [100 * float(np.mean(part)) if part else float("nan") for part in (figures, regions)]
+                regions.append(
+                    aupro(
+                        np.concatenate([normal.pixel, scores.pixel]),
+                        np.concatenate([clean, masks[hit]]),
+                    )
+                )
+        means = [
+            100 * float(np.mean(part)) if part else float("nan") for part in (figures, regions)
+        ]
         lines.append([model, *means, *(100 * figure for figure in figures), middle - start, rate])
         print(f"{model}: {means[0]:.2f}, AUPRO {means[1]:.2f}", flush=True)
     kinds = [defect.rpartition(",severity")[0] or defect for defect in defects]
-    print(tabulate(lines, ["model", "mean", "AUPRO", *kinds, "fit, s", "images/s"], "github", floatfmt=".2f"))
+    print(
+        tabulate(
+            lines,
+            ["model", "mean", "AUPRO", *kinds, "fit, s", "images/s"],
+            "github",
+            floatfmt=".2f",
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Choose a detector's options for one-class digits without a test image: letters stand for the other digits.
 
-    python experiments/choose_one_class.py                                the candidates below, several hours
-    python experiments/choose_one_class.py --digits 2 5 8                 the three hardest digits
-    python experiments/choose_one_class.py --models lof lof:blur=1 knn    other detectors, as name:option=value,…
+    python experiments/choose_one_class.py                                the candidates below,
+    several hours python experiments/choose_one_class.py --digits 2 5 8                 the three
+    hardest digits python experiments/choose_one_class.py --models lof lof:blur=1 knn    other
+    detectors, as name:option=value,…
 
 1. Of each digit's training images 500 are held out; the others fit every candidate.
-2. Pseudo-anomalies are printed Latin and Greek letters in several fonts, those left out that look like digits: turned,
-   sheared, stretched, warped, then fitted into 20 x 20 pixels and centred by mass, as MNIST's digits were.
+2. Pseudo-anomalies are printed Latin and Greek letters in several fonts, those left out that look
+   like digits: turned, sheared, stretched, warped, then fitted into 20 x 20 pixels and centred by
+   mass, as MNIST's digits were.
 3. A candidate's figure is the AUROC of held-out images against letters, the mean over digits.
 
 No figure says what a test would give, only which candidate is better. The test split is never read.
@@ -50,7 +52,14 @@ CANDIDATES = (
     *(f"vae:score_by=joint,bottleneck={k}" for k in (16, 32, 64)),
     *(f"deep_svdd:bottleneck={k}" for k in (32, 64)),
 )
-FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSansMono", "STIXGeneral")
+FONTS = (
+    "DejaVuSans",
+    "DejaVuSans-Bold",
+    "DejaVuSans-Oblique",
+    "DejaVuSerif",
+    "DejaVuSansMono",
+    "STIXGeneral",
+)
 GLYPHS = "ACEFHKLMNPRUVWXYadefhkmnprtuvwxyΓΔΛΞΠΣΦΨΩαβγδλμπψω"
 _SIDE = 112  # letters are drawn four times as large as they are kept
 
@@ -59,7 +68,10 @@ def letters(count: int, seed: int) -> Images:
     """Return letters that look as if written like MNIST's digits, float32 ``[count, 1, 28, 28]`` in [0, 1]."""
     random = generator(seed, "letters")
     drawn = {(glyph, font): _draw(glyph, font) for glyph in GLYPHS for font in FONTS}
-    chosen = [(GLYPHS[i], FONTS[j]) for i, j in random.integers((len(GLYPHS), len(FONTS)), size=(count, 2))]
+    chosen = [
+        (GLYPHS[i], FONTS[j])
+        for i, j in random.integers((len(GLYPHS), len(FONTS)), size=(count, 2))
+    ]
     return np.stack([_centre(_distort(drawn[key], random)) for key in chosen])[:, None]
 
 
@@ -78,7 +90,9 @@ def _distort(letter: Images, random: np.random.Generator) -> Images:
     turn, shear, stretch = random.normal(0, (0.15, 0.2, 0.15))
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     affine = rotation @ [[1, 0], [shear, 1]] @ np.diag([1, np.exp(stretch)]) * max(h, w) / 80
-    shifts = gaussian_filter(random.standard_normal((2, _SIDE, _SIDE)), (0, 14, 14), mode="constant")
+    shifts = gaussian_filter(
+        random.standard_normal((2, _SIDE, _SIDE)), (0, 14, 14), mode="constant"
+    )
     places = np.indices((_SIDE, _SIDE)) - (_SIDE - 1) / 2 + 3.5 * shifts / shifts.std()
     places = affine @ places.reshape(2, -1) + [[(h - 1) / 2], [(w - 1) / 2]]
     smooth = gaussian_filter(letter, max(h, w) / 80)
@@ -90,10 +104,15 @@ def _centre(letter: Images) -> Images:
     rows, columns = (np.flatnonzero((letter > 0.3).any(axis=axis)) for axis in (1, 0))
     ink = letter[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     h, w = (max(1, round(side * 20 / max(ink.shape))) for side in ink.shape)
-    small = Image.fromarray(np.rint(255 * ink).astype(np.uint8)).resize((w, h), Image.Resampling.BOX)
+    small = Image.fromarray(np.rint(255 * ink).astype(np.uint8)).resize(
+        (w, h), Image.Resampling.BOX
+    )
     kept = np.clip(np.asarray(small, np.float32) / 255 * 1.3, 0, 1)
     middle = (np.indices(kept.shape) * kept).sum(axis=(1, 2)) / kept.sum()
-    y, x = (int(np.clip(round(14 - m), 0, 28 - side)) for m, side in zip(middle, kept.shape, strict=True))
+    y, x = (
+        int(np.clip(round(14 - m), 0, 28 - side))
+        for m, side in zip(middle, kept.shape, strict=True)
+    )
     out = np.zeros((28, 28), np.float32)
     out[y : y + h, x : x + w] = kept
     return out
@@ -112,7 +131,9 @@ def judge(model: str, images: Images, anomalies: Images, seed: int) -> tuple[flo
 
 def main() -> None:
     """Print one line a candidate."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--models", nargs="+", default=CANDIDATES, metavar="NAME:OPTION=VALUE,…")
     parser.add_argument("--digits", nargs="+", type=int, default=range(10), metavar="DIGIT")
     parser.add_argument("--seed", type=int, default=0)
@@ -123,9 +144,15 @@ def main() -> None:
     anomalies = letters(LETTERS, found.seed)
     lines = []
     for model in found.models:
-        images = [train.take(np.flatnonzero(train.labels == digit)).to_float() for digit in found.digits]
-        figures, seconds = zip(*(judge(model, part, anomalies, found.seed) for part in images), strict=True)
-        lines.append([model, 100 * np.mean(figures), *(100 * figure for figure in figures), np.mean(seconds)])
+        images = [
+            train.take(np.flatnonzero(train.labels == digit)).to_float() for digit in found.digits
+        ]
+        figures, seconds = zip(
+            *(judge(model, part, anomalies, found.seed) for part in images), strict=True
+        )
+        lines.append(
+            [model, 100 * np.mean(figures), *(100 * figure for figure in figures), np.mean(seconds)]
+        )
         print(f"{model}: {lines[-1][1]:.2f}", flush=True)
     print(tabulate(lines, ["model", "mean", *found.digits, "fit, s"], "github", floatfmt=".2f"))
 

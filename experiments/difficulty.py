@@ -6,7 +6,8 @@
 
 1. One autoencoder a seed is fitted on clean digits, ten seeds.
 2. Each is judged on every corruption at seven strengths, and localises at three of them.
-3. A psychometric curve gives the severity, and the change of pixels, at which AUROC reaches 0.75 and 0.95.
+3. A psychometric curve gives the severity, and the change of pixels, at which AUROC reaches 0.75
+    and 0.95.
 
 The same code as `anomalist study difficulty`: see src/anomalist/studies/difficulty.py.
 """

@@ -1,8 +1,10 @@
 """Draw the cost pictures of docs/detectors.md from its own tables, whose rows come from several runs.
 
-    python experiments/plot_costs.py docs/detectors.md     writes docs/detectors/one_class_auc_vs_cost.png and the other
+    python experiments/plot_costs.py docs/detectors.md     writes
+    docs/detectors/one_class_auc_vs_cost.png and the other
 
-A section's table is drawn into its picture. It has the columns `mean`, `fit, s` and `images/s`, the best mean first.
+A section's table is drawn into its picture. It has the columns `mean`, `fit, s` and `images/s`, the
+best mean first.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ _COLUMNS = ("mean", "fit, s", "images/s")
 
 def main() -> None:
     """Draw each section's picture."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("page", type=Path)
     page = parser.parse_args().page
     for section in page.read_text(encoding="utf-8").split("\n## "):
@@ -32,7 +36,11 @@ def main() -> None:
             model = row[0].replace("`", "")
             mean, fit, rate = (_numbers(row[head.index(name)]) for name in _COLUMNS)
             middle, half = mean[0] / 100, mean[1] / 100 if len(mean) > 1 else None
-            ends = {"low": None, "high": None} if half is None else {"low": middle - half, "high": middle + half}
+            ends = (
+                {"low": None, "high": None}
+                if half is None
+                else {"low": middle - half, "high": middle + half}
+            )
             standings.append(Standing(model, {}, {"mean": middle, **ends}))
             costs[model] = Cost(fit[0], rate[0], 1)
         save(against_cost(standings, costs, "AUROC"), page.parent / picture[1])

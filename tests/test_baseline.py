@@ -20,7 +20,12 @@ from anomalist.reports import pages, panels
 from refusals import refused
 
 TINY = {"train": 1_000, "calibration": 200, "test": 100}
-SPECS = ("gaussian_noise:sigma=0.3", "stripes:lines=1", "stripes:lines=3", "patch_occlusion:side=4,margin=4")
+SPECS = (
+    "gaussian_noise:sigma=0.3",
+    "stripes:lines=1",
+    "stripes:lines=3",
+    "patch_occlusion:side=4,margin=4",
+)
 
 
 def tiny(seed=0, **changes):
@@ -41,14 +46,28 @@ def finished(tmp_path_factory):
 
 
 def test_everything_promised_is_written(finished):
-    files = (path for path in finished.rglob("*") if path.is_file() and not path.name.startswith("."))  # but the lock
+    files = (
+        path for path in finished.rglob("*") if path.is_file() and not path.name.startswith(".")
+    )  # but the lock
     written = {str(path.relative_to(finished)) for path in files}
     assert written == {
-        "metrics.json", "scores.npz", "config.json", "environment.json", "dataset_stats.json", "training.json",
-        "model/detector.json", "model/arrays.safetensors",
-        "plots/roc.png", "plots/score_histograms.png", "plots/auroc_vs_severity.png", "plots/loss.png",
-        "anomalies/cases.npz", "anomalies/gaussian_noise.png", "anomalies/stripes.png", "anomalies/patch_occlusion.png",
-    }  # fmt: skip
+        "metrics.json",
+        "scores.npz",
+        "config.json",
+        "environment.json",
+        "dataset_stats.json",
+        "training.json",
+        "model/detector.json",
+        "model/arrays.safetensors",
+        "plots/roc.png",
+        "plots/score_histograms.png",
+        "plots/auroc_vs_severity.png",
+        "plots/loss.png",
+        "anomalies/cases.npz",
+        "anomalies/gaussian_noise.png",
+        "anomalies/stripes.png",
+        "anomalies/patch_occlusion.png",
+    }
 
 
 def test_rows_follow_the_schema(finished):
@@ -56,19 +75,39 @@ def test_rows_follow_the_schema(finished):
     assert written["schema"] == 1
     for row in written["rows"]:
         assert list(row) == [
-            "task", "corruption", "setting", "severity", "metric", "value", "low", "high", "n", "left_out"
-        ]  # fmt: skip
+            "task",
+            "corruption",
+            "setting",
+            "severity",
+            "metric",
+            "value",
+            "low",
+            "high",
+            "n",
+            "left_out",
+        ]
         assert row["low"] <= row["value"] <= row["high"]
     assert {row["setting"] for row in written["rows"]} == set(SPECS)
     assert {row["metric"] for row in written["rows"]} == {
-        "auroc", "average_precision", "fpr95", "best_f1", "pixel_auroc", "pixel_ap", "aupro", "iou", "dice",
-        "detection_rate", "false_alarm_rate",
-    }  # fmt: skip
+        "auroc",
+        "average_precision",
+        "fpr95",
+        "best_f1",
+        "pixel_auroc",
+        "pixel_ap",
+        "aupro",
+        "iou",
+        "dice",
+        "detection_rate",
+        "false_alarm_rate",
+    }
 
 
 def test_holes_that_change_nothing_are_counted_not_judged(finished):
     rows = json.loads((finished / "metrics.json").read_text())["rows"]
-    hole = next(row for row in rows if row["corruption"] == "patch_occlusion" and row["metric"] == "auroc")
+    hole = next(
+        row for row in rows if row["corruption"] == "patch_occlusion" and row["metric"] == "auroc"
+    )
     assert hole["left_out"] > 0
     assert hole["n"] == 100  # independent images: a clean one and its twin are one
 
@@ -98,21 +137,31 @@ def test_one_seed_gives_the_same_bytes_and_another_differs(finished, tmp_path):
 
 
 def test_config_json_gives_back_the_run(finished):
-    assert Baseline(**json.loads((finished / "config.json").read_text())) == tiny(false_alarm_rate=0.01)
+    assert Baseline(**json.loads((finished / "config.json").read_text())) == tiny(
+        false_alarm_rate=0.01
+    )
 
 
 def test_the_environment_says_what_it_was_made_with(finished):
     environment = json.loads((finished / "environment.json").read_text())
-    assert {"python", "packages", "processor", "device", "precision", "threads", "commit", "seconds"} <= set(
-        environment
-    )
+    assert {
+        "python",
+        "packages",
+        "processor",
+        "device",
+        "precision",
+        "threads",
+        "commit",
+        "seconds",
+    } <= set(environment)
     assert set(environment["seconds"]) == {"data", "fit", "test", "plots"}
 
 
 @pytest.mark.slow
 def test_pictures_are_remade_from_the_folder_without_torch(finished, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from anomalist.reports import pages; pages.draw(Path(sys.argv[1]));"
+        "import sys; from pathlib import Path; from anomalist.reports import pages; "
+        "pages.draw(Path(sys.argv[1]));"
         "assert 'torch' not in sys.modules"
     )
     before = {path.name: path.stat().st_mtime_ns for path in (finished / "plots").iterdir()}
@@ -131,7 +180,9 @@ def test_a_picture_of_an_earlier_run_does_not_stay(finished):
 
 
 def test_a_corruption_that_changes_nothing_is_refused_and_finished_ones_stay(tmp_path):
-    config = tiny().model_copy(update={"corruptions": Baseline(corruptions=["stripes", "stripes:lines=0"]).corruptions})
+    config = tiny().model_copy(
+        update={"corruptions": Baseline(corruptions=["stripes", "stripes:lines=0"]).corruptions}
+    )
     with pytest.raises(InputError, match="stripes:lines=0 changes none of the 100 test images"):
         baseline.run(config, tmp_path)
     rows = json.loads((tmp_path / "metrics.json").read_text())["rows"]
@@ -139,12 +190,19 @@ def test_a_corruption_that_changes_nothing_is_refused_and_finished_ones_stay(tmp
 
 
 def test_quick_changes_only_what_was_not_said():
-    config = Baseline(**baseline.quick({"train": 50, "model": {"name": "autoencoder", "bottleneck": 3}}))
+    config = Baseline(
+        **baseline.quick({"train": 50, "model": {"name": "autoencoder", "bottleneck": 3}})
+    )
     sized = config.sized(datasets.load("digits"), quick=True)
     assert (sized.train, sized.calibration, sized.test) == (50, 240, 597)
     assert config.detector().bottleneck == 3
     assert config.detector().epochs == 10
-    assert Baseline(**baseline.quick({"model": {"name": "autoencoder", "epochs": 2}})).detector().epochs == 2
+    assert (
+        Baseline(**baseline.quick({"model": {"name": "autoencoder", "epochs": 2}}))
+        .detector()
+        .epochs
+        == 2
+    )
 
 
 @pytest.mark.slow
@@ -159,10 +217,19 @@ def test_the_script_runs_quickly_on_all_corruptions_and_says_what_it_did(tmp_pat
     script = Path(__file__).parent.parent / "experiments" / "baseline_mnist.py"
     done = subprocess.run(
         [sys.executable, script, "--quick", "--results", tmp_path, "--threads", "1"],
-        capture_output=True, text=True, timeout=300, env={**os.environ, "COLUMNS": "80"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "COLUMNS": "80"},
+    )
     assert done.returncode == 0, done.stderr
-    for expected in ("data: ", "6,000 images to train on", "AUROC [95 % CI]", "left out", f"results in {tmp_path}"):
+    for expected in (
+        "data: ",
+        "6,000 images to train on",
+        "AUROC [95 % CI]",
+        "left out",
+        f"results in {tmp_path}",
+    ):
         assert expected in done.stdout
     assert "epoch 10/10, loss" in done.stderr
     rows = json.loads((tmp_path / "metrics.json").read_text())["rows"]
@@ -175,7 +242,17 @@ def test_the_script_runs_quickly_on_all_corruptions_and_says_what_it_did(tmp_pat
 
 @pytest.mark.slow
 def test_the_command_and_the_script_are_the_same_code(tmp_path, capsys):
-    words = ["run", "--results", str(tmp_path), "--train", "1000", "--calibration", "200", "--test", "100"]
+    words = [
+        "run",
+        "--results",
+        str(tmp_path),
+        "--train",
+        "1000",
+        "--calibration",
+        "200",
+        "--test",
+        "100",
+    ]
     words += [
         "--model.epochs",
         "5",
@@ -189,7 +266,9 @@ def test_the_command_and_the_script_are_the_same_code(tmp_path, capsys):
         *SPECS,
     ]
     assert cli.main(words) == 0
-    assert json.loads((tmp_path / "config.json").read_text()) == tiny(false_alarm_rate=0.01).model_dump(mode="json")
+    assert json.loads((tmp_path / "config.json").read_text()) == tiny(
+        false_alarm_rate=0.01
+    ).model_dump(mode="json")
     assert "AUROC [95 % CI]" in capsys.readouterr().out
 
 
@@ -198,7 +277,12 @@ def parts(tmp_path, monkeypatch):
     """A folder of an engineer's: 60 good parts to train on, 8 to test, 3 dents and 2 cracks, with masks."""
     monkeypatch.setenv("ANOMALIST_DATA", str(tmp_path / "cache"))
     rng = np.random.default_rng(0)
-    for folder, count in (("train/good", 60), ("test/good", 8), ("test/dent", 3), ("test/crack", 2)):
+    for folder, count in (
+        ("train/good", 60),
+        ("test/good", 8),
+        ("test/dent", 3),
+        ("test/crack", 2),
+    ):
         for number in range(count):
             image = rng.integers(90, 110, (24, 24)).astype(np.uint8)
             mask = np.zeros((24, 24), np.uint8)
@@ -216,12 +300,20 @@ def save(path, values):
 
 
 def run_on(parts, tmp_path, *words):
-    command = ["run", "--dataset", f"folder:path={parts},resize=24", "--results", str(tmp_path / "results")]
+    command = [
+        "run",
+        "--dataset",
+        f"folder:path={parts},resize=24",
+        "--results",
+        str(tmp_path / "results"),
+    ]
     assert cli.main([*command, *words]) == 0
     return json.loads((tmp_path / "results" / "metrics.json").read_text())["rows"]
 
 
-def test_real_defects_are_tested_by_type_and_together_and_corruptions_when_asked(parts, tmp_path, capsys):
+def test_real_defects_are_tested_by_type_and_together_and_corruptions_when_asked(
+    parts, tmp_path, capsys
+):
     rows = run_on(parts, tmp_path, "--model", "pca")
     by_setting = {row["setting"]: row for row in rows if row["metric"] == "auroc"}
     assert list(by_setting) == ["all defects", "defect crack", "defect dent"]
@@ -233,12 +325,25 @@ def test_real_defects_are_tested_by_type_and_together_and_corruptions_when_asked
     assert "48 images to train on, 12 held out for thresholds, 8 to test" in out
     assert "10.0% false alarms expected" in out  # 12 images are too few for 5 %
     config = json.loads((tmp_path / "results" / "config.json").read_text())
-    assert (config["calibration"], config["false_alarm_rate"], config["corruptions"]) == (12, 0.1, [])
+    assert (config["calibration"], config["false_alarm_rate"], config["corruptions"]) == (
+        12,
+        0.1,
+        [],
+    )
     results = tmp_path / "results"
-    assert {path.name for path in (results / "anomalies").glob("*.png")} == {"all defects.png", "crack.png", "dent.png"}
+    assert {path.name for path in (results / "anomalies").glob("*.png")} == {
+        "all defects.png",
+        "crack.png",
+        "dent.png",
+    }
     assert not (results / "plots" / "auroc_vs_severity.png").exists()
     rows = run_on(parts, tmp_path, "--model", "pca", "--corruptions", "stripes:lines=2")
-    assert {row["setting"] for row in rows} == {"all defects", "defect crack", "defect dent", "stripes:lines=2"}
+    assert {row["setting"] for row in rows} == {
+        "all defects",
+        "defect crack",
+        "defect dent",
+        "stripes:lines=2",
+    }
     assert (results / "plots" / "auroc_vs_severity.png").exists()
 
 
@@ -268,7 +373,16 @@ def test_defects_without_masks_and_one_type_are_tested_too(parts, tmp_path):
 
 
 def test_a_detector_without_maps_and_with_negative_scores_runs_to_its_end(parts, tmp_path, recwarn):
-    rows = run_on(parts, tmp_path, "--model", "pyod", "--model.detector", "HBOS", "--corruptions", "stripes:lines=2")
+    rows = run_on(
+        parts,
+        tmp_path,
+        "--model",
+        "pyod",
+        "--model.detector",
+        "HBOS",
+        "--corruptions",
+        "stripes:lines=2",
+    )
     assert {row["setting"] for row in rows} >= {"defect dent", "stripes:lines=2"}
     with np.load(tmp_path / "results" / "scores.npz") as scores:
         assert scores["clean"].min() < 0
@@ -279,7 +393,12 @@ def test_sizes_follow_from_the_folder_unless_they_are_said(parts):
     dataset = datasets.load(f"folder:path={parts},resize=24")
     given = {"dataset": dataset.name, "model": "pca"}
     sized = Baseline(**given).sized(dataset)
-    assert (sized.calibration, sized.false_alarm_rate, sized.train, sized.test) == (12, 0.1, None, None)
+    assert (sized.calibration, sized.false_alarm_rate, sized.train, sized.test) == (
+        12,
+        0.1,
+        None,
+        None,
+    )
     quick = Baseline(**given).sized(dataset, quick=True)
     assert (quick.calibration, quick.train, quick.test) == (12, 48, 8)
     strict = Baseline(**given, false_alarm_rate=0.04).sized(dataset)
@@ -294,7 +413,12 @@ def test_sizes_follow_from_the_folder_unless_they_are_said(parts):
 
 def test_no_good_test_image_is_said_and_what_to_do(parts, tmp_path, capsys):
     shutil.rmtree(parts / "test" / "good")
-    assert cli.main(["run", "--dataset", f"folder:path={parts},resize=24", "--results", str(tmp_path / "r")]) == 2
+    assert (
+        cli.main(
+            ["run", "--dataset", f"folder:path={parts},resize=24", "--results", str(tmp_path / "r")]
+        )
+        == 2
+    )
     assert "the test split has no normal image; put some there" in capsys.readouterr().err
 
 
@@ -310,14 +434,19 @@ def test_results_of_another_run_are_replaced_and_that_is_said(parts, tmp_path, c
 @pytest.mark.parametrize("name", ["config.json", "metrics.json", "scores.npz"])
 def test_files_of_somebody_else_are_not_written_over(tmp_path, capsys, name):
     (tmp_path / name).write_text('{"mine": 1}')
-    assert cli.main(["run", "--dataset", "digits", "--model", "pca", "--results", str(tmp_path)]) == 2
+    assert (
+        cli.main(["run", "--dataset", "digits", "--model", "pca", "--results", str(tmp_path)]) == 2
+    )
     assert f"holds a {name} that no run of anomalist wrote" in capsys.readouterr().err
     assert (tmp_path / name).read_text() == '{"mine": 1}'
 
 
 def test_two_runs_at_once_do_not_mix(tmp_path, capsys):
     with FileLock(tmp_path / ".run.lock"):
-        assert cli.main(["run", "--dataset", "digits", "--model", "pca", "--results", str(tmp_path)]) == 2
+        assert (
+            cli.main(["run", "--dataset", "digits", "--model", "pca", "--results", str(tmp_path)])
+            == 2
+        )
     assert "another run writes to" in capsys.readouterr().err
     assert not (tmp_path / "config.json").exists()
 

@@ -22,11 +22,16 @@ def test_threshold_is_the_conformal_order_statistic():
 def test_a_new_normal_image_exceeds_it_as_often_as_promised(rate):
     rng = np.random.default_rng(0)
     alarms = [
-        np.mean(rng.standard_normal(200, np.float32) > threshold(rng.standard_normal(199, np.float32), rate))
+        np.mean(
+            rng.standard_normal(200, np.float32)
+            > threshold(rng.standard_normal(199, np.float32), rate)
+        )
         for _ in range(2_000)
     ]
     standard_error = np.std(alarms) / np.sqrt(len(alarms))
-    assert np.mean(alarms) == pytest.approx(rate, abs=4 * standard_error)  # exact: (n + 1) x rate is whole
+    assert np.mean(alarms) == pytest.approx(
+        rate, abs=4 * standard_error
+    )  # exact: (n + 1) x rate is whole
 
 
 def test_too_few_images_for_the_rate_says_how_many_are_needed():
@@ -47,11 +52,16 @@ def test_the_rate_that_is_named_for_too_few_images_is_one_that_they_are_enough_f
 
 @pytest.mark.parametrize(
     "config",
-    [{"calibration": 40, "false_alarm_rate": 0.01}, {"task": {"kind": "corrupted", "calibration": 40}}],
+    [
+        {"calibration": 40, "false_alarm_rate": 0.01},
+        {"task": {"kind": "corrupted", "calibration": 40}},
+    ],
 )
 def test_too_few_held_out_images_are_refused_before_anything_is_read_or_fitted(config):
     kind = Trial if "task" in config else Baseline
-    with pytest.raises(InputError, match=r"99 held-out normal images or more, got 40; set calibration"):
+    with pytest.raises(
+        InputError, match=r"99 held-out normal images or more, got 40; set calibration"
+    ):
         kind(**config)
     kind(**config | {"false_alarm_rate": 0.025})
 
@@ -64,13 +74,18 @@ def test_rate_outside_its_range_is_refused(rate):
 
 def test_p_values_count_normal_scores_as_high_ties_included():
     normal = np.array([3, 1, 2, 2], np.float32)
-    np.testing.assert_allclose(p_values(normal, np.array([0, 2, 3, 4], np.float32)), [1, 0.8, 0.4, 0.2])
+    np.testing.assert_allclose(
+        p_values(normal, np.array([0, 2, 3, 4], np.float32)), [1, 0.8, 0.4, 0.2]
+    )
 
 
 def test_p_values_of_normal_images_are_valid():
     rng = np.random.default_rng(1)
     values = np.concatenate(
-        [p_values(rng.standard_normal(99, np.float32), rng.standard_normal(20, np.float32)) for _ in range(2_000)]
+        [
+            p_values(rng.standard_normal(99, np.float32), rng.standard_normal(20, np.float32))
+            for _ in range(2_000)
+        ]
     )
     for level in (0.01, 0.1, 0.5):
         assert np.mean(values <= level) == pytest.approx(level, rel=0.1)

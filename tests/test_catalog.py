@@ -17,16 +17,22 @@ def made_up_package(tmp_path, monkeypatch):
     """A package with one file that cannot even be imported."""
     monkeypatch.setattr(catalog, "_folder", lambda package: tmp_path / package)
     (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "new_idea.py").write_text('"""One line.\n\nMore.\n"""\nimport no_such_module\n')
+    (tmp_path / "models" / "new_idea.py").write_text(
+        '"""One line.\n\nMore.\n"""\nimport no_such_module\n'
+    )
     (tmp_path / "models" / "_private.py").write_text("")
     (tmp_path / "models" / "__init__.py").write_text("")
     (tmp_path / "models" / "notes.txt").write_text("")
 
 
 def test_what_exists_today_is_found():
-    assert {"gaussian_noise", "patch_occlusion", "pixel_dropout", "stripes"} <= set(catalog.names("corruptions"))
+    assert {"gaussian_noise", "patch_occlusion", "pixel_dropout", "stripes"} <= set(
+        catalog.names("corruptions")
+    )
     assert "autoencoder" in catalog.names("models")
-    assert catalog.names("corruptions") == sorted(catalog.names("corruptions")) == corruptions.names()
+    assert (
+        catalog.names("corruptions") == sorted(catalog.names("corruptions")) == corruptions.names()
+    )
     assert models.names() == catalog.names("models")
 
 
@@ -61,7 +67,9 @@ def test_an_unknown_name_is_refused_with_the_valid_ones(find, name):
 
 @pytest.mark.parametrize("name", ["NoSuchThing", "no_such_thing", "_camel_case"])
 def test_an_unknown_class_is_an_attribute_error(name):
-    with pytest.raises(AttributeError, match=f"module 'anomalist.corruptions' has no attribute '{name}'"):
+    with pytest.raises(
+        AttributeError, match=f"module 'anomalist.corruptions' has no attribute '{name}'"
+    ):
         getattr(corruptions, name)
 
 
@@ -71,14 +79,17 @@ def test_listing_and_describing_everything_imports_no_deep_learning_library():
         "from anomalist import catalog\n"
         "lines = [catalog.describe(p, n) for p in catalog.KINDS for n in catalog.names(p)]\n"
         "assert len(lines) >= 5, lines\n"
-        "heavy = {'torch', 'matplotlib', 'scipy', 'anomalist.models.autoencoder'} & set(sys.modules)\n"
+        "heavy = {'torch', 'matplotlib', 'scipy', 'anomalist.models.autoencoder'} & "
+        "set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("path", ["a,b.npy", "(a)", "a=1,b=2", "a b,.npy", "plain (1).npy", "(a,b)", "a;b"])
+@pytest.mark.parametrize(
+    "path", ["a,b.npy", "(a)", "a=1,b=2", "a b,.npy", "plain (1).npy", "(a,b)", "a;b"]
+)
 def test_a_value_with_commas_or_parentheses_is_spelt_so_that_it_is_read_back(path):
     made = catalog.build("datasets", {"name": "arrays", "path": path})
     assert str(made.path) == path
@@ -86,9 +97,26 @@ def test_a_value_with_commas_or_parentheses_is_spelt_so_that_it_is_read_back(pat
 
 
 PATHS = [
-    "lot 1, left", "a (1)/b", "a (1", "b) c", "(x)", "(a)(b)", "a;b", "back\\(slash", " lead", "C:\\dir\\new", "a=b",
-    "((", "a,(b;c)", "C:\\data\\", "a,b\\", "(\\", "\\\\server\\share", "a\\\\,b", "\\",
-]  # fmt: skip
+    "lot 1, left",
+    "a (1)/b",
+    "a (1",
+    "b) c",
+    "(x)",
+    "(a)(b)",
+    "a;b",
+    "back\\(slash",
+    " lead",
+    "C:\\dir\\new",
+    "a=b",
+    "((",
+    "a,(b;c)",
+    "C:\\data\\",
+    "a,b\\",
+    "(\\",
+    "\\\\server\\share",
+    "a\\\\,b",
+    "\\",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -11,23 +11,46 @@ import pytest
 
 from anomalist import cli
 
-TINY = ["--train", "600", "--calibration", "200", "--test", "50", "--model.epochs", "1", "--model.width", "4"]
+TINY = [
+    "--train",
+    "600",
+    "--calibration",
+    "200",
+    "--test",
+    "50",
+    "--model.epochs",
+    "1",
+    "--model.width",
+    "4",
+]
 
 
 def call(*words):
-    return subprocess.run([sys.executable, "-m", "anomalist", *words], capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-m", "anomalist", *words], capture_output=True, text=True, timeout=120
+    )
 
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["list"], ["list", "models"], ["list", "suites"], ["data"], ["data", "textures"], ["--version"]],
+    [
+        ["--help"],
+        ["list"],
+        ["list", "models"],
+        ["list", "suites"],
+        ["data"],
+        ["data", "textures"],
+        ["--version"],
+    ],
 )
 def test_light_commands_never_import_torch(words):
     code = (
         "import sys; from anomalist.cli import main; status = main(sys.argv[1:]);"
         "assert 'torch' not in sys.modules, 'torch was imported'; sys.exit(status)"
     )
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -43,7 +66,14 @@ def test_help_answers_in_half_a_second():
 def test_list_names_everything_with_its_description(capsys):
     assert cli.main(["list"]) == 0
     text = capsys.readouterr().out
-    for name in ("mnist", "stripes", "pixel_dropout", "gaussian_noise", "patch_occlusion", "autoencoder"):
+    for name in (
+        "mnist",
+        "stripes",
+        "pixel_dropout",
+        "gaussian_noise",
+        "patch_occlusion",
+        "autoencoder",
+    ):
         line = next(line for line in text.splitlines() if line.strip().startswith(name + " "))
         assert len(line.split(name)[1].strip()) > 10
 
@@ -53,7 +83,13 @@ def test_run_help_lists_the_options_of_the_typed_config(capsys):
         cli.main(["run", "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    for option in ("--model.bottleneck N", "--seed N", "--corruptions NAME", "--quick", "--device {auto,cpu,cuda}"):
+    for option in (
+        "--model.bottleneck N",
+        "--seed N",
+        "--corruptions NAME",
+        "--quick",
+        "--device {auto,cpu,cuda}",
+    ):
         assert option in text
     assert "--model.seed" not in text  # the run's own seed is the only one
 
@@ -65,7 +101,10 @@ def test_run_help_lists_the_options_of_the_typed_config(capsys):
         (["list", "modles"], "unknown kind 'modles': did you mean 'models'? valid: "),
         (["list", "--what"], "unknown anomalist list option '--what'"),
         (["data", "mnits"], "unknown data set 'mnits': did you mean 'mnist'? valid: "),
-        (["data", "textures:sid=3"], "unknown option of textures 'sid': did you mean 'side'? valid: "),
+        (
+            ["data", "textures:sid=3"],
+            "unknown option of textures 'sid': did you mean 'side'? valid: ",
+        ),
         (["run", "--sede", "1"], "did you mean '--seed'? nearest of "),
         (["run", "--model.botleneck", "1"], "did you mean '--model.bottleneck'? nearest of "),
         (["run", "--seed"], "argument --seed: expected one argument"),
@@ -79,11 +118,26 @@ def test_run_help_lists_the_options_of_the_typed_config(capsys):
             ["run", "--corruptions", "stripe"],
             "unknown corruption 'stripe': did you mean 'stripes'? nearest of 22: stripes, ",
         ),
-        (["run", "--corruptions", "stripes:line=2"], "unknown option of stripes 'line': did you mean 'lines'?"),
-        (["run", "--corruptions", "stripes:severity=1.5"], "stripes.severity: input should be less than or equal to 1"),
-        (["run", "--corruptions", "stripes:lines=99"], "stripes.lines: at most 14 on 28 x 28 images, got 99"),
-        (["run", "--model.bottleneck", "0"], "autoencoder.bottleneck: input should be greater than or equal to 1"),
-        (["run", "--device", "gpu"], "baseline.device: input should be 'auto', 'cpu' or 'cuda', got 'gpu'"),
+        (
+            ["run", "--corruptions", "stripes:line=2"],
+            "unknown option of stripes 'line': did you mean 'lines'?",
+        ),
+        (
+            ["run", "--corruptions", "stripes:severity=1.5"],
+            "stripes.severity: input should be less than or equal to 1",
+        ),
+        (
+            ["run", "--corruptions", "stripes:lines=99"],
+            "stripes.lines: at most 14 on 28 x 28 images, got 99",
+        ),
+        (
+            ["run", "--model.bottleneck", "0"],
+            "autoencoder.bottleneck: input should be greater than or equal to 1",
+        ),
+        (
+            ["run", "--device", "gpu"],
+            "baseline.device: input should be 'auto', 'cpu' or 'cuda', got 'gpu'",
+        ),
         (["run", "--train", "60000"], "train: 60,000 images asked for"),
     ],
 )
@@ -112,14 +166,21 @@ def test_a_results_folder_that_cannot_be_written_to(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished_and_exits_130(tmp_path):
-    many = [f"stripes:lines={1 + i % 14},value={('white', 'black')[i // 14 % 2]}" for i in range(28)]
+    many = [
+        f"stripes:lines={1 + i % 14},value={('white', 'black')[i // 14 % 2]}" for i in range(28)
+    ]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     words = ["run", "--results", tmp_path, *TINY, "--test", "3000", "--corruptions", *many]
     process = subprocess.Popen(
         [sys.executable, "-m", "anomalist", *words],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell's children ignore it
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # a background shell's children ignore it
+    )
     deadline = time.monotonic() + 90
     while not (tmp_path / "metrics.json").exists():
         assert process.poll() is None, process.communicate()[1]
@@ -135,4 +196,6 @@ def test_ctrl_c_keeps_what_is_finished_and_exits_130(tmp_path):
     assert f"interrupted: {len(finished)} of {len(many)} kinds of anomaly are finished" in out
     assert (tmp_path / "scores.npz").exists()
     assert (tmp_path / "model" / "detector.json").exists()
-    assert {path.name for path in tmp_path.rglob(".*")} == {".run.lock"}  # no temporary file is left
+    assert {path.name for path in tmp_path.rglob(".*")} == {
+        ".run.lock"
+    }  # no temporary file is left

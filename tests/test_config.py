@@ -47,7 +47,10 @@ def test_numpy_numbers_are_taken():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"depht": 2}, ["unknown option of inner 'depht'", "did you mean 'depth'?", "valid: depth, kind"]),
+        (
+            {"depht": 2},
+            ["unknown option of inner 'depht'", "did you mean 'depth'?", "valid: depth, kind"],
+        ),
         ({"depth": 0}, ["inner.depth", "greater than or equal to 1", "got 0"]),
         ({"depth": 10}, ["inner.depth", "less than or equal to 9", "got 10"]),
         ({"depth": 2.5}, ["inner.depth", "integer", "got 2.5"]),
@@ -97,7 +100,12 @@ def test_a_config_within_a_config_is_read_from_a_mapping_and_written_as_one():
 
 @pytest.mark.parametrize(
     ("name", "file_name"),
-    [("Stripes", "stripes"), ("PatchOcclusion", "patch_occlusion"), ("DeepSad", "deep_sad"), ("Vae", "vae")],
+    [
+        ("Stripes", "stripes"),
+        ("PatchOcclusion", "patch_occlusion"),
+        ("DeepSad", "deep_sad"),
+        ("Vae", "vae"),
+    ],
 )
 def test_a_class_is_named_after_its_file(name, file_name):
     assert snake_case(name) == file_name

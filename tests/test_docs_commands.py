@@ -55,9 +55,14 @@ def workplace(tmp_path, monkeypatch):
             Image.fromarray(image).save(path)
 
     for folder, count, bad in (
-        ("parts/train/good", 40, False), ("parts/test/good", 10, False), ("parts/test/dent", 4, True),
-        ("scans", 50, False), ("line/ok", 50, False), ("line/nok/dent", 3, True), ("line/nok/crack", 3, True),
-    ):  # fmt: skip
+        ("parts/train/good", 40, False),
+        ("parts/test/good", 10, False),
+        ("parts/test/dent", 4, True),
+        ("scans", 50, False),
+        ("line/ok", 50, False),
+        ("line/nok/dent", 3, True),
+        ("line/nok/crack", 3, True),
+    ):
         draw(folder, count, bad)
     (tmp_path / "scans" / "bad.tsv").write_text("0.png\n1.png\n2.png\n")
     images = rng.random((60, 28, 28)).astype(np.float32)
@@ -66,7 +71,9 @@ def workplace(tmp_path, monkeypatch):
     with h5py.File(tmp_path / "run7.h5", "w") as file:
         for part, count in (("train", 60), ("test", 20)):
             file[f"{part}/frames"] = images[:count] * 2 - 1
-            file[f"{part}/defect"] = np.arange(count) % 5 == 4 if part == "test" else np.zeros(count, bool)
+            file[f"{part}/defect"] = (
+                np.arange(count) % 5 == 4 if part == "test" else np.zeros(count, bool)
+            )
     return tmp_path
 
 
@@ -91,11 +98,17 @@ def test_a_command_of_the_documentation_is_taken_as_it_stands(command, workplace
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
-    [line for line, (_, words) in COMMANDS.items() if words[0] == "run" and any(name in line for name in OWN_FILES)],
+    [
+        line
+        for line, (_, words) in COMMANDS.items()
+        if words[0] == "run" and any(name in line for name in OWN_FILES)
+    ],
 )
 def test_a_command_on_own_files_runs_as_it_stands(command, workplace, capsys):
     words = COMMANDS[command][1]
-    quick = [] if "--model" in words else ["--model.epochs", "2"]  # the rest as it stands: 3,400 steps take minutes
+    quick = (
+        [] if "--model" in words else ["--model.epochs", "2"]
+    )  # the rest as it stands: 3,400 steps take minutes
     assert cli.main([*words, *quick]) == 0, capsys.readouterr().err
     rows = Results(workplace / "results").earlier()
     assert rows is not None

@@ -36,10 +36,14 @@ DETECTOR = Brightness().fit(TASK.train.images)
 def test_values_are_those_of_the_metrics():
     scores = DETECTOR.score(TASK.test.images)
     found = evaluate(scores, TASK.test, pixel_threshold=0.9)
-    assert found["auroc"].value == pytest.approx(roc_auc_score(TASK.test.labels, scores.image), abs=1e-12)
+    assert found["auroc"].value == pytest.approx(
+        roc_auc_score(TASK.test.labels, scores.image), abs=1e-12
+    )
     assert found["aupro"].value == pytest.approx(aupro(scores.pixel, TASK.test.masks), abs=1e-12)
     flagged = scores.pixel > 0.9
-    assert found["iou"].value == (flagged & TASK.test.masks).sum() / (flagged | TASK.test.masks).sum()
+    assert (
+        found["iou"].value == (flagged & TASK.test.masks).sum() / (flagged | TASK.test.masks).sum()
+    )
     assert all(estimate.low <= estimate.value <= estimate.high for estimate in found.values())
 
 
@@ -52,7 +56,12 @@ def test_it_prints_as_one_line_that_begins_with_the_auroc():
 
 def test_without_maps_there_are_no_pixel_metrics():
     scores = DETECTOR.score(TASK.test.images)
-    assert set(evaluate(Scores(scores.image, None), TASK.test)) == {"auroc", "average_precision", "fpr95", "best_f1"}
+    assert set(evaluate(Scores(scores.image, None), TASK.test)) == {
+        "auroc",
+        "average_precision",
+        "fpr95",
+        "best_f1",
+    }
 
 
 def test_scores_of_another_split_are_refused():
@@ -72,7 +81,9 @@ def test_the_judge_agrees_with_evaluate_and_never_looks_at_test_images_for_a_thr
     np.testing.assert_array_equal(scores.image, DETECTOR.score(anomalies.images).image)
     whole = evaluate(DETECTOR.score(test.images), test, pixel_threshold=judge.pixel_threshold)
     assert {name: found[name] for name in whole} == dict(whole)
-    other = Judge(DETECTOR, TASK.calibration, anomalies, 0.05)  # other test images, the same thresholds
+    other = Judge(
+        DETECTOR, TASK.calibration, anomalies, 0.05
+    )  # other test images, the same thresholds
     assert (other.threshold, other.pixel_threshold) == (judge.threshold, judge.pixel_threshold)
     rate = np.mean(DETECTOR.score(normal.images).image > judge.threshold)
     assert found["false_alarm_rate"].value == rate

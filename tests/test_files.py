@@ -31,7 +31,11 @@ def test_a_new_file_appears_under_its_name_alone(tmp_path):
 def test_an_exception_leaves_the_old_file_and_no_temporary(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(UnicodeEncodeError), replacing(path) as temporary, temporary.open("w") as file:
+    with (
+        pytest.raises(UnicodeEncodeError),
+        replacing(path) as temporary,
+        temporary.open("w") as file,
+    ):
         file.write("half" * 10_000 + "\ud800")
     assert names(tmp_path) == ["a.txt"]
     assert path.read_text() == "old"

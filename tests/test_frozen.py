@@ -13,7 +13,9 @@ from anomalist import datasets, frozen, tasks
 from anomalist.files import write_arrays
 from refusals import refused
 
-TASK = tasks.parse("corrupted:dataset=digits,corruption=(stripes:lines=1,value=white),calibration=200,test=40")
+TASK = tasks.parse(
+    "corrupted:dataset=digits,corruption=(stripes:lines=1,value=white),calibration=200,test=40"
+)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +107,9 @@ def scores(path, test_set, **changes):
         "image": np.linspace(0, 1, n),
         "pixel": np.zeros((n, h, w), np.float32),
     }
-    write_arrays(path, {name: value for name, value in (arrays | changes).items() if value is not None})
+    write_arrays(
+        path, {name: value for name, value in (arrays | changes).items() if value is not None}
+    )
     return path
 
 
@@ -151,8 +155,13 @@ def pickled(path):
 
 def bomb(path):
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 27,)})
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed, packed.open("method.npy", "w") as member:
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 27,)}
+    )
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed,
+        packed.open("method.npy", "w") as member,
+    ):
         member.write(header.getvalue())
         for _ in range(1024):
             member.write(bytes(1 << 20))
@@ -173,7 +182,9 @@ def test_hostile_files_are_one_clear_line(make, words, test_set, tmp_path):
     path = tmp_path / "hostile.npz"
     make(path)
     for read in (frozen.read, lambda file: frozen.read_scores(file, test_set)):
-        with refused("hostile.npz", *(words if make is not pickled or read is not frozen.read else [])):
+        with refused(
+            "hostile.npz", *(words if make is not pickled or read is not frozen.read else [])
+        ):
             read(path)
 
 
@@ -194,8 +205,16 @@ def changed(path, file, name, value):
         ("about", lambda found: np.array("{"), ["'about' does not say"]),
         ("about", lambda found: np.array("[" * 9_000), ["'about' does not say"]),
         ("about", lambda found: np.array("x" * 30_000), ["text of 30,000 characters"]),
-        ("about", lambda found: np.array(str(found).replace('"schema": 1', '"schema": 2')), ["format 2"]),
-        ("about", lambda found: np.array(str(found).replace('"seed": 3', '"seed": "3"')), ["format 1"]),
+        (
+            "about",
+            lambda found: np.array(str(found).replace('"schema": 1', '"schema": 2')),
+            ["format 2"],
+        ),
+        (
+            "about",
+            lambda found: np.array(str(found).replace('"seed": 3', '"seed": "3"')),
+            ["format 1"],
+        ),
     ],
 )
 def test_an_altered_test_set_is_refused(name, value, words, file, tmp_path):

@@ -14,7 +14,9 @@ NAMES = catalog.names("corruptions")
 
 
 def test_the_picture_and_the_page_hold_every_corruption(tmp_path):
-    page = gallery.make(toy_dataset(train=2, shape=(3, 12, 12)).test, "toy", tmp_path / "new" / "all.png")
+    page = gallery.make(
+        toy_dataset(train=2, shape=(3, 12, 12)).test, "toy", tmp_path / "new" / "all.png"
+    )
     assert page == tmp_path / "new" / "all.md"
     text = page.read_text(encoding="utf-8")
     assert [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")] == NAMES
@@ -30,12 +32,16 @@ def test_each_row_shows_an_image_that_the_weakest_one_changes(tmp_path, monkeypa
 
     seen = {}
     draw = panels.gallery
-    monkeypatch.setattr(panels, "gallery", lambda names, columns: draw(names, seen.update(columns) or columns))
+    monkeypatch.setattr(
+        panels, "gallery", lambda names, columns: draw(names, seen.update(columns) or columns)
+    )
     gallery.make(toy_dataset(train=2, test=60, shape=(1, 28, 28)).test, "toy", tmp_path / "all.png")
     assert list(seen) == ["clean", "0.1", "0.25", "0.5", "0.75", "1", "mask at 0.5"]
     for weaker, stronger in (("clean", "0.1"), ("0.1", "0.5")):
         changed = (seen[weaker] != seen[stronger]).any(axis=(1, 2, 3))
-        changed[NAMES.index("missing_stroke")] |= weaker == "0.5"  # a toy's only stroke may be gone by then
+        changed[NAMES.index("missing_stroke")] |= (
+            weaker == "0.5"
+        )  # a toy's only stroke may be gone by then
         assert changed.all(), (weaker, [NAMES[row] for row in np.flatnonzero(~changed)])
     np.testing.assert_array_equal(seen["mask at 0.5"], (seen["0.5"] != seen["clean"]).any(axis=1))
 
@@ -43,7 +49,9 @@ def test_each_row_shows_an_image_that_the_weakest_one_changes(tmp_path, monkeypa
 def test_the_committed_page_says_what_the_files_say():
     """A corruption added since needs no line there."""
     page = gallery._page(NAMES, "mnist", "corruptions.png").splitlines()
-    committed = (Path(__file__).parent.parent / "docs" / "corruptions.md").read_text("utf-8").splitlines()
+    committed = (
+        (Path(__file__).parent.parent / "docs" / "corruptions.md").read_text("utf-8").splitlines()
+    )
     assert set(committed) <= set(page), "make it anew: anomalist gallery --out docs/corruptions.png"
     assert len([line for line in committed if line.startswith("| `")]) >= 22
 

@@ -35,7 +35,9 @@ def test_the_highest_percent_is_at_least_one_pixel_and_ignores_the_order_of_pixe
     np.testing.assert_array_equal(aggregate(small, "top_1_percent"), aggregate(small, "max"))
     heat = np.exp(30 * maps(20, 200, 201))
     shuffled = np.random.default_rng(0).permuted(heat.reshape(20, -1), axis=1).reshape(heat.shape)
-    np.testing.assert_array_equal(aggregate(shuffled, "top_1_percent"), aggregate(heat, "top_1_percent"))
+    np.testing.assert_array_equal(
+        aggregate(shuffled, "top_1_percent"), aggregate(heat, "top_1_percent")
+    )
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -57,4 +59,6 @@ def test_an_overlay_is_grey_where_cold_and_orange_where_hot(channels):
 
 def test_a_scale_of_nothing_shows_the_image_alone():
     image = np.full((1, 2, 2), 0.5, np.float32)
-    np.testing.assert_allclose(overlay(image, np.zeros((2, 2), np.float32), top=0.0), 0.4, rtol=1e-6)
+    np.testing.assert_allclose(
+        overlay(image, np.zeros((2, 2), np.float32), top=0.0), 0.4, rtol=1e-6
+    )

@@ -23,9 +23,13 @@ def test_every_integer_becomes_its_share_of_the_range(dtype, high):
     every = np.arange(high + 1, dtype=dtype).reshape(1, 1, 1, -1)
     floats = image_set(every).to_float()
     assert floats.dtype == np.float32
-    np.testing.assert_array_equal(floats.ravel(), np.arange(high + 1, dtype=np.float32) / np.float32(high))
+    np.testing.assert_array_equal(
+        floats.ravel(), np.arange(high + 1, dtype=np.float32) / np.float32(high)
+    )
     assert (floats.min(), floats.max()) == (0, 1)
-    np.testing.assert_array_equal(np.round(floats.ravel() * high), np.arange(high + 1))  # nothing is lost
+    np.testing.assert_array_equal(
+        np.round(floats.ravel() * high), np.arange(high + 1)
+    )  # nothing is lost
 
 
 def test_floats_in_the_unit_range_stay_as_they_are_and_are_a_copy():
@@ -50,14 +54,19 @@ def test_a_range_may_be_negative():
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_take_keeps_all_that_belongs_to_an_image(dtype):
-    whole = image_set(ramp(dtype, 1), masks=np.arange(72).reshape(6, 3, 4) % 5 == 0, value_range=(0, 7))
+    whole = image_set(
+        ramp(dtype, 1), masks=np.arange(72).reshape(6, 3, 4) % 5 == 0, value_range=(0, 7)
+    )
     some = whole.take(np.array([4, 1, 1]))
     assert some.index.tolist() == [4, 1, 1]
     assert some.labels.tolist() == [1, 1, 1]
     assert (some.kinds, some.value_range) == (KINDS, (0, 7))
     np.testing.assert_array_equal(some.images, whole.images[[4, 1, 1]])
     np.testing.assert_array_equal(some.masks, whole.masks[[4, 1, 1]])
-    assert some.take(np.array([2, 0])).index.tolist() == [1, 4]  # the data set's numbers, not positions
+    assert some.take(np.array([2, 0])).index.tolist() == [
+        1,
+        4,
+    ]  # the data set's numbers, not positions
     assert len(some) == 3
     assert len(whole.take(np.array([], int))) == 0
     assert image_set(whole.images).take(np.array([0])).masks is None
@@ -66,7 +75,9 @@ def test_take_keeps_all_that_belongs_to_an_image(dtype):
 def test_a_memory_mapped_set_is_read_but_not_written(tmp_path):
     np.save(tmp_path / "images.npy", ramp(np.uint8, 255))
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
-    np.testing.assert_array_equal(image_set(mapped).to_float(), image_set(ramp(np.uint8, 255)).to_float())
+    np.testing.assert_array_equal(
+        image_set(mapped).to_float(), image_set(ramp(np.uint8, 255)).to_float()
+    )
 
 
 @pytest.mark.parametrize(

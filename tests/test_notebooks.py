@@ -20,15 +20,25 @@ def code(book):
 
 
 def test_the_three_are_there():
-    assert BOOKS == ["01_data_exploration.ipynb", "02_anomaly_examples.ipynb", "03_autoencoder_baseline.ipynb"]
+    assert BOOKS == [
+        "01_data_exploration.ipynb",
+        "02_anomaly_examples.ipynb",
+        "03_autoencoder_baseline.ipynb",
+    ]
 
 
 @pytest.mark.parametrize("name", BOOKS)
 def test_it_defines_nothing_and_imports_from_the_package(name):
     tree = ast.parse("\n".join(cell.source for cell in code(read(name))))
-    defined = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda)]
+    defined = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda)
+    ]
     assert not defined
-    imported = [node.module.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    imported = [
+        node.module.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+    ]
     assert "anomalist" in imported
 
 
@@ -46,8 +56,12 @@ def test_it_is_committed_with_its_outputs_and_no_path_of_a_machine(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BOOKS)
-@pytest.mark.filterwarnings("default")  # the kernel's own machinery warns; the cells' errors still fail
+@pytest.mark.filterwarnings(
+    "default"
+)  # the kernel's own machinery warns; the cells' errors still fail
 def test_it_runs_from_top_to_bottom(name):
     book = read(name)
-    NotebookClient(book, timeout=300, kernel_name="python3", resources={"metadata": {"path": FOLDER}}).execute()
+    NotebookClient(
+        book, timeout=300, kernel_name="python3", resources={"metadata": {"path": FOLDER}}
+    ).execute()
     assert all(cell.execution_count for cell in code(book))

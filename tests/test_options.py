@@ -29,7 +29,11 @@ def test_every_field_has_an_option():
 
 
 def test_values_reach_the_config_typed_and_checked():
-    config = Baseline(**read("--seed", "7", "--model.bottleneck", "4", "--corruptions", "stripes:lines=2", "stripes"))
+    config = Baseline(
+        **read(
+            "--seed", "7", "--model.bottleneck", "4", "--corruptions", "stripes:lines=2", "stripes"
+        )
+    )
     assert config.seed == 7
     assert config.detector().bottleneck == 4
     assert config.detector().seed == 7
@@ -49,6 +53,8 @@ def test_abbreviations_are_not_guessed():
 def test_the_parser_raises_in_place_of_leaving():
     parser = options.Parser("test", "a test")
     parser.add_argument("--count", type=int)
-    with pytest.raises(InputError, match="argument --count: invalid int value: 'x'; see anomalist test --help"):
+    with pytest.raises(
+        InputError, match="argument --count: invalid int value: 'x'; see anomalist test --help"
+    ):
         parser.read(["--count", "x"])
     assert isinstance(parser.read(["--count", "1"]), argparse.Namespace)

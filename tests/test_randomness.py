@@ -39,12 +39,16 @@ def test_the_generator_is_splitmix64():
 def test_uniform_equals_a_scalar_implementation(seed, count):
     index = np.array([0, 1, 7, 59_999, 2**62, -5])
     expected = [scalar_uniform(seed, "test", int(i), count) for i in index]
-    np.testing.assert_array_equal(uniform(seed, "test", index, count), np.array(expected, np.float32))
+    np.testing.assert_array_equal(
+        uniform(seed, "test", index, count), np.array(expected, np.float32)
+    )
 
 
 def test_the_numbers_behind_every_saved_result_have_not_moved():
     assert derive(0, "weights") == 7388263408636359099
-    assert uniform(0, "stripes", np.array([3]), 2).tolist() == [[0.3356943726539612, 0.7287083268165588]]
+    assert uniform(0, "stripes", np.array([3]), 2).tolist() == [
+        [0.3356943726539612, 0.7287083268165588]
+    ]
     assert generator(0, "train").permutation(5).tolist() == [4, 3, 2, 0, 1]
 
 
@@ -59,7 +63,9 @@ def test_uniform_is_uniform():
     assert stats.kstest(draws[0], "uniform").pvalue > 0.01  # within one
     scaled = draws.astype(np.float64) * 2**24
     np.testing.assert_array_equal(scaled, np.round(scaled))
-    assert (scaled % 2 == 1).mean() == pytest.approx(0.5, abs=0.01)  # down to the last of the 24 bits
+    assert (scaled % 2 == 1).mean() == pytest.approx(
+        0.5, abs=0.01
+    )  # down to the last of the 24 bits
 
 
 def test_normal_is_standard_normal():
@@ -78,10 +84,20 @@ def test_draws_of_other_images_seeds_and_purposes_are_unrelated(draw):
     streams = [
         draw(seed, purpose, np.array([index]), 4000)[0]
         for seed, purpose, index in [
-            (0, "a", 0), (1, "a", 0), (-1, "a", 0), (2**40, "a", 0), (0, "b", 0), (0, "a/0", 0),
-            (0, "a", 1), (0, "a", 2), (0, "a", -1), (0, "a", 2**40), (1, "a", 1), (10, "a", 0),
+            (0, "a", 0),
+            (1, "a", 0),
+            (-1, "a", 0),
+            (2**40, "a", 0),
+            (0, "b", 0),
+            (0, "a/0", 0),
+            (0, "a", 1),
+            (0, "a", 2),
+            (0, "a", -1),
+            (0, "a", 2**40),
+            (1, "a", 1),
+            (10, "a", 0),
         ]
-    ]  # fmt: skip
+    ]
     for one, two in combinations(streams, 2):
         assert abs(np.corrcoef(one, two)[0, 1]) < 4.5 / np.sqrt(4000)
         assert abs(np.corrcoef(one[1:], two[:-1])[0, 1]) < 4.5 / np.sqrt(4000)  # nor one step apart
@@ -143,7 +159,9 @@ def test_no_global_state_is_read_or_changed():
         random.seed(state)
         before = np.random.get_state()[1].tolist(), random.getstate()
         index = np.arange(3)
-        outcomes.append((uniform(0, "t", index, 5), normal(0, "t", index, 5), generator(0, "t").random(5)))
+        outcomes.append(
+            (uniform(0, "t", index, 5), normal(0, "t", index, 5), generator(0, "t").random(5))
+        )
         assert (np.random.get_state()[1].tolist(), random.getstate()) == before
     for one, two in zip(*outcomes, strict=True):
         np.testing.assert_array_equal(one, two)

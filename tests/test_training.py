@@ -28,7 +28,13 @@ def fit(images=IMAGES, net=None, **changes):
     def loss(batch):
         return nn.functional.mse_loss(net(batch), batch.flatten(1))
 
-    settings = {"epochs": 3, "batch_size": 32, "learning_rate": 1e-2, "seed": 0, "title": "learning"}
+    settings = {
+        "epochs": 3,
+        "batch_size": 32,
+        "learning_rate": 1e-2,
+        "seed": 0,
+        "title": "learning",
+    }
     history = train(net, loss, images, **{**settings, **changes})
     return history, np.concatenate([value.detach().numpy().ravel() for value in net.parameters()])
 
@@ -86,14 +92,30 @@ def test_each_image_comes_with_its_target():
         return net(batch.flatten(1)[:, :1]).mean()
 
     numbered = np.arange(10, dtype=np.float32).reshape(10, 1, 1, 1)
-    train(net, loss, numbered, targets=np.arange(10) ** 2, epochs=2, batch_size=4, learning_rate=1e-3, seed=0)
+    train(
+        net,
+        loss,
+        numbered,
+        targets=np.arange(10) ** 2,
+        epochs=2,
+        batch_size=4,
+        learning_rate=1e-3,
+        seed=0,
+    )
     assert len(seen) == 6
     assert all(target == [number**2 for number in batch] for batch, target in seen)
 
 
 def test_by_default_a_training_is_about_as_long_whatever_the_number_of_images(monkeypatch):
     monkeypatch.setattr(training, "_STEPS", 120)
-    for images, batch_size, steps in ((10, 1, 120), (10, 4, 120), (5, 2, 120), (7, 2, 120), (99, 1, 99), (200, 1, 200)):
+    for images, batch_size, steps in (
+        (10, 1, 120),
+        (10, 4, 120),
+        (5, 2, 120),
+        (7, 2, 120),
+        (99, 1, 99),
+        (200, 1, 200),
+    ):
         numbered = np.zeros((images, 1, 1, 1), np.float32)
         assert len(seen(numbered, 0, epochs=None, batch_size=batch_size)) == steps
 
@@ -105,7 +127,9 @@ def test_the_history_is_the_mean_over_images_not_batches():
     def loss(batch):
         return batch.mean() + 0 * net(batch.flatten(1)).sum()
 
-    assert train(net, loss, numbered, epochs=1, batch_size=4, learning_rate=1e-3, seed=0) == [pytest.approx(4.5)]
+    assert train(net, loss, numbered, epochs=1, batch_size=4, learning_rate=1e-3, seed=0) == [
+        pytest.approx(4.5)
+    ]
 
 
 def test_global_random_state_and_threads_are_as_before():
@@ -167,8 +191,12 @@ def test_progress_is_plain_lines_when_nobody_watches(capsys):
     out, err = capsys.readouterr()
     lines = err.splitlines()
     assert out == ""
-    assert [line.split(",")[0] for line in lines] == [f"learning: epoch {epoch}/3" for epoch in (1, 2, 3)]
-    assert all("loss 0." in line and "images/s" in line and line.endswith("s left") for line in lines)
+    assert [line.split(",")[0] for line in lines] == [
+        f"learning: epoch {epoch}/3" for epoch in (1, 2, 3)
+    ]
+    assert all(
+        "loss 0." in line and "images/s" in line and line.endswith("s left") for line in lines
+    )
     assert "\r" not in err
     assert "\x1b" not in err
 
@@ -223,7 +251,10 @@ def test_reduced_precision_reaches_the_function():
         assert result.dtype == torch.bfloat16
         return result
 
-    assert apply_batched(applied, IMAGES, device=torch.device("cpu"), dtype=torch.bfloat16).dtype == np.float32
+    assert (
+        apply_batched(applied, IMAGES, device=torch.device("cpu"), dtype=torch.bfloat16).dtype
+        == np.float32
+    )
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a GPU where there is none")

@@ -44,7 +44,8 @@ class Kind:
     """One kind of anomaly that is tested.
 
     Attributes:
-        group: what a picture shows together: a corruption at all its strengths, or a type of defect.
+        group: what a picture shows together: a corruption at all its strengths, or a type of
+            defect.
         setting: its name in tables, unique within the run.
         task: ``corrupted`` or ``defects``.
         severity: of a corruption; None for defects.
@@ -60,31 +61,46 @@ class Baseline(Config):
     """One detector, one data set, many kinds of anomaly."""
 
     dataset: str = Field("mnist", description="the data set, see `anomalist list datasets`")
-    model: Model = Field("autoencoder", validate_default=True, description="the detector, see `anomalist list models`")
+    model: Model = Field(
+        "autoencoder",
+        validate_default=True,
+        description="the detector, see `anomalist list models`",
+    )
     corruptions: tuple[Spec, ...] | None = Field(
         None,
-        description="what test images suffer, each as name or name:option=value,option=value; by default the four of "
+        description="what test images suffer, each as name or name:option=value,option=value; by "
+        "default the four of "
         "the baseline, or none where the data set has real defects, which are always tested",
     )
-    train: int | None = Field(None, ge=1, description="normal images to train on; by default all the rest")
+    train: int | None = Field(
+        None, ge=1, description="normal images to train on; by default all the rest"
+    )
     calibration: int | None = Field(
         None,
         ge=1,
-        description="normal images held out of training, for thresholds; by default a fifth, 6,000 at most",
+        description="normal images held out of training, for thresholds; by default a fifth, 6,000 "
+        "at most",
     )
-    test: int | None = Field(None, ge=1, description="normal test images, each clean and corrupted; by default all")
+    test: int | None = Field(
+        None, ge=1, description="normal test images, each clean and corrupted; by default all"
+    )
     false_alarm_rate: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="share of normal images, and of their pixels, that thresholds let through; by default 0.01, or the "
+        description="share of normal images, and of their pixels, that thresholds let through; by "
+        "default 0.01, or the "
         "lowest of 0.02, 0.05, 0.1 and 0.2 that the held-out images are enough for",
     )
     seed: int = Field(0, ge=0, description="governs weights, data order, splits and corruptions")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of networks")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="arithmetic of networks"
+    )
     threads: int | None = Field(None, ge=1, description="processor threads; by default one a core")
-    allow_seen: bool = Field(False, description="whether a detector may be tested on a corruption that it learns from")
+    allow_seen: bool = Field(
+        False, description="whether a detector may be tested on a corruption that it learns from"
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -107,10 +123,16 @@ class Baseline(Config):
         Raises:
             InputError: the held-out images are too few for the false-alarm rate, or for any.
         """
-        normal = np.unique(dataset.train.labels) if not has_defects(dataset) else np.zeros(1, np.int64)
-        available, tested = (int(np.isin(part.labels, normal).sum()) for part in (dataset.train, dataset.test))
+        normal = (
+            np.unique(dataset.train.labels) if not has_defects(dataset) else np.zeros(1, np.int64)
+        )
+        available, tested = (
+            int(np.isin(part.labels, normal).sum()) for part in (dataset.train, dataset.test)
+        )
         most = _QUICK if quick else _USUAL
-        calibration = self.calibration or self._held_out(available, most["calibration"] or available)
+        calibration = self.calibration or self._held_out(
+            available, most["calibration"] or available
+        )
         rate = self.false_alarm_rate or _lowest_rate(calibration)
         check_enough(calibration, rate)
         train, test = self.train, self.test
@@ -123,7 +145,9 @@ class Baseline(Config):
             corruptions = () if has_defects(dataset) else _possible_on((height, width))
             check_unseen(self.model, corruptions, self.allow_seen)
         sizes = {"train": train, "calibration": calibration, "test": test}
-        return self.model_copy(update={**sizes, "false_alarm_rate": rate, "corruptions": corruptions})
+        return self.model_copy(
+            update={**sizes, "false_alarm_rate": rate, "corruptions": corruptions}
+        )
 
     def _held_out(self, available: int, most: int) -> int:
         """Return how many images are held out by default: a fifth, or as many as the rate takes, up to a half."""
@@ -146,7 +170,10 @@ class Baseline(Config):
 
 def quick(values: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a run of seconds: fewer epochs, where ``values`` do not say otherwise."""
-    return {**values, "model": shortened(parse_model(values.get("model", "autoencoder")), _QUICK_EPOCHS)}
+    return {
+        **values,
+        "model": shortened(parse_model(values.get("model", "autoencoder")), _QUICK_EPOCHS),
+    }
 
 
 def _possible_on(size: tuple[int, int]) -> tuple[Corruption, ...]:
@@ -162,7 +189,8 @@ def _possible_on(size: tuple[int, int]) -> tuple[Corruption, ...]:
             possible.append(corruption)
     if not possible:
         raise InputError(
-            f"images of {size[0]} x {size[1]} are too small for the usual corruptions; name some: --corruptions"
+            f"images of {size[0]} x {size[1]} are too small for the usual corruptions; name some: "
+            "--corruptions"
         )
     return tuple(possible)
 
@@ -173,6 +201,7 @@ def _lowest_rate(calibration: int) -> float:
         if calibration >= math.ceil(round(1 / rate, 9)) - 1:
             return rate
     raise InputError(
-        f"{calibration:,} held-out normal images are too few for any threshold: give 4 or more with calibration, or "
+        f"{calibration:,} held-out normal images are too few for any threshold: give 4 or more "
+        "with calibration, or "
         "say false_alarm_rate"
     )

@@ -24,7 +24,14 @@ __all__ = ["CASES", "Results"]
 
 CASES = 3  # panels of the best, the median and the worst found anomalies, each so many
 _CONFIG = "config.json"
-_WRITTEN = ("metrics.json", "scores.npz", "scores.csv", "training.json", "environment.json", "dataset_stats.json")
+_WRITTEN = (
+    "metrics.json",
+    "scores.npz",
+    "scores.csv",
+    "training.json",
+    "environment.json",
+    "dataset_stats.json",
+)
 
 
 class Results:
@@ -53,16 +60,22 @@ class Results:
         """
         path = self.folder / _CONFIG
         if not path.exists():
-            if strange := [name for name in _WRITTEN if (self.folder / name).exists() and name != "dataset_stats.json"]:
+            if strange := [
+                name
+                for name in _WRITTEN
+                if (self.folder / name).exists() and name != "dataset_stats.json"
+            ]:
                 raise InputError(
-                    f"{str(self.folder)!r} holds a {strange[0]} that no run of anomalist wrote: name another folder"
+                    f"{str(self.folder)!r} holds a {strange[0]} that no run of anomalist wrote: "
+                    "name another folder"
                 )
             return None
         try:
             return Baseline(**json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError, OSError):
             raise InputError(
-                f"{str(self.folder)!r} holds a {_CONFIG} that no run of anomalist wrote: name another folder"
+                f"{str(self.folder)!r} holds a {_CONFIG} that no run of anomalist wrote: name "
+                "another folder"
             ) from None
 
     def begin(self, config: Baseline, stats: dict[str, Any], earlier: Baseline | None) -> None:
@@ -80,14 +93,21 @@ class Results:
         """Keep the scores of the normal images, held out and tested, and what pictures of maps are scaled by."""
         self._judge, self._save_maps, self._files = judge, save_maps, test.files
         calibration, clean = judge.calibration, judge.normal_scores
-        self._scores = {"calibration": calibration.image, "clean": clean.image, "clean/source": judge.normal.source}
+        self._scores = {
+            "calibration": calibration.image,
+            "clean": clean.image,
+            "clean/source": judge.normal.source,
+        }
         if calibration.pixel is not None and judge.pixel_threshold is not None:
-            # One scale for all panels, on which a normal image looks normal: half of its pixels are black.
+            # One scale for all panels, on which a normal image looks normal: half of its pixels are
+            # black.
             bottom, top = np.quantile(calibration.pixel, (0.5, 0.9999))
             self._cases = {
-                "threshold": np.array(judge.pixel_threshold), "top": np.array(top), "bottom": np.array(bottom),
+                "threshold": np.array(judge.pixel_threshold),
+                "top": np.array(top),
+                "bottom": np.array(bottom),
                 "quantity": np.array(judge.detector.map_quantity),
-            }  # fmt: skip
+            }
         if save_maps and clean.pixel is not None:
             self._scores["clean/maps"] = clean.pixel
         self._add_lines("normal", judge.normal, clean)
@@ -103,7 +123,12 @@ class Results:
 
     def judged(self, kind: Kind, anomalies: Split, metrics: Evaluation) -> None:
         """Write down the metrics of one kind of anomaly."""
-        common = {"task": kind.task, "corruption": kind.group, "setting": kind.setting, "severity": kind.severity}
+        common = {
+            "task": kind.task,
+            "corruption": kind.group,
+            "setting": kind.setting,
+            "severity": kind.severity,
+        }
         self.rows += [
             {**common, "metric": name, **estimate._asdict(), "left_out": anomalies.left_out}
             for name, estimate in metrics.items()
@@ -116,14 +141,19 @@ class Results:
         write_arrays(make_folder(self.folder / "anomalies") / "cases.npz", self._cases)
         if self._lines:
             path = self.folder / "scores.csv"
-            with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            with (
+                replacing(path) as temporary,
+                temporary.open("w", newline="", encoding="utf-8") as file,
+            ):
                 out = csv.DictWriter(file, list(self._lines[0]), lineterminator="\n")
                 out.writeheader()
                 out.writerows(self._lines)
 
     def listing(self) -> str:
         """Return the names of what is in the folder."""
-        return ", ".join(sorted(path.name for path in self.folder.iterdir() if not path.name.startswith(".")))
+        return ", ".join(
+            sorted(path.name for path in self.folder.iterdir() if not path.name.startswith("."))
+        )
 
     def _add_lines(self, setting: str, images: Split, found: Scores) -> None:
         assert self._judge is not None
@@ -131,10 +161,19 @@ class Results:
             return
         chances = p_values(self._judge.calibration.image, found.image)
         for source, score, p in zip(images.source, found.image, chances, strict=True):
-            line = {"file": self._files[source], "setting": setting, "score": f"{score:.9g}", "p_value": f"{p:.6g}"}
-            self._lines.append({**line, "anomalous": "yes" if score > self._judge.threshold else "no"})
+            line = {
+                "file": self._files[source],
+                "setting": setting,
+                "score": f"{score:.9g}",
+                "p_value": f"{p:.6g}",
+            }
+            self._lines.append(
+                {**line, "anomalous": "yes" if score > self._judge.threshold else "no"}
+            )
 
-    def _panels(self, kind: Kind, detector: Detector, anomalies: Split, found: Scores) -> dict[str, NDArray[Any]]:
+    def _panels(
+        self, kind: Kind, detector: Detector, anomalies: Split, found: Scores
+    ) -> dict[str, NDArray[Any]]:
         """Return the anomalies with the highest, the median and the lowest scores, to look at."""
         if found.pixel is None:
             return {}
@@ -143,7 +182,12 @@ class Results:
         chosen = np.concatenate([order[:CASES], order[middle : middle + CASES], order[-CASES:]])
         images, source = anomalies.images[chosen], anomalies.source[chosen]
         restored = detector.reconstruct(images)
-        kept = {"images": images, "maps": found.pixel[chosen], "scores": found.image[chosen], "source": source}
+        kept = {
+            "images": images,
+            "maps": found.pixel[chosen],
+            "scores": found.image[chosen],
+            "source": source,
+        }
         if anomalies.masks is not None:
             kept["masks"] = anomalies.masks[chosen]
         if restored is not None:

@@ -29,7 +29,8 @@ def check_enough(count: int, false_alarm_rate: float) -> None:
         need = math.ceil(round(1 / false_alarm_rate, 9)) - 1
         rate = math.ceil(1e4 / (count + 1)) / 1e4
         raise InputError(
-            f"a false-alarm rate of {false_alarm_rate:g} takes {need:,} held-out normal images or more, got {count:,}; "
+            f"a false-alarm rate of {false_alarm_rate:g} takes {need:,} held-out normal images or "
+            f"more, got {count:,}; "
             f"set calibration to more, or false_alarm_rate to {rate:g} or more"
         )
 
@@ -37,10 +38,11 @@ def check_enough(count: int, false_alarm_rate: float) -> None:
 def threshold(normal: NDArray[np.float32], false_alarm_rate: float) -> float:
     """Return the score above which an image (or a pixel) is called anomalous.
 
-    It is the ceil((n + 1)(1 - rate))-th smallest of the n normal scores. A new normal image, exchangeable with
-    them, exceeds it with a probability of at most ``false_alarm_rate``, on average over calibration sets (split
-    conformal prediction: Vovk, Gammerman & Shafer, 2005). The rate of one given calibration set may be higher:
-    :func:`rate_range` says by how much. For pixels, which are not exchangeable, it is a plain quantile.
+    It is the ceil((n + 1)(1 - rate))-th smallest of the n normal scores. A new normal image,
+    exchangeable with them, exceeds it with a probability of at most ``false_alarm_rate``, on
+    average over calibration sets (split conformal prediction: Vovk, Gammerman & Shafer, 2005). The
+    rate of one given calibration set may be higher: :func:`rate_range` says by how much. For
+    pixels, which are not exchangeable, it is a plain quantile.
 
     Args:
         normal: scores of held-out normal images (or all their pixels), any shape.
@@ -54,13 +56,16 @@ def threshold(normal: NDArray[np.float32], false_alarm_rate: float) -> float:
     return float(np.partition(normal, rank - 1, axis=None)[rank - 1])
 
 
-def rate_range(count: int, false_alarm_rate: float, confidence: float = 0.95) -> tuple[float, float]:
+def rate_range(
+    count: int, false_alarm_rate: float, confidence: float = 0.95
+) -> tuple[float, float]:
     """Return the range in which the false-alarm rate of one calibration set lies with the given probability.
 
-    :func:`threshold` promises its rate on average over calibration sets. Given one set of n scores without ties and
-    its k-th smallest as the threshold, the share of all normal images above it has the distribution
-    Beta(n + 1 - k, k) (Vovk, "Conditional validity of inductive conformal predictors", ACML 2012). Of 40 images
-    and a rate of 10 % the range is 3 to 20 %; of 6,000 images and 1 % it is 0.8 to 1.3 %.
+    :func:`threshold` promises its rate on average over calibration sets. Given one set of n scores
+    without ties and its k-th smallest as the threshold, the share of all normal images above it has
+    the distribution Beta(n + 1 - k, k) (Vovk, "Conditional validity of inductive conformal
+    predictors", ACML 2012). Of 40 images and a rate of 10 % the range is 3 to 20 %; of 6,000 images
+    and 1 % it is 0.8 to 1.3 %.
 
     Args:
         count: held-out normal images.

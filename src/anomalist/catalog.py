@@ -1,7 +1,7 @@
 """The file name is the registration: what exists is what lies in a package's folder.
 
-Names and one-line descriptions are read from the files without importing them, so that a listing costs
-milliseconds and never loads a deep learning library.
+Names and one-line descriptions are read from the files without importing them, so that a listing
+costs milliseconds and never loads a deep learning library.
 """
 
 from __future__ import annotations
@@ -31,8 +31,12 @@ __all__ = [
 ]
 
 KINDS = {
-    "datasets": "data set", "corruptions": "corruption", "tasks": "task", "models": "model", "suites": "suite",
-}  # fmt: skip
+    "datasets": "data set",
+    "corruptions": "corruption",
+    "tasks": "task",
+    "models": "model",
+    "suites": "suite",
+}
 
 
 _SIGNS = "(),;"  # what parts options and values
@@ -40,7 +44,9 @@ _SIGNS = "(),;"  # what parts options and values
 
 def names(package: str) -> list[str]:
     """Return the names in ``package``, one of ``KINDS``, sorted."""
-    return sorted(path.stem for path in _folder(package).glob("*.py") if not path.stem.startswith("_"))
+    return sorted(
+        path.stem for path in _folder(package).glob("*.py") if not path.stem.startswith("_")
+    )
 
 
 def describe(package: str, name: str) -> str:
@@ -74,18 +80,22 @@ def build(package: str, given: str | dict[str, Any]) -> Any:
 
     Args:
         package: ``"datasets"``, ``"corruptions"``, ``"tasks"`` or ``"models"``.
-        given: ``"name"``, ``"name:option=value,option=value"``, or a mapping with the key ``name``, which may be such
-            a text itself: the mapping's options win. The values of an option that takes several are parted by ``;``,
-            and parentheses keep a value together: ``ensemble:members=(lof:k=5,blur=1);pca``, ``arrays:path=(a,b.npy)``,
-            ``corrupted:corruption=(stripes:lines=1,value=black)``. They may be nested; one that stands for itself and
-            has no partner is written with a backslash, as a comma or semicolon may be.
+        given: ``"name"``, ``"name:option=value,option=value"``, or a mapping with the key ``name``,
+            which may be such a text itself: the mapping's options win. The values of an option that
+            takes several are parted by ``;``, and parentheses keep a value together:
+            ``ensemble:members=(lof:k=5,blur=1);pca``, ``arrays:path=(a,b.npy)``,
+            ``corrupted:corruption=(stripes:lines=1,value=black)``. They may be nested; one that
+            stands for itself and has no partner is written with a backslash, as a comma or
+            semicolon may be.
 
     Raises:
         InputError: an unknown name, option or value.
     """
     kind = KINDS[package]
     if not isinstance(given, str | dict):
-        raise InputError(f"a {kind} is a name or a mapping with a name, or text name:option=value, got {given!r}")
+        raise InputError(
+            f"a {kind} is a name or a mapping with a name, or text name:option=value, got {given!r}"
+        )
     options: dict[str, Any] = {"name": given} if isinstance(given, str) else dict(given)
     name, written = options.pop("name", ""), {}
     if isinstance(name, str):
@@ -112,19 +122,30 @@ def spell(name: str, options: Mapping[str, Any]) -> str:
         name: of the thing.
         options: those that are not the defaults; a tuple's parts are parted by ``;``.
     """
-    return name + (":" if options else "") + ",".join(f"{key}={_spell(value)}" for key, value in options.items())
+    return (
+        name
+        + (":" if options else "")
+        + ",".join(f"{key}={_spell(value)}" for key, value in options.items())
+    )
 
 
 def _spell(value: Any) -> str:
     """Return a value as text: within parentheses where its signs would part it, escaped where these do not close."""
     if isinstance(value, tuple):
         text = ";".join(map(_spell, value))
-        return f"({text})" if len(value) == 1 and text.startswith("(") else text  # or it would be read as several
+        return (
+            f"({text})" if len(value) == 1 and text.startswith("(") else text
+        )  # or it would be read as several
     text = str(value)
     if _depth_faults(text) or text.endswith("\\"):
         escaped = "".join(f"\\{sign}" if sign in _SIGNS else sign for sign in text)
         return escaped + "\\" * text.endswith("\\")
-    if any(f"\\{sign}" in text for sign in _SIGNS) or "," in text or ";" in text or text.startswith("("):
+    if (
+        any(f"\\{sign}" in text for sign in _SIGNS)
+        or "," in text
+        or ";" in text
+        or text.startswith("(")
+    ):
         return f"({text})"
     return text if text == text.strip() else f"({text})"
 
@@ -143,7 +164,9 @@ def split(text: str, sign: str) -> list[str]:
         InputError: a parenthesis that is not closed, or closed twice.
     """
     if fault := _depth_faults(text):
-        raise InputError(f"{text!r}: {fault}; write a parenthesis that stands for itself as \\( or \\)")
+        raise InputError(
+            f"{text!r}: {fault}; write a parenthesis that stands for itself as \\( or \\)"
+        )
     parts, start, depth = [], 0, 0
     for place, one, escaped in _signs(text):
         depth += 0 if escaped else (one == "(") - (one == ")")
@@ -157,7 +180,8 @@ def split(text: str, sign: str) -> list[str]:
 def _signs(text: str) -> Iterator[tuple[int, str, bool]]:
     """Yield each character with its place and whether a backslash takes its meaning from it.
 
-    A backslash does so before a sign; before another one that ends the text or stands before a sign it is one itself.
+    A backslash does so before a sign; before another one that ends the text or stands before a sign
+    it is one itself.
     """
     place, meant = 0, ("", *_SIGNS)
     while place < len(text):
@@ -212,7 +236,10 @@ def _of_configs(field: FieldInfo) -> bool:
 def _takes_several(field: FieldInfo) -> bool:
     """Return whether an option is a tuple, or a tuple or None."""
     choices = [choice for choice in get_args(field.annotation) if choice is not type(None)]
-    return tuple in (get_origin(field.annotation), get_origin(choices[0]) if len(choices) == 1 else None)
+    return tuple in (
+        get_origin(field.annotation),
+        get_origin(choices[0]) if len(choices) == 1 else None,
+    )
 
 
 def _read_options(text: str, where: str) -> dict[str, Any]:

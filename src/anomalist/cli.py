@@ -1,6 +1,7 @@
 """The command line; each command's options are those of its typed config.
 
-Nothing heavy is imported before it is needed: `anomalist --help` and `anomalist list` never load torch.
+Nothing heavy is imported before it is needed: `anomalist --help` and `anomalist list` never load
+torch.
 """
 
 from __future__ import annotations
@@ -61,7 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except OSError as error:  # a full disk, a folder taken away
         where = f" ({error.filename})" if error.filename else ""
-        print(f"anomalist: error: {error.strerror or error}{where}; what was finished is kept", file=sys.stderr)
+        print(
+            f"anomalist: error: {error.strerror or error}{where}; what was finished is kept",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("anomalist: interrupted; what was finished is kept", file=sys.stderr)
@@ -101,23 +105,34 @@ def _run(words: list[str]) -> None:
         "run",
         "Fit a detector on normal images, then find the corrupted ones among test images.\n\n"
         "examples:\n"
-        "  anomalist run                                   the baseline: four corruptions, four strengths each\n"
+        "  anomalist run                                   the baseline: four corruptions, four "
+        "strengths each\n"
         "  anomalist run --quick                           the same on a tenth of the images\n"
         "  anomalist run --model.bottleneck 8 --seed 1\n"
         "  anomalist run --corruptions stripes:lines=2,value=black gaussian_noise:sigma=0.1\n"
-        "  anomalist run --dataset folder:path=parts,resize=128    your own images, with the defects among them",
+        "  anomalist run --dataset folder:path=parts,resize=128    your own images, with the "
+        "defects among them",
     )
     parser.add_argument(
-        "--results", type=options.a_path, default=Path("results"), help="folder to write to (default: results)"
+        "--results",
+        type=options.a_path,
+        default=Path("results"),
+        help="folder to write to (default: results)",
     )
-    parser.add_argument("--quick", action="store_true", help="a run of seconds: fewer images, fewer epochs")
-    parser.add_argument("--save-maps", action="store_true", help="also keep every pixel map in scores.npz (large)")
+    parser.add_argument(
+        "--quick", action="store_true", help="a run of seconds: fewer images, fewer epochs"
+    )
+    parser.add_argument(
+        "--save-maps", action="store_true", help="also keep every pixel map in scores.npz (large)"
+    )
     options.add_options(parser, baseline.Baseline, words)
     found = parser.read(words)
     values = options.collect(found, baseline.Baseline)
     if found.quick:
         values = baseline.quick(values)
-    baseline.run(baseline.Baseline(**values), found.results, save_maps=found.save_maps, quick=found.quick)
+    baseline.run(
+        baseline.Baseline(**values), found.results, save_maps=found.save_maps, quick=found.quick
+    )
 
 
 def _study(words: list[str]) -> int:
@@ -126,7 +141,8 @@ def _study(words: list[str]) -> int:
 
     parser = options.Parser(
         "study",
-        "Run many trials over several seeds and report their means with 95 % intervals. What is finished is never run\n"
+        "Run many trials over several seeds and report their means with 95 % intervals. What is "
+        "finished is never run\n"
         "again: a study that was stopped goes on where it was.\n\n"
         "examples:\n"
         "  anomalist study difficulty --quick\n"
@@ -137,10 +153,26 @@ def _study(words: list[str]) -> int:
     )
     parser.add_argument("name", metavar="{" + ",".join(_STUDIES) + "}", help="which study")
     parser.add_argument("--quick", action="store_true", help="fewer images, points and seeds")
-    parser.add_argument("--full", action="store_true", help="the whole protocol: all images, more seeds")
-    parser.add_argument("--seeds", type=int, help="how many seeds (default: 10, with --quick 3; fewer of detectors)")
-    parser.add_argument("--vary", action="append", default=[], metavar="OPTION=VALUE,VALUE", help="an axis of a grid")
-    parser.add_argument("--models", nargs="+", default=(), metavar="NAME:OPTION=VALUE,…", help="detectors to compare")
+    parser.add_argument(
+        "--full", action="store_true", help="the whole protocol: all images, more seeds"
+    )
+    parser.add_argument(
+        "--seeds", type=int, help="how many seeds (default: 10, with --quick 3; fewer of detectors)"
+    )
+    parser.add_argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="OPTION=VALUE,VALUE",
+        help="an axis of a grid",
+    )
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        default=(),
+        metavar="NAME:OPTION=VALUE,…",
+        help="detectors to compare",
+    )
     add_execution(parser)
     found = parser.read(words)
     where = execution(found)
@@ -159,10 +191,15 @@ def _report(words: list[str]) -> None:
     from anomalist import options
     from anomalist.studies import report
 
-    parser = options.Parser("report", "Make a study's tables and pictures again, from the rows that are stored.")
+    parser = options.Parser(
+        "report", "Make a study's tables and pictures again, from the rows that are stored."
+    )
     parser.add_argument("name", metavar="{" + ",".join(_STUDIES) + "}", help="which study")
     parser.add_argument(
-        "--results", type=options.a_path, default=Path("results"), help="folder of the study (default: results)"
+        "--results",
+        type=options.a_path,
+        default=Path("results"),
+        help="folder of the study (default: results)",
     )
     found = parser.read(words)
     report.remake(found.name, found.results)
@@ -183,11 +220,19 @@ def _chosen_study(found: argparse.Namespace) -> Study:
     size: protocol.Size = "quick" if found.quick else "full" if found.full else "default"
     if found.name != "grid":
         if found.vary:
-            raise InputError(f"--vary belongs to `anomalist study grid`; the study {found.name!r} has its own axes")
+            raise InputError(
+                f"--vary belongs to `anomalist study grid`; the study {found.name!r} has its own "
+                "axes"
+            )
         chosen = (found.models,) if found.name in _OF_DETECTORS else ()
         if found.models and not chosen:
-            raise InputError(f"--models belongs to {', '.join(_OF_DETECTORS)}; a grid takes --vary model=NAME,NAME")
-        made = importlib.import_module(f"anomalist.studies.{found.name}").study(size, found.seeds, *chosen)
+            raise InputError(
+                f"--models belongs to {', '.join(_OF_DETECTORS)}; a grid takes --vary "
+                "model=NAME,NAME"
+            )
+        made = importlib.import_module(f"anomalist.studies.{found.name}").study(
+            size, found.seeds, *chosen
+        )
         assert isinstance(made, study.Study)
         return made
     axes = grid.parse_axes(found.vary)
@@ -202,11 +247,16 @@ def _trial(words: list[str]) -> int:
     from anomalist import options
     from anomalist.studies.store import Store
 
-    parser = options.Parser("trial", "Show one trial, or run it again and say whether it came out the same.")
+    parser = options.Parser(
+        "trial", "Show one trial, or run it again and say whether it came out the same."
+    )
     parser.add_argument("key", help="the trial's name, or the beginning of it")
     parser.add_argument("--rerun", action="store_true", help="fit and judge anew, and compare")
     parser.add_argument(
-        "--results", type=options.a_path, default=Path("results"), help="folder of the study (default: results)"
+        "--results",
+        type=options.a_path,
+        default=Path("results"),
+        help="folder of the study (default: results)",
     )
     found = parser.read(words)
     store = Store(found.results / "trials")
@@ -228,7 +278,9 @@ def _list(words: list[str]) -> None:
     from anomalist import options
 
     parser = options.Parser("list", "List what there is, one line each.")
-    parser.add_argument("what", nargs="?", metavar="{" + ",".join(catalog.KINDS) + "}", help="default: everything")
+    parser.add_argument(
+        "what", nargs="?", metavar="{" + ",".join(catalog.KINDS) + "}", help="default: everything"
+    )
     what = parser.read(words).what
     if what is not None and what not in catalog.KINDS:
         raise unknown("kind", what, catalog.KINDS)
@@ -249,8 +301,12 @@ def _data(words: list[str]) -> int | None:
         return _command("export", words[1:])
     from anomalist import datasets, options
 
-    parser = options.Parser("data", "Say which data sets are ready, which can be fetched, and where files are put.")
-    parser.add_argument("name", nargs="?", metavar="NAME[:OPTION=VALUE,…]", help="tell all about one data set")
+    parser = options.Parser(
+        "data", "Say which data sets are ready, which can be fetched, and where files are put."
+    )
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME[:OPTION=VALUE,…]", help="tell all about one data set"
+    )
     name = parser.read(words).name
     for line in datasets.table() if name is None else datasets.details(name):
         print(line)

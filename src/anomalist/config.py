@@ -15,8 +15,8 @@ __all__ = ["Config", "snake_case"]
 class Config(BaseModel):
     """Named, typed, checked values that never change once made.
 
-    A wrong value raises :class:`~anomalist.errors.InputError` with one line that names the field, what it was
-    given and what it takes; an unknown field is answered with the valid ones.
+    A wrong value raises :class:`~anomalist.errors.InputError` with one line that names the field,
+    what it was given and what it takes; an unknown field is answered with the valid ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -35,9 +35,13 @@ def snake_case(name: str) -> str:
 
 def _one_line(config: type[Config], error: ValidationError) -> InputError:
     first = error.errors()[0]
-    where = f"{snake_case(config.__name__)}.{'.'.join(str(part) for part in first['loc'])}".rstrip(".")
+    where = f"{snake_case(config.__name__)}.{'.'.join(str(part) for part in first['loc'])}".rstrip(
+        "."
+    )
     if first["type"] == "extra_forbidden":
-        return unknown(f"option of {snake_case(config.__name__)}", str(first["loc"][-1]), config.model_fields)
+        return unknown(
+            f"option of {snake_case(config.__name__)}", str(first["loc"][-1]), config.model_fields
+        )
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":  # our own validators say all of it themselves
         return InputError(message if not first["loc"] else f"{where}: {message}")

@@ -12,7 +12,10 @@ from tqdm import tqdm
 
 __all__ = ["due", "ignore_output", "is_live", "prepare", "say", "track"]
 
-FIRST, NEXT = 3.0, 20.0  # seconds until work without a terminal says how far it is, and then between its lines
+FIRST, NEXT = (
+    3.0,
+    20.0,
+)  # seconds until work without a terminal says how far it is, and then between its lines
 
 Item = TypeVar("Item")
 
@@ -63,5 +66,9 @@ def track(items: Sequence[Item], title: str) -> Iterator[Item]:
         if done and due(elapsed, said):
             said = elapsed
             left = elapsed / done * (len(items) - done)
-            print(f"{title}: {done / len(items):.0%} done, {left:.0f} s left", file=sys.stderr, flush=True)
+            print(
+                f"{title}: {done / len(items):.0%} done, {left:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
         yield item

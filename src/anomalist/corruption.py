@@ -18,7 +18,9 @@ from anomalist.images import check_images
 __all__ = ["Corrupted", "Corruption", "parse"]
 
 _CHUNK = 256  # images changed at once, at most: enough to be vectorised
-_VALUES = 1 << 18  # values changed at once, unless one image has more: few enough for the processor's cache
+_VALUES = (
+    1 << 18
+)  # values changed at once, unless one image has more: few enough for the processor's cache
 
 
 class Corrupted(NamedTuple):
@@ -31,15 +33,17 @@ class Corrupted(NamedTuple):
 class Corruption(Config):
     """A synthetic defect whose strength is one number, and whose mask is exact.
 
-    Its strength is set either by ``severity`` in [0, 1], or by the physical parameter that the subclass names
-    in ``physical`` (a noise sigma, a number of lines); with neither, severity is 0.5. All draws are shared
-    across strengths: a stronger corruption is the same corruption, further. The result for an image depends on
-    (seed, index) alone.
+    Its strength is set either by ``severity`` in [0, 1], or by the physical parameter that the
+    subclass names in ``physical`` (a noise sigma, a number of lines); with neither, severity is
+    0.5. All draws are shared across strengths: a stronger corruption is the same corruption,
+    further. The result for an image depends on (seed, index) alone.
     """
 
     physical: ClassVar[str]  # the field that holds the physical parameter
 
-    severity: float | None = Field(None, ge=0, le=1, description="strength between nothing (0) and the most (1)")
+    severity: float | None = Field(
+        None, ge=0, le=1, description="strength between nothing (0) and the most (1)"
+    )
 
     def most(self, shape: tuple[int, int]) -> float | None:
         """Return the physical parameter at severity 1 on images of ``shape`` (H, W); None: it is the severity."""
@@ -56,7 +60,11 @@ class Corruption(Config):
         if most is None:
             return severity
         value = round(severity * most, 9)  # 0.3 x 10 is 3, and not a little more
-        return math.ceil(value) if int in get_args(type(self).model_fields[self.physical].annotation) else value
+        return (
+            math.ceil(value)
+            if int in get_args(type(self).model_fields[self.physical].annotation)
+            else value
+        )
 
     def to_severity(self, value: float, shape: tuple[int, int]) -> float:
         """Return the severity at which the physical parameter is ``value``: the inverse of ``to_physical``."""
@@ -103,11 +111,14 @@ class Corruption(Config):
         if severity > 1:
             most = self.to_physical(1.0, shape)
             raise InputError(
-                f"{self.name}.{self.physical}: at most {most:g} on {shape[0]} x {shape[1]} images, got {value:g}"
+                f"{self.name}.{self.physical}: at most {most:g} on {shape[0]} x {shape[1]} images, "
+                f"got {value:g}"
             )
         return severity
 
-    def __call__(self, images: NDArray[np.float32], *, seed: int, index: NDArray[np.int64] | None = None) -> Corrupted:
+    def __call__(
+        self, images: NDArray[np.float32], *, seed: int, index: NDArray[np.int64] | None = None
+    ) -> Corrupted:
         """Corrupt a batch.
 
         Args:
@@ -116,11 +127,13 @@ class Corruption(Config):
             index: int64 ``[N]``, each image's number in its data set; by default 0, 1, 2, …
 
         Returns:
-            the corrupted images, and masks that are true exactly where a pixel changed. An image whose mask is
-            empty was not changed (a black hole on a black background) and is no anomaly.
+            the corrupted images, and masks that are true exactly where a pixel changed. An image
+            whose mask is empty was not changed (a black hole on a black background) and is no
+            anomaly.
 
         Raises:
-            InputError: wrong type, shape or values, or a strength beyond what images of this size allow.
+            InputError: wrong type, shape or values, or a strength beyond what images of this size
+                allow.
         """
         check_images(images, f"corruption {self.name}")
         numbers = np.arange(len(images)) if index is None else np.asarray(index)
@@ -137,14 +150,18 @@ class Corruption(Config):
         step = min(_CHUNK, max(1, _VALUES // images[0].size))
         for first in range(0, len(images), step):
             part = slice(first, first + step)
-            out[part] = self.change(np.ascontiguousarray(images[part]), strength, seed, numbers[part])
+            out[part] = self.change(
+                np.ascontiguousarray(images[part]), strength, seed, numbers[part]
+            )
             for channel in range(images.shape[1]):
                 masks[part] |= out[part, channel] != images[part, channel]
         return Corrupted(out, masks)
 
     def __str__(self) -> str:
         """Return the text that :func:`parse` reads back, e.g. ``stripes:lines=3``."""
-        values = {name: value for name, value in self if value != type(self).model_fields[name].default}
+        values = {
+            name: value for name, value in self if value != type(self).model_fields[name].default
+        }
         return catalog.spell(self.name, values)
 
 
@@ -152,8 +169,8 @@ def parse(spec: str | Corruption | dict[str, Any]) -> Corruption:
     """Return the corruption that ``spec`` names.
 
     Args:
-        spec: ``"name"`` or ``"name:option=value,option=value"``, a mapping with the key ``name``, or a
-            corruption, which is returned as it is.
+        spec: ``"name"`` or ``"name:option=value,option=value"``, a mapping with the key ``name``,
+            or a corruption, which is returned as it is.
 
     Raises:
         InputError: an unknown name, option or value.

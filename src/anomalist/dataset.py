@@ -22,8 +22,8 @@ class Status(NamedTuple):
 class DatasetConfig(Config):
     """A data set and its options; it is made in an instant, and read only by :meth:`load`.
 
-    For sets with real defects ``kinds[0]`` is "good" (normal), the other kinds are the defects' types, and masks are
-    given where they are known, all false for good images.
+    For sets with real defects ``kinds[0]`` is "good" (normal), the other kinds are the defects'
+    types, and masks are given where they are known, all false for good images.
     """
 
     licence: ClassVar[str]  # of the images
@@ -37,7 +37,8 @@ class DatasetConfig(Config):
         """Return the data set, fetched on first use; the same data every time.
 
         Raises:
-            InputError: it is not here and cannot be fetched, or its files are not what they should be.
+            InputError: it is not here and cannot be fetched, or its files are not what they should
+                be.
         """
 
     @abstractmethod
@@ -51,7 +52,9 @@ class DatasetConfig(Config):
 
     def __str__(self) -> str:
         """Return the text that :func:`parse` reads back, e.g. ``textures:texture=brick,side=64``."""
-        values = {name: value for name, value in self if value != type(self).model_fields[name].default}
+        values = {
+            name: value for name, value in self if value != type(self).model_fields[name].default
+        }
         return catalog.spell(self.name, values)
 
 
@@ -59,8 +62,8 @@ def parse(spec: str | dict[str, Any] | DatasetConfig) -> DatasetConfig:
     """Return the data set that ``spec`` names; nothing of it is read.
 
     Args:
-        spec: ``"name"`` or ``"name:option=value,option=value"``, a mapping with the key ``name``, or a data set,
-            which is returned as it is.
+        spec: ``"name"`` or ``"name:option=value,option=value"``, a mapping with the key ``name``,
+            or a data set, which is returned as it is.
 
     Raises:
         InputError: an unknown name, option or value.

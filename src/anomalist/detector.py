@@ -22,10 +22,21 @@ from anomalist.errors import InputError
 from anomalist.files import make_folder, replacing, write_json
 from anomalist.images import check_images
 
-__all__ = ["RUN_FIELDS", "SEEN", "Detector", "Model", "Scores", "for_run", "load", "parse", "shortened"]
+__all__ = [
+    "RUN_FIELDS",
+    "SEEN",
+    "Detector",
+    "Model",
+    "Scores",
+    "for_run",
+    "load",
+    "parse",
+    "shortened",
+]
 
 RUN_FIELDS = ("seed", "device", "precision")  # how a fit is run, as opposed to what is fitted
-SEEN = " (trained on synthetic anomalies)"  # follows the name of a detector that has seen anomalies, if only made ones
+# Follows the name of a detector that has seen anomalies, if only made ones.
+SEEN = " (trained on synthetic anomalies)"
 _DESCRIPTION, _ARRAYS = "detector.json", "arrays.safetensors"
 
 
@@ -39,13 +50,20 @@ class Scores(NamedTuple):
 class Detector(Config):
     """A detector is its own config: the fields are what a user may set, what ``fit`` learnt is private.
 
-    A subclass defines ``_fit``, ``_score``, ``_arrays`` and ``_restore``; the checks and the files are here.
+    A subclass defines ``_fit``, ``_score``, ``_arrays`` and ``_restore``; the checks and the files
+    are here.
     """
 
     version: ClassVar[int] = 1  # of the algorithm: raised when a result changes on purpose
-    deterministic: ClassVar[bool] = False  # whether the seed changes nothing, but which images are kept if not all are
-    map_quantity: ClassVar[str] = "anomaly score"  # what the numbers of a map are, for a picture's scale
-    needs: ClassVar[dict[str, str]] = {}  # modules of optional packages, and the extra that installs each
+    deterministic: ClassVar[bool] = (
+        False  # whether the seed changes nothing, but which images are kept if not all are
+    )
+    map_quantity: ClassVar[str] = (
+        "anomaly score"  # what the numbers of a map are, for a picture's scale
+    )
+    needs: ClassVar[
+        dict[str, str]
+    ] = {}  # modules of optional packages, and the extra that installs each
 
     seed: int = Field(0, ge=0, description="seed of every random choice")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
@@ -80,7 +98,11 @@ class Detector(Config):
         """The name and the options that are not the defaults, as :func:`parse` reads them."""
         plain = type(self)()
         names = [name for name in type(self).model_fields if name not in RUN_FIELDS]
-        chosen = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(plain, name)}
+        chosen = {
+            name: getattr(self, name)
+            for name in names
+            if getattr(self, name) != getattr(plain, name)
+        }
         return catalog.spell(self.name, {name: _plain(value) for name, value in chosen.items()})
 
     @property
@@ -116,8 +138,10 @@ class Detector(Config):
 
         Args:
             images: float32 ``[N, C, H, W]`` in [0, 1]; not modified.
-            labels: integers ``[N]``: -1 a known anomaly, 0 nothing is known, +1 known to be normal; None: all 0.
-            checkpoint: a file that a long training goes on from if it is there, and writes now and then.
+            labels: integers ``[N]``: -1 a known anomaly, 0 nothing is known, +1 known to be normal;
+                None: all 0.
+            checkpoint: a file that a long training goes on from if it is there, and writes now and
+                then.
 
         Returns:
             the detector itself.
@@ -132,7 +156,9 @@ class Detector(Config):
             if labels is None:
                 self._fit(images, checkpoint)
             else:
-                self._fit_labelled(images, _check_labels(labels, len(images), self.name), checkpoint)
+                self._fit_labelled(
+                    images, _check_labels(labels, len(images), self.name), checkpoint
+                )
         except BaseException:
             self._shape = None  # half a fit is none
             raise
@@ -160,11 +186,14 @@ class Detector(Config):
     def check_fitted(self, images: NDArray[np.float32]) -> None:
         """Raise InputError unless the detector is fitted and ``images`` are of its kind."""
         if self._shape is None:
-            raise InputError(f"{self.name} is not fitted yet: call fit(images), or models.load(folder)")
+            raise InputError(
+                f"{self.name} is not fitted yet: call fit(images), or models.load(folder)"
+            )
         check_images(images, f"{self.name}.score")
         if images.shape[1:] != self._shape:
             raise InputError(
-                f"{self.name} was fitted on images {list(self._shape)} (C, H, W), got {list(images.shape[1:])}"
+                f"{self.name} was fitted on images {list(self._shape)} (C, H, W), got "
+                f"{list(images.shape[1:])}"
             )
 
     @abstractmethod
@@ -196,7 +225,9 @@ class Detector(Config):
         if self._shape is None:
             raise InputError(f"{self.name} is not fitted yet: nothing to save")
         path = make_folder(Path(folder), "model folder")
-        data = safetensors.save({k: np.require(v, requirements="C") for k, v in self._arrays().items()})
+        data = safetensors.save(
+            {k: np.require(v, requirements="C") for k, v in self._arrays().items()}
+        )
         with replacing(path / _ARRAYS) as temporary:
             temporary.write_bytes(data)
         description = {
@@ -210,12 +241,23 @@ class Detector(Config):
         write_json(path / _DESCRIPTION, description)
 
 
-def _check_labels(labels: NDArray[np.integer[Any]], count: int, who: str) -> NDArray[np.integer[Any]]:
+def _check_labels(
+    labels: NDArray[np.integer[Any]], count: int, who: str
+) -> NDArray[np.integer[Any]]:
     found = np.asarray(labels)
-    if found.shape != (count,) or found.dtype.kind not in "iu" or not np.isin(found, (-1, 0, 1)).all():
-        raise InputError(f"{who}.fit takes labels [{count}] of -1, 0 or +1, got {found.dtype} {list(found.shape)}")
+    if (
+        found.shape != (count,)
+        or found.dtype.kind not in "iu"
+        or not np.isin(found, (-1, 0, 1)).all()
+    ):
+        raise InputError(
+            f"{who}.fit takes labels [{count}] of -1, 0 or +1, got {found.dtype} "
+            f"{list(found.shape)}"
+        )
     if (found < 0).all():
-        raise InputError(f"{who}.fit: every image is a known anomaly; normal or unlabelled ones are needed")
+        raise InputError(
+            f"{who}.fit: every image is a known anomaly; normal or unlabelled ones are needed"
+        )
     return found
 
 
@@ -230,8 +272,8 @@ def parse(given: str | dict[str, Any] | Detector) -> Detector:
     """Return the detector that ``given`` names, not yet fitted.
 
     Args:
-        given: ``"name"``, ``"name:option=value,option=value"``, a mapping with the key ``name`` (see
-            :func:`anomalist.catalog.build`), or a detector, which is returned as it is.
+        given: ``"name"``, ``"name:option=value,option=value"``, a mapping with the key ``name``
+            (see :func:`anomalist.catalog.build`), or a detector, which is returned as it is.
 
     Raises:
         InputError: an unknown model, option or value.
@@ -244,7 +286,9 @@ def parse(given: str | dict[str, Any] | Detector) -> Detector:
 
 
 def _dump(detector: Detector, info: SerializationInfo) -> dict[str, Any]:
-    fields = detector.model_dump(mode="json", exclude=set(RUN_FIELDS), exclude_defaults=info.exclude_defaults)
+    fields = detector.model_dump(
+        mode="json", exclude=set(RUN_FIELDS), exclude_defaults=info.exclude_defaults
+    )
     return {"name": detector.name, **fields}
 
 
@@ -260,7 +304,9 @@ def shortened(model: Detector, epochs: int) -> Detector:
         if name in ("epochs", "pretraining") and value is None:
             changes[name] = epochs
         elif isinstance(value, tuple):
-            changes[name] = tuple(shortened(part, epochs) if isinstance(part, Detector) else part for part in value)
+            changes[name] = tuple(
+                shortened(part, epochs) if isinstance(part, Detector) else part for part in value
+            )
     return model.model_copy(update=changes)
 
 
@@ -277,21 +323,37 @@ def load(folder: str | Path) -> Detector:
     path = Path(folder)
     for name in (_DESCRIPTION, _ARRAYS):
         if not (path / name).is_file():
-            raise InputError(f"no detector in {str(path)!r}: {name} is missing; save one with detector.save(folder)")
+            raise InputError(
+                f"no detector in {str(path)!r}: {name} is missing; save one with "
+                "detector.save(folder)"
+            )
     try:
         described = json.loads((path / _DESCRIPTION).read_text(encoding="utf-8"))
         data = (path / _ARRAYS).read_bytes()
         if described["format"] != 1:
-            raise InputError(f"{str(path)!r} has detector format {described['format']!r}; this version reads 1")
+            raise InputError(
+                f"{str(path)!r} has detector format {described['format']!r}; this version reads 1"
+            )
         if hashlib.sha256(data).hexdigest() != described["arrays_sha256"]:
-            raise InputError(f"{str(path / _ARRAYS)!r} is not the file that was saved: its hash differs; save it anew")
+            raise InputError(
+                f"{str(path / _ARRAYS)!r} is not the file that was saved: its hash differs; save "
+                "it anew"
+            )
         detector = catalog.find_class("models", described["detector"])(**described["config"])
         c, h, w = described["shape"]
         detector._shape = (c, h, w)
         detector._restore(safetensors.load(data))
     except InputError:
         raise
-    except (ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:  # of json, torch, safetensors
-        raise InputError(f"{str(path / _DESCRIPTION)!r} cannot be read as a detector ({error}); save it anew") from None
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:  # of json, torch, safetensors
+        raise InputError(
+            f"{str(path / _DESCRIPTION)!r} cannot be read as a detector ({error}); save it anew"
+        ) from None
     assert isinstance(detector, Detector)
     return detector

@@ -34,7 +34,9 @@ class Stopwatch:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
 
-def environment(threads: int, device: str, precision: str, seconds: dict[str, float]) -> dict[str, Any]:
+def environment(
+    threads: int, device: str, precision: str, seconds: dict[str, float]
+) -> dict[str, Any]:
     """Return versions, machine, commit and times, as JSON values.
 
     Args:
@@ -77,8 +79,12 @@ def _commit() -> str | None:
     try:
         text = subprocess.run(
             ["git", "describe", "--always", "--abbrev=12", "--dirty=+changes", "--exclude=*"],
-            cwd=folder, capture_output=True, text=True, timeout=10, check=True,
-        ).stdout  # fmt: skip
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
     return text.strip()

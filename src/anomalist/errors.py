@@ -14,8 +14,8 @@ _NEAR, _NEARLY_SAME = 0.65, 0.8  # likeness, from 0 to 1, at which a name is sug
 class InputError(ValueError):
     """Something the user gave cannot be used; the message is one line: what, where, how to mend it.
 
-    The command line prints the message without a traceback and exits with status 2. Line breaks in what is
-    quoted (an array, another library's message) become spaces.
+    The command line prints the message without a traceback and exits with status 2. Line breaks in
+    what is quoted (an array, another library's message) become spaces.
     """
 
     def __init__(self, message: str) -> None:
@@ -24,14 +24,16 @@ class InputError(ValueError):
 
 def printable(text: str) -> str:
     r"""Return ``text`` with all that cannot be printed (controls, bytes that are no text) escaped, as in ``\x1b``."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
 
 
 def unknown(what: str, name: str, valid: Iterable[str]) -> InputError:
     """Return the error for a name that is not among ``valid``: it suggests the nearest and lists a few.
 
-    An option of a part, such as ``--model.unit``, is suggested for an option without a part only where the last words
-    are nearly the same: ``--out`` is not a mistyped ``--model.unit``.
+    An option of a part, such as ``--model.unit``, is suggested for an option without a part only
+    where the last words are nearly the same: ``--out`` is not a mistyped ``--model.unit``.
 
     Args:
         what: the kind of thing that was named, e.g. ``"corruption"``.
@@ -42,13 +44,19 @@ def unknown(what: str, name: str, valid: Iterable[str]) -> InputError:
     near = [one for one in names[:1] if _likeness(str(name), one) >= _NEAR]
     hint = f"did you mean {near[0]!r}? " if near else ""
     if len(names) <= _ALL:
-        return InputError(f"unknown {what} {name!r}: {hint}valid: {', '.join(sorted(names)) or 'none'}")
-    return InputError(f"unknown {what} {name!r}: {hint}nearest of {len(names)}: {', '.join(names[:_SHOWN])}")
+        return InputError(
+            f"unknown {what} {name!r}: {hint}valid: {', '.join(sorted(names)) or 'none'}"
+        )
+    return InputError(
+        f"unknown {what} {name!r}: {hint}nearest of {len(names)}: {', '.join(names[:_SHOWN])}"
+    )
 
 
 def _likeness(name: str, other: str) -> float:
     """Return how alike two names are, from 0 to 1."""
     if "." in other and "." not in name:
-        ratio = difflib.SequenceMatcher(None, name.lstrip("-").lower(), other.rpartition(".")[2].lower()).ratio()
+        ratio = difflib.SequenceMatcher(
+            None, name.lstrip("-").lower(), other.rpartition(".")[2].lower()
+        ).ratio()
         return ratio if ratio >= _NEARLY_SAME else ratio / 2
     return difflib.SequenceMatcher(None, name.lower(), other.lower()).ratio()

@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from anomalist.errors import InputError
 
-__all__ = ["is_writable", "make_folder", "replacing", "tilde", "write_arrays", "write_json", "write_text"]
+__all__ = [
+    "is_writable",
+    "make_folder",
+    "replacing",
+    "tilde",
+    "write_arrays",
+    "write_json",
+    "write_text",
+]
 
 
 def make_folder(path: Path, what: str = "results folder") -> Path:
@@ -29,7 +37,9 @@ def make_folder(path: Path, what: str = "results folder") -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise InputError(f"cannot write to the {what} {str(path)!r}: {error.strerror}; name another") from None
+        raise InputError(
+            f"cannot write to the {what} {str(path)!r}: {error.strerror}; name another"
+        ) from None
     return path
 
 

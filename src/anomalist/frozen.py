@@ -74,7 +74,8 @@ def contents(spec: str) -> str:
 def task_hash(task: TaskConfig, found: Mapping[str, str]) -> str:
     """Return what tells a task from others: a hash of its options and of what its data sets hold.
 
-    Options that are the defaults are left out, and the names of data sets, which may be paths, do not count.
+    Options that are the defaults are left out, and the names of data sets, which may be paths, do
+    not count.
 
     Args:
         task: the task.
@@ -110,7 +111,12 @@ def export(task: TaskConfig, seed: int, path: Path, *, training: bool = False) -
         task_hash(task, {spec: contents(spec) for spec in task.sources}),
         seed,
     )
-    about: dict[str, Any] = {"schema": SCHEMA, "sha256": found.sha256, "task": found.task, "label": found.label}
+    about: dict[str, Any] = {
+        "schema": SCHEMA,
+        "sha256": found.sha256,
+        "task": found.task,
+        "label": found.label,
+    }
     about |= {"task_sha256": found.task_sha256, "seed": seed, "duplicates": built.duplicates}
     if training:
         more: dict[str, NDArray[Any]] = {
@@ -145,19 +151,30 @@ def read(path: Path) -> Frozen:
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path}: 'about' does not say what the test set is; export it again") from None
+        raise InputError(
+            f"{path}: 'about' does not say what the test set is; export it again"
+        ) from None
     if schema != SCHEMA or not right:
         raise InputError(f"{path} has test set format {schema!r}; this version reads {SCHEMA}")
     masks = _array(readers, "masks", path, "b", 3) if "masks" in readers else None
     images = _array(readers, "images", path, "f", 4)
-    labels, source = _array(readers, "labels", path, "b", 1), _array(readers, "source", path, "i", 1)
+    labels, source = (
+        _array(readers, "labels", path, "b", 1),
+        _array(readers, "source", path, "i", 1),
+    )
     n, _, height, width = images.shape
-    if labels.shape != (n,) or source.shape != (n,) or (masks is not None and masks.shape != (n, height, width)):
+    if (
+        labels.shape != (n,)
+        or source.shape != (n,)
+        or (masks is not None and masks.shape != (n, height, width))
+    ):
         raise InputError(f"{path}: images, labels, source and masks are not of the same {n} images")
     check_images(images, str(path))
     test = Split(images, labels, source, masks)
     if _digest(_arrays(test)) != kept["sha256"]:
-        raise InputError(f"{path} is not the test set that was exported: its hash differs; get it anew")
+        raise InputError(
+            f"{path} is not the test set that was exported: its hash differs; get it anew"
+        )
     return Frozen(test, seed=seed, **kept)
 
 
@@ -165,37 +182,56 @@ def read_scores(path: Path, frozen: Frozen) -> tuple[str, Scores]:
     """Return the method's name and its scores of a test set.
 
     Args:
-        path: a ``.npz`` file: ``method`` and ``test_sha256`` (text), ``image`` ``[N]`` and, where the method has maps,
-            ``pixel`` ``[N, H, W]``: numbers, higher = more anomalous.
+        path: a ``.npz`` file: ``method`` and ``test_sha256`` (text), ``image`` ``[N]`` and, where
+            the method has maps, ``pixel`` ``[N, H, W]``: numbers, higher = more anomalous.
         frozen: the test set that was scored.
 
     Raises:
-        InputError: it is no such file, it is damaged or holds Python objects, or the scores are of other images, of
-            another number of them, or not finite.
+        InputError: it is no such file, it is damaged or holds Python objects, or the scores are of
+            other images, of another number of them, or not finite.
     """
     readers = _open(path)
     n, _, height, width = frozen.test.images.shape
     shapes: dict[str, tuple[int, ...]] = {"image": (n,), "pixel": (n, height, width)}
-    _refuse_larger(path, {f"{name}.npy": 16 * int(np.prod(shape)) + 4_096 for name, shape in shapes.items()})
-    method, scored = _text(readers, "method", path).strip(), _text(readers, "test_sha256", path).strip()
+    _refuse_larger(
+        path, {f"{name}.npy": 16 * int(np.prod(shape)) + 4_096 for name, shape in shapes.items()}
+    )
+    method, scored = (
+        _text(readers, "method", path).strip(),
+        _text(readers, "test_sha256", path).strip(),
+    )
     if not 0 < len(method) <= _MOST_NAME or not method.isprintable() or "|" in method:
-        raise InputError(f"{path}: method must be a name of 1 to {_MOST_NAME} printable characters without |")
+        raise InputError(
+            f"{path}: method must be a name of 1 to {_MOST_NAME} printable characters without |"
+        )
     if scored != frozen.sha256:
-        raise InputError(f"{path}: these are scores of the test set {scored[:16]!r}, not of {frozen.sha256[:16]!r}")
+        raise InputError(
+            f"{path}: these are scores of the test set {scored[:16]!r}, not of "
+            f"{frozen.sha256[:16]!r}"
+        )
     arrays = {}
     for name, shape in shapes.items():
         if name in readers or name == "image":
             values = _array(readers, name, path, "fiu", len(shape))
             if values.shape != shape:
-                raise InputError(f"{path}: {name} must be {list(shape)}, one score each, got {list(values.shape)}")
+                raise InputError(
+                    f"{path}: {name} must be {list(shape)}, one score each, got "
+                    f"{list(values.shape)}"
+                )
             if not np.isfinite(values).all():
-                raise InputError(f"{path}: {name} holds NaN or infinite scores; every one must be a number")
+                raise InputError(
+                    f"{path}: {name} holds NaN or infinite scores; every one must be a number"
+                )
             arrays[name] = values
     return method, Scores(arrays["image"], arrays.get("pixel"))
 
 
 def _arrays(test: Split) -> dict[str, NDArray[Any]]:
-    arrays: dict[str, NDArray[Any]] = {"images": test.images, "labels": test.labels, "source": test.source}
+    arrays: dict[str, NDArray[Any]] = {
+        "images": test.images,
+        "labels": test.labels,
+        "source": test.source,
+    }
     return arrays if test.masks is None else {**arrays, "masks": test.masks}
 
 
@@ -219,18 +255,25 @@ def _open(path: Path) -> Readers:
 
 def _array(readers: Readers, name: str, path: Path, kinds: str, dimensions: int) -> NDArray[Any]:
     if name not in readers:
-        raise InputError(f"{path} has no array {name!r}: it has {', '.join(sorted(readers)[:10]) or 'none'}")
+        raise InputError(
+            f"{path} has no array {name!r}: it has {', '.join(sorted(readers)[:10]) or 'none'}"
+        )
     values = readers[name]()
     if values.dtype.kind not in kinds or values.ndim != dimensions:
         wanted = {"b": "truth values", "i": "whole numbers", "U": "text"}.get(kinds, "numbers")
         shape = list(values.shape)
-        raise InputError(f"{path}: {name} must be {wanted} in {dimensions} dimension(s), got {values.dtype} {shape}")
+        raise InputError(
+            f"{path}: {name} must be {wanted} in {dimensions} dimension(s), got {values.dtype} "
+            f"{shape}"
+        )
     return values
 
 
 def _text(readers: Readers, name: str, path: Path) -> str:
     if len(text := str(_array(readers, name, path, "U", 0))) > _MOST_TEXT:
-        raise InputError(f"{path}: {name} is a text of {len(text):,} characters, the most is {_MOST_TEXT:,}")
+        raise InputError(
+            f"{path}: {name} is a text of {len(text):,} characters, the most is {_MOST_TEXT:,}"
+        )
     return text
 
 
@@ -239,4 +282,6 @@ def _refuse_larger(path: Path, most: Mapping[str, int]) -> None:
     with zipfile.ZipFile(path) as opened:
         for info in opened.infolist():
             if info.file_size > most.get(info.filename, _MOST_TEXT * 4):
-                raise InputError(f"{path}: {info.filename} holds {info.file_size:,} bytes, more than it can need")
+                raise InputError(
+                    f"{path}: {info.filename} holds {info.file_size:,} bytes, more than it can need"
+                )

@@ -25,8 +25,8 @@ def make(images: ImageSet, source: str, picture: Path) -> Path:
     """Draw every corruption at several severities, and write a page that says what each one is.
 
     Args:
-        images: where the examples are taken from: for each corruption the first image that changes at the lowest
-            severity, among the first 200; or the very first.
+        images: where the examples are taken from: for each corruption the first image that changes
+            at the lowest severity, among the first 200; or the very first.
         source: the data set's name, for the page.
         picture: the PNG to write; the page has the same name, but ends in ``.md``.
 
@@ -62,10 +62,14 @@ def paragraph(name: str, label: str) -> str:
     for text in (catalog.find_module("corruptions", name).__doc__ or "").split("\n\n"):
         if text.startswith(f"{label}:"):
             return " ".join(text.removeprefix(f"{label}:").split())
-    raise InputError(f"the docstring of corruptions/{name}.py has no paragraph that begins with {label}:")
+    raise InputError(
+        f"the docstring of corruptions/{name}.py has no paragraph that begins with {label}:"
+    )
 
 
-def _row(name: str, images: NDArray[np.float32], index: NDArray[np.int64]) -> list[NDArray[np.float32]]:
+def _row(
+    name: str, images: NDArray[np.float32], index: NDArray[np.int64]
+) -> list[NDArray[np.float32]]:
     """Return one image clean, at each severity, and its mask."""
 
     def corrupt(severity: float, part: slice) -> Corrupted:
@@ -81,17 +85,23 @@ def _page(names: list[str], source: str, picture: str) -> str:
     lines = [
         "# Corruptions",
         "",
-        f"Made by `anomalist gallery --dataset {source}` from what lies in `corruptions/`; do not edit. Each row of "
-        "the picture is one image: clean, at five severities, and the pixels that have changed at the middle one. "
+        f"Made by `anomalist gallery --dataset {source}` from what lies in `corruptions/`; do not "
+        "edit. Each row of "
+        "the picture is one image: clean, at five severities, and the pixels that have changed at "
+        "the middle one. "
         "Every corruption is described in full, with its options, in its own file.",
         "",
-        f'<img src="{picture}" width="690" alt="every corruption at severities 0.1 to 1, with its mask">',
+        f'<img src="{picture}" width="690" alt="every corruption at severities 0.1 to 1, with its '
+        'mask">',
         "",
         "| name | what it is | strength | source |",
         "|---|---|---|---|",
     ]
     for name in names:
-        idea, strength = catalog.describe("corruptions", name), paragraph(name, "Strength").partition(". ")[0]
+        idea, strength = (
+            catalog.describe("corruptions", name),
+            paragraph(name, "Strength").partition(". ")[0],
+        )
         cells = (
             f"`{name}`",
             idea.rstrip("."),

@@ -17,7 +17,8 @@ def aggregate(maps: NDArray[np.float32], how: Aggregation) -> NDArray[np.float32
 
     Args:
         maps: float32 ``[N, H, W]``.
-        how: ``"mean"`` of all pixels, ``"max"``, or the mean of the highest 1 % (at least one pixel).
+        how: ``"mean"`` of all pixels, ``"max"``, or the mean of the highest 1 % (at least one
+            pixel).
 
     Returns:
         float32 ``[N]``.
@@ -31,7 +32,9 @@ def aggregate(maps: NDArray[np.float32], how: Aggregation) -> NDArray[np.float32
     else:
         count = max(1, round(flat.shape[1] / 100))
         highest = np.partition(flat, -count, axis=1)[:, -count:]
-        score = np.sort(highest, axis=1).mean(axis=1)  # sorted: the sum must not depend on partition's order
+        score = np.sort(highest, axis=1).mean(
+            axis=1
+        )  # sorted: the sum must not depend on partition's order
     return score
 
 
@@ -40,13 +43,15 @@ def overlay(
 ) -> NDArray[np.float32]:
     """Lay a map over its image, on a fixed scale.
 
-    Take both ends from maps of held-out normal images, their median and their 0.9999 quantile for example: then a
-    normal image stays grey. A map of distances is far from 0 everywhere, and from 0 on all of it would be orange.
+    Take both ends from maps of held-out normal images, their median and their 0.9999 quantile for
+    example: then a normal image stays grey. A map of distances is far from 0 everywhere, and from 0
+        on all of it would be orange.
 
     Args:
         image: float32 ``[C, H, W]`` in [0, 1], C 1 or 3.
         heat: float32 ``[H, W]``.
-        top: the map's value that is shown at full strength, the same for every image that is to be compared.
+        top: the map's value that is shown at full strength, the same for every image that is to be
+            compared.
         bottom: the value, below ``top``, from which on it is shown at all.
 
     Returns:

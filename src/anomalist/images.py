@@ -24,11 +24,12 @@ class ImageSet:
         labels: int64 ``[N]``, the class of each image, an index into ``kinds``.
         kinds: the names of the classes (a digit, a defect type).
         masks: bool ``[N, H, W]``, the marked pixels, or None where the data set has none.
-        value_range: the values that stand for 0 and 1; by default the dtype's own (float32: 0 and 1).
-        index: int64 ``[N]``, the number of each image in its data set: it follows an image through every
-            selection and names its random draws.
-        files: text ``[N]``, the file that each image was read from, or None where images do not come from files of
-            their own.
+        value_range: the values that stand for 0 and 1; by default the dtype's own (float32: 0 and
+            1).
+        index: int64 ``[N]``, the number of each image in its data set: it follows an image through
+            every selection and names its random draws.
+        files: text ``[N]``, the file that each image was read from, or None where images do not
+            come from files of their own.
     """
 
     images: NDArray[np.generic]
@@ -43,19 +44,26 @@ class ImageSet:
         images, n = self.images, len(self.images)
         if images.ndim != 4 or images.dtype not in _DTYPES:
             raise InputError(
-                f"images must be uint8, uint16 or float32 [N, C, H, W], got {images.dtype} {list(images.shape)}"
+                f"images must be uint8, uint16 or float32 [N, C, H, W], got {images.dtype} "
+                f"{list(images.shape)}"
             )
         if self.labels.shape != (n,):
             raise InputError(f"labels must be [{n}], one an image, got {list(self.labels.shape)}")
         if n and not 0 <= self.labels.min() <= self.labels.max() < len(self.kinds):
-            raise InputError(f"labels must lie in 0..{len(self.kinds) - 1}, the number of kinds less one")
+            raise InputError(
+                f"labels must lie in 0..{len(self.kinds) - 1}, the number of kinds less one"
+            )
         if self.masks is not None and self.masks.shape != (n, *images.shape[2:]):
-            raise InputError(f"masks must be {[n, *images.shape[2:]]}, got {list(self.masks.shape)}")
+            raise InputError(
+                f"masks must be {[n, *images.shape[2:]]}, got {list(self.masks.shape)}"
+            )
         if self.value_range == (0.0, 0.0):
             high = 1.0 if images.dtype == np.float32 else 2.0 ** (8 * images.dtype.itemsize) - 1
             object.__setattr__(self, "value_range", (0.0, high))
         if not self.value_range[0] < self.value_range[1]:
-            raise InputError(f"value_range must be (low, high) with low < high, got {self.value_range}")
+            raise InputError(
+                f"value_range must be (low, high) with low < high, got {self.value_range}"
+            )
         check_steps(images.dtype, *self.value_range)
         if len(self.index) == 0:
             object.__setattr__(self, "index", np.arange(n))
@@ -90,7 +98,8 @@ class Dataset:
     """A data set as its authors split it.
 
     Attributes:
-        name: the text that loads it again: its file's name in ``datasets/``, with the options that are not defaults.
+        name: the text that loads it again: its file's name in ``datasets/``, with the options that
+            are not defaults.
         train: the official training split.
         test: the official test split.
         source: where the files came from, in words for the reader.
@@ -105,14 +114,19 @@ class Dataset:
 def check_steps(dtype: np.dtype[Any], low: float, high: float) -> None:
     """Refuse a range that ``dtype`` divides into fewer than 255 steps.
 
-    float32 near 1e9 has steps of 64: images with values from 1e9 to 1e9 + 100 would become constant.
+    float32 near 1e9 has steps of 64: images with values from 1e9 to 1e9 + 100 would become
+    constant.
 
     Raises:
         InputError: the steps are too wide.
     """
-    if dtype == np.float32 and np.spacing(np.float32(max(abs(low), abs(high)))) > (high - low) / 255:
+    if (
+        dtype == np.float32
+        and np.spacing(np.float32(max(abs(low), abs(high)))) > (high - low) / 255
+    ):
         raise InputError(
-            f"values from {low:.12g} to {high:.12g} lie too close together for float32: subtract {low:.12g} from them"
+            f"values from {low:.12g} to {high:.12g} lie too close together for float32: subtract "
+            f"{low:.12g} from them"
         )
 
 
@@ -127,12 +141,21 @@ def check_images(images: NDArray[np.float32], who: str) -> None:
         InputError: they are not.
     """
     if not isinstance(images, np.ndarray) or images.dtype != np.float32 or images.ndim != 4:
-        got = f"{images.dtype} {list(images.shape)}" if isinstance(images, np.ndarray) else type(images).__name__
-        raise InputError(f"{who} takes float32 images [N, C, H, W] in [0, 1], got {got}; see ImageSet.to_float")
+        got = (
+            f"{images.dtype} {list(images.shape)}"
+            if isinstance(images, np.ndarray)
+            else type(images).__name__
+        )
+        raise InputError(
+            f"{who} takes float32 images [N, C, H, W] in [0, 1], got {got}; see ImageSet.to_float"
+        )
     if images.size == 0:
         raise InputError(f"{who} got no images: shape {list(images.shape)}")
     low, high = float(images.min()), float(images.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"{who} got images with NaN or infinite values; remove or repair them")
     if low < 0 or high > 1:
-        raise InputError(f"{who} takes images in [0, 1], got values in [{low:g}, {high:g}]; see ImageSet.to_float")
+        raise InputError(
+            f"{who} takes images in [0, 1], got values in [{low:g}, {high:g}]; see "
+            "ImageSet.to_float"
+        )

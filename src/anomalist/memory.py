@@ -34,4 +34,6 @@ def check_fits(needed: int, what: str, mend: str) -> None:
     """
     free = available_bytes()
     if free is not None and needed > _SHARE * free:
-        raise InputError(f"{what} takes {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free: {mend}")
+        raise InputError(
+            f"{what} takes {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free: {mend}"
+        )

@@ -14,7 +14,11 @@ from anomalist.errors import unknown
 
 __all__ = ["check_run_options", "dashed", "field_names"]
 
-_OF_A_RUN = ("seed", "device", "precision")  # fields of a detector that the run sets, see anomalist.detector.RUN_FIELDS
+_OF_A_RUN = (
+    "seed",
+    "device",
+    "precision",
+)  # fields of a detector that the run sets, see anomalist.detector.RUN_FIELDS
 
 
 def dashed(word: str) -> str:
@@ -25,10 +29,18 @@ def dashed(word: str) -> str:
 
 def field_names(module: str, name: str) -> list[str]:
     """Return the public, annotated fields of the class ``name`` in ``anomalist.MODULE``, and of its bases there."""
-    tree = ast.parse((Path(__file__).parent / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
-    where = {alias.asname or alias.name: node.module for node in tree.body if isinstance(node, ast.ImportFrom)
-             for alias in node.names}  # fmt: skip
-    found = next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
+    tree = ast.parse(
+        (Path(__file__).parent / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+    )
+    where = {
+        alias.asname or alias.name: node.module
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    found = next(
+        (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None
+    )
     if found is None:
         return []
     names: list[str] = []
@@ -38,11 +50,16 @@ def field_names(module: str, name: str) -> list[str]:
             names += field_names(module, base.id)
         elif isinstance(base, ast.Name) and source is not None and source.startswith("anomalist."):
             names += field_names(source.removeprefix("anomalist."), base.id)
-    annotated = (node for node in found.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name))
+    annotated = (
+        node
+        for node in found.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    )
     names += [
         ast.unparse(node.target)
         for node in annotated
-        if not ast.unparse(node.target).startswith("_") and "ClassVar" not in ast.unparse(node.annotation)
+        if not ast.unparse(node.target).startswith("_")
+        and "ClassVar" not in ast.unparse(node.annotation)
     ]
     return list(dict.fromkeys(names))
 

@@ -41,17 +41,24 @@ class Parser(argparse.ArgumentParser):
         """
         found, extra = self.parse_known_args([dashed(word) for word in arguments])
         if extra:
-            options = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
+            options = [
+                name
+                for action in self._actions
+                for name in action.option_strings
+                if name.startswith("--")
+            ]
             bad = extra[0].partition("=")[0]
-            raise unknown(f"{self.prog} " + ("option" if bad.startswith("-") else "argument"), bad, options)
+            raise unknown(
+                f"{self.prog} " + ("option" if bad.startswith("-") else "argument"), bad, options
+            )
         return found
 
 
 def add_options(parser: Parser, config: type[Config], arguments: Sequence[str]) -> None:
     """Add an option for every field of ``config``; those not given on the command line are left unset.
 
-    A field that holds a detector becomes ``--model NAME`` and ``--model.OPTION`` for each of that detector's own
-    options, so the name is looked for in ``arguments`` first.
+    A field that holds a detector becomes ``--model NAME`` and ``--model.OPTION`` for each of that
+    detector's own options, so the name is looked for in ``arguments`` first.
 
     Args:
         parser: the parser to extend.
@@ -87,11 +94,15 @@ def collect(found: argparse.Namespace, config: type[Config]) -> dict[str, Any]:
     return values
 
 
-def _add_model(parser: Parser, name: str, field: FieldInfo, arguments: Sequence[str]) -> type[Detector]:
+def _add_model(
+    parser: Parser, name: str, field: FieldInfo, arguments: Sequence[str]
+) -> type[Detector]:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument(f"--{name}", default=field.default, nargs="?")
     chosen = getattr(first.parse_known_args(arguments)[0], name) or field.default
-    detector: type[Detector] = catalog.find_class("models", chosen.partition(":")[0])  # name:option=value too
+    detector: type[Detector] = catalog.find_class(
+        "models", chosen.partition(":")[0]
+    )  # name:option=value too
     _add(parser, name, field)
     return detector
 
@@ -135,7 +146,9 @@ def a_path(text: str) -> Path:
         argparse.ArgumentTypeError: it is empty.
     """
     if not text.strip():
-        raise argparse.ArgumentTypeError("the path is empty; name a folder or file, . for the current folder")
+        raise argparse.ArgumentTypeError(
+            "the path is empty; name a folder or file, . for the current folder"
+        )
     return Path(text)
 
 

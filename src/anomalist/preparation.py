@@ -1,7 +1,7 @@
 """Preparation: images as vectors, as the detectors without a network see them: deskewed, in directions, blurred.
 
-Vectors are rounded to multiples of 2^-b (b = 20 for 28 x 28 pixels), so fine that float64 holds every product and
-partial sum of two of them exactly.
+Vectors are rounded to multiples of 2^-b (b = 20 for 28 x 28 pixels), so fine that float64 holds
+every product and partial sum of two of them exactly.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ def prepare(
 ) -> NDArray[np.float32]:
     """Return images as vectors: deskewed, split by direction, blurred, then rounded to where products are exact.
 
-    Split planes are sampled every 2 ``blur`` pixels, at least every pixel, since no more is left in them; the square
-    root is taken of their values (Liu, Nakashima, Sako & Fujisawa, "Handwritten digit recognition: benchmarking of
-    state-of-the-art techniques", Pattern Recognition 2003: direction features of the gradient).
+    Split planes are sampled every 2 ``blur`` pixels, at least every pixel, since no more is left in
+    them; the square root is taken of their values (Liu, Nakashima, Sako & Fujisawa, "Handwritten
+    digit recognition: benchmarking of state-of-the-art techniques", Pattern Recognition 2003:
+    direction features of the gradient).
 
     Args:
         images: float32 ``[N, C, H, W]`` in [0, 1].
         blur: sigma of the Gaussian in pixels, 0 for none; beyond the border the image is mirrored.
         deskew: whether to shear each image by :func:`straighten`.
-        directions: planes that each channel is split into by :func:`direction_planes`; None: not split.
+        directions: planes that each channel is split into by :func:`direction_planes`; None: not
+            split.
 
     Returns:
         float32 ``[N, D]`` in [0, 1], D = C H W unless split.
@@ -57,9 +59,9 @@ def prepare(
 def direction_planes(images: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     """Split the gradient of each channel among directions, evenly around the circle.
 
-    A gradient between two neighbouring directions u and v is a u + b v with a, b >= 0 (the parallelogram's sides),
-    and adds a and b to their planes. Gradients are half the difference of the neighbours on both sides, beyond the
-    border the border pixel again.
+    A gradient between two neighbouring directions u and v is a u + b v with a, b >= 0 (the
+    parallelogram's sides), and adds a and b to their planes. Gradients are half the difference of
+    the neighbours on both sides, beyond the border the border pixel again.
 
     Args:
         images: float32 ``[N, C, H, W]`` in [0, 1].
@@ -76,7 +78,9 @@ def direction_planes(images: NDArray[np.float32], count: int) -> NDArray[np.floa
     u = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
     area = np.float32(math.sin(2 * np.pi / count))
     planes = np.zeros((n, c, count, h, w), np.float32)
-    across = [u[k, 0] * dy - u[k, 1] * dx for k in range(count)]  # at or above 0: at or beyond direction k
+    across = [
+        u[k, 0] * dy - u[k, 1] * dx for k in range(count)
+    ]  # at or above 0: at or beyond direction k
     for k in range(count):
         following = (k + 1) % count
         between = (across[k] >= 0) & (across[following] < 0)
@@ -89,9 +93,10 @@ def straighten(images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Shear each image along its rows until its second moments have no skew: "deskewing", as of MNIST's digits.
 
     With values as masses, averaged over channels, and m the centre of mass, row y is shifted by
-    mu_xy / mu_yy (y - m_y) pixels, read between pixels linearly and beyond the border from the border. The centre
-    of mass stays. An image without mass, or with all of it in one row, stays as it is.
-    (LeCun et al., "Gradient-based learning applied to document recognition", Proc. IEEE 1998, use such images.)
+    mu_xy / mu_yy (y - m_y) pixels, read between pixels linearly and beyond the border from the
+    border. The centre of mass stays. An image without mass, or with all of it in one row, stays as
+    it is. (LeCun et al., "Gradient-based learning applied to document recognition", Proc. IEEE
+    1998, use such images.)
 
     Args:
         images: float32 ``[N, C, H, W]`` in [0, 1].
@@ -114,7 +119,9 @@ def straighten(images: NDArray[np.float32]) -> NDArray[np.float32]:
     variance = moment(np.repeat((dy**2)[:, :, None], w, 2)) / total
     covariance = moment(dy[:, :, None] * dx[:, None, :]) / total
     slope = np.where(variance > 1e-9, covariance / np.maximum(variance, 1e-9), 0)
-    place = np.clip(x + (slope[:, None] * dy)[:, :, None], 0, w - 1)  # where each pixel comes from, [N, H, W]
+    place = np.clip(
+        x + (slope[:, None] * dy)[:, :, None], 0, w - 1
+    )  # where each pixel comes from, [N, H, W]
     left = np.minimum(place.astype(np.int64), max(w - 2, 0))
     share = (place - left).astype(np.float32)[:, None]
     right = np.minimum(left + 1, w - 1)

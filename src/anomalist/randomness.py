@@ -1,8 +1,9 @@
 """Randomness is a value: every draw is a function of (seed, purpose, index), never of what was drawn before.
 
-Each index owns a SplitMix64 stream (Steele, Lea & Flood, "Fast splittable pseudorandom number generators",
-OOPSLA 2014) whose start is a hash of seed, purpose and index. So the draws of image *i* are the same whatever
-the batch, the order or the number of processes, and a whole batch is drawn by a few array operations.
+Each index owns a SplitMix64 stream (Steele, Lea & Flood, "Fast splittable pseudorandom number
+generators", OOPSLA 2014) whose start is a hash of seed, purpose and index. So the draws of image
+*i* are the same whatever the batch, the order or the number of processes, and a whole batch is
+drawn by a few array operations.
 """
 
 from __future__ import annotations
@@ -41,9 +42,12 @@ def uniform(seed: int, purpose: str, index: NDArray[np.int64], count: int) -> ND
         count: how many numbers an image needs.
 
     Returns:
-        float32 ``[N, count]``, multiples of 2^-24. A smaller ``count`` gives the first of the same numbers.
+        float32 ``[N, count]``, multiples of 2^-24. A smaller ``count`` gives the first of the same
+        numbers.
     """
-    start = _mix(np.uint64(derive(seed, purpose)) ^ _mix(np.asarray(index).astype(np.uint64) * _STEP))
+    start = _mix(
+        np.uint64(derive(seed, purpose)) ^ _mix(np.asarray(index).astype(np.uint64) * _STEP)
+    )
     words = (count + 1) // 2
     steps = np.arange(1, words + 1, dtype=np.uint64) * _STEP
     out = np.empty((len(start), count), np.float32)
@@ -59,7 +63,8 @@ def uniform(seed: int, purpose: str, index: NDArray[np.int64], count: int) -> ND
 def normal(seed: int, purpose: str, index: NDArray[np.int64], count: int) -> NDArray[np.float32]:
     """Draw ``count`` standard normal numbers for each index (Box & Muller, 1958); at most 5.8 in size.
 
-    Arguments and shape as for :func:`uniform`, but another ``count`` gives other numbers: they are made in pairs.
+    Arguments and shape as for :func:`uniform`, but another ``count`` gives other numbers: they are
+    made in pairs.
     """
     pairs = (count + 1) // 2
     draws = uniform(seed, purpose, index, 2 * pairs)

@@ -1,9 +1,10 @@
 """Shallow: what the detectors without a network share: images become vectors, and products of vectors are exact.
 
-A shallow detector sees an image as the vector of its pixels, perhaps deskewed, split by the gradient's direction,
-blurred (see ``preparation``), and projected on principal components. Vectors are rounded so that float64 holds every
-product and partial sum of two of them exactly. Hence distances do not depend on the batch, the thread count, the
-library or the order of summation, and twins are exactly 0 apart.
+A shallow detector sees an image as the vector of its pixels, perhaps deskewed, split by the
+gradient's direction, blurred (see ``preparation``), and projected on principal components. Vectors
+are rounded so that float64 holds every product and partial sum of two of them exactly. Hence
+distances do not depend on the batch, the thread count, the library or the order of summation, and
+twins are exactly 0 apart.
 """
 
 from __future__ import annotations
@@ -33,17 +34,24 @@ class Shallow(Detector):
 
     deterministic: ClassVar[bool] = True
 
-    blur: float = Field(0.0, ge=0, description="sigma of a Gaussian blur in pixels, after deskewing and directions")
-    deskew: bool = Field(False, description="shear each image so that its bright parts stand upright")
+    blur: float = Field(
+        0.0, ge=0, description="sigma of a Gaussian blur in pixels, after deskewing and directions"
+    )
+    deskew: bool = Field(
+        False, description="shear each image so that its bright parts stand upright"
+    )
     directions: int | None = Field(
         None,
         ge=3,
-        description="split the gradient into so many directions, each blurred and sampled; by default pixels",
+        description="split the gradient into so many directions, each blurred and sampled; by "
+        "default pixels",
     )
     components: int | None = Field(
         None, ge=1, description="principal components kept; by default the pixels themselves"
     )
-    samples: int | None = Field(None, ge=1, description="most training images kept, drawn by seed; by default all")
+    samples: int | None = Field(
+        None, ge=1, description="most training images kept, drawn by seed; by default all"
+    )
 
     _basis: Basis | None = PrivateAttr(None)
 
@@ -128,7 +136,8 @@ class Basis:
 
         Args:
             vectors: float32 ``[N, D]`` in [0, 1].
-            count: components kept, fewer if N or D is less; None: as many as hold a share of ``variance``.
+            count: components kept, fewer if N or D is less; None: as many as hold a share of
+                ``variance``.
             variance: the share, in (0, 1].
         """
         n, size = vectors.shape
@@ -142,7 +151,9 @@ class Basis:
         values, axes = values[:count], axes[:, :count]
         if size > n:  # from eigenvectors of the N x N products to those of the D x D
             axes = centred.T @ axes / np.sqrt(np.maximum(values, 1e-12))
-        axes = np.where(values > 1e-12 * max(values[0], 1.0), axes, 0)  # a direction without variance is none
+        axes = np.where(
+            values > 1e-12 * max(values[0], 1.0), axes, 0
+        )  # a direction without variance is none
         scale = 2.0 ** (51 - snap_bits(size) - math.ceil(math.log2(size) / 2))
         return cls(mean, (np.rint(axes * scale) / scale).astype(np.float32))
 
@@ -157,7 +168,9 @@ class Basis:
 
     def restore(self, components: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the vectors ``[N, D]`` that have these components ``[N, q]`` and nothing else."""
-        restored: NDArray[np.float64] = components.astype(np.float64) @ self.axes.T.astype(np.float64) + self.mean
+        restored: NDArray[np.float64] = (
+            components.astype(np.float64) @ self.axes.T.astype(np.float64) + self.mean
+        )
         return restored
 
 
@@ -197,7 +210,9 @@ def nearest(
     index = np.argpartition(squared, count - 1, axis=1)[:, :count]
     found = np.take_along_axis(squared, index, axis=1)
     order = np.argsort(found, axis=1, kind="stable")
-    return np.sqrt(np.take_along_axis(found, order, axis=1)), np.take_along_axis(index, order, axis=1)
+    return np.sqrt(np.take_along_axis(found, order, axis=1)), np.take_along_axis(
+        index, order, axis=1
+    )
 
 
 def table(arrays: dict[str, NDArray[Any]], width: int) -> NDArray[np.float32]:
@@ -208,5 +223,7 @@ def table(arrays: dict[str, NDArray[Any]], width: int) -> NDArray[np.float32]:
     """
     kept = arrays["table"]
     if kept.ndim != 2 or kept.shape[1] != width or len(kept) == 0 or kept.dtype != np.float32:
-        raise ValueError(f"training vectors must be float32 [n, {width}], got {kept.dtype} {list(kept.shape)}")
+        raise ValueError(
+            f"training vectors must be float32 [n, {width}], got {kept.dtype} {list(kept.shape)}"
+        )
     return kept

@@ -21,11 +21,12 @@ class Split:
     Attributes:
         images: float32 ``[N, C, H, W]`` in [0, 1].
         labels: bool ``[N]``, true for an anomaly.
-        source: int64 ``[N]``, the number of the data set's image that it was made from: a clean image and its
-            corrupted twin share it, so they are not independent.
+        source: int64 ``[N]``, the number of the data set's image that it was made from: a clean
+            image and its corrupted twin share it, so they are not independent.
         masks: bool ``[N, H, W]``, the anomalous pixels, or None where they are not known.
         left_out: how many would-be anomalies were left out since nothing in them changed.
-        known: int8 ``[N]``, what training may know of each image: -1 a known anomaly, 0 nothing; None: of all nothing.
+        known: int8 ``[N]``, what training may know of each image: -1 a known anomaly, 0 nothing;
+            None: of all nothing.
     """
 
     images: NDArray[np.float32]

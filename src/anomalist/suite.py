@@ -2,12 +2,14 @@
 
 A suite's file has
 
-- ``VERSION``, raised whenever a result could change: another task, size, or a corruption that came to draw otherwise;
+- ``VERSION``, raised whenever a result could change: another task, size, or a corruption that came
+  to draw otherwise;
 - ``SEEDS``, how many; ``MODELS``, the detectors that are run unless others are named;
-- ``groups(data)``, the tasks by group, as text that :func:`anomalist.task.parse` reads. ``data`` is the folder with the
-  data sets that are given by path.
+- ``groups(data)``, the tasks by group, as text that :func:`anomalist.task.parse` reads. ``data`` is
+  the folder with the data sets that are given by path.
 
-A group is what counts once in means and ranks, such as the ten digits of MNIST: its value is the mean of its tasks'.
+A group is what counts once in means and ranks, such as the ten digits of MNIST: its value is the
+mean of its tasks'.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from anomalist.task import TaskConfig, parse
 
 __all__ = ["FALSE_ALARM_RATE", "Suite", "load"]
 
-FALSE_ALARM_RATE = 0.05  # of thresholds: 19 held-out images are enough for it, and small data sets have no more to give
+# Of thresholds: 19 held-out images are enough for it, and small data sets have no more to give.
+FALSE_ALARM_RATE = 0.05
 
 
 @dataclass(frozen=True)

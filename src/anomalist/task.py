@@ -1,8 +1,8 @@
 """Task: the contract that every file in ``tasks/`` keeps: what an anomaly is, and the images that follow from it.
 
-Training and calibration images come from a data set's training split, test images from its test split alone. A test
-image that is byte for byte among the training or calibration images as well is a leak: it is counted, and a task
-whose share of them is above a limit is refused.
+Training and calibration images come from a data set's training split, test images from its test
+split alone. A test image that is byte for byte among the training or calibration images as well is
+a leak: it is counted, and a task whose share of them is above a limit is refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from anomalist.split import Split, count_leaks, fingerprints, normal_split
 
 __all__ = ["AnyTask", "Task", "TaskConfig", "choose", "of_classes", "others", "parse"]
 
-ALLOWED = 0.01  # share of leaks: some official data sets have a few, and none that is worth much has more
+ALLOWED = (
+    0.01  # share of leaks: some official data sets have a few, and none that is worth much has more
+)
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,12 @@ class Task:
     """What a detector is fitted on, what its thresholds come from, and what it is judged on.
 
     Attributes:
-        train: images, with labels where some are known anomalies: ``fit(task.train.images, task.train.known)``.
+        train: images, with labels where some are known anomalies:
+            ``fit(task.train.images, task.train.known)``.
         calibration: held-out normal images.
         test: normal images, then anomalies.
-        duplicates: how many test images are byte for byte among the training or calibration images too.
+        duplicates: how many test images are byte for byte among the training or calibration images
+            too.
     """
 
     train: Split
@@ -47,9 +51,9 @@ class Task:
 class TaskConfig(Config):
     """What every task has: a data set, sizes, and the anomalies that training images may hold, unnoticed or known.
 
-    A subclass is named like its file, has a field ``kind`` whose only value is that name, and defines ``anomalies``
-    and ``_contaminants``. Fields that are younger than the first results are left out of rows where they are not used,
-    so that the rows stay as they were.
+    A subclass is named like its file, has a field ``kind`` whose only value is that name, and
+    defines ``anomalies`` and ``_contaminants``. Fields that are younger than the first results are
+    left out of rows where they are not used, so that the rows stay as they were.
     """
 
     dataset: str = Field("mnist", description="the data set, see `anomalist list datasets`")
@@ -75,13 +79,20 @@ class TaskConfig(Config):
     )
 
     DATA: ClassVar[tuple[str, ...]] = ("dataset",)  # fields that name a data set
-    TEST_ONLY: ClassVar[frozenset[str]] = frozenset({"test", "duplicates"})  # fields that change nothing in training
-    CONTAMINANT: ClassVar[frozenset[str]] = frozenset()  # fields that do where training images hold anomalies, alone
+    TEST_ONLY: ClassVar[frozenset[str]] = frozenset(
+        {"test", "duplicates"}
+    )  # fields that change nothing in training
+    CONTAMINANT: ClassVar[frozenset[str]] = (
+        frozenset()
+    )  # fields that do where training images hold anomalies, alone
 
     @model_validator(mode="after")
     def _some_unlabelled(self) -> Self:
         if self.contamination + self.labelled >= 1:
-            raise InputError("task.contamination and task.labelled add up to 1: no normal image is left to train on")
+            raise InputError(
+                "task.contamination and task.labelled add up to 1: no normal image is left to "
+                "train on"
+            )
         return self
 
     @property
@@ -102,12 +113,16 @@ class TaskConfig(Config):
     @property
     def ignored_in_training(self) -> frozenset[str]:
         """The fields that change nothing in training, as the task is set."""
-        return self.TEST_ONLY | (frozenset() if self.contamination or self.labelled else self.CONTAMINANT)
+        return self.TEST_ONLY | (
+            frozenset() if self.contamination or self.labelled else self.CONTAMINANT
+        )
 
     def __str__(self) -> str:
         """Return the text that :func:`parse` reads back, e.g. ``one_class:dataset=digits,normal_classes=3``."""
         fields = type(self).model_fields
-        return catalog.spell(self.name, {name: value for name, value in self if value != fields[name].default})
+        return catalog.spell(
+            self.name, {name: value for name, value in self if value != fields[name].default}
+        )
 
     def classes(self, dataset: Dataset) -> tuple[int, ...]:
         """Return the labels of the normal classes: those that the training split has images of."""
@@ -116,9 +131,9 @@ class TaskConfig(Config):
     def training(self, dataset: Dataset, seed: int) -> tuple[Split, Split]:
         """Return the training and the calibration images: disjoint draws from the training split.
 
-        Calibration images are all normal. Of the training images a share of ``contamination`` is replaced by
-        anomalies; a higher share replaces the same ones and more. Another share, ``labelled``, is replaced by further
-        anomalies, which training is told of: -1 in ``known``.
+        Calibration images are all normal. Of the training images a share of ``contamination`` is
+        replaced by anomalies; a higher share replaces the same ones and more. Another share,
+        ``labelled``, is replaced by further anomalies, which training is told of: -1 in ``known``.
 
         Raises:
             InputError: the data set has fewer images.
@@ -144,7 +159,9 @@ class TaskConfig(Config):
 
     def normal(self, dataset: Dataset, seed: int) -> Split:
         """Return the normal test images."""
-        return normal_split(choose(of_classes(dataset.test, self.classes(dataset)), self.test, seed, "test"))
+        return normal_split(
+            choose(of_classes(dataset.test, self.classes(dataset)), self.test, seed, "test")
+        )
 
     def build(self, dataset: Dataset, seed: int) -> Task:
         """Return all three splits, the test images normal ones first.
@@ -163,7 +180,8 @@ class TaskConfig(Config):
         """Raise InputError where more of the test images than ``duplicates`` allows are training images too."""
         if leaks > self.duplicates * tested:
             raise InputError(
-                f"{leaks:,} of {tested:,} test images are, byte for byte, among the training or calibration images: "
+                f"{leaks:,} of {tested:,} test images are, byte for byte, among the training or "
+                "calibration images: "
                 "remove them from the data set, or raise task.duplicates to go on and report them"
             )
 
@@ -177,7 +195,9 @@ class TaskConfig(Config):
     ) -> NDArray[np.float32]:
         """Return what takes the place of these training images."""
 
-    def _told(self, count: int, unnoticed: int, dataset: Dataset, seed: int) -> NDArray[np.float32] | None:
+    def _told(
+        self, count: int, unnoticed: int, dataset: Dataset, seed: int
+    ) -> NDArray[np.float32] | None:
         """Return the known anomalies where they are of a kind of their own; None where they are as the unnoticed ones.
 
         None of them is among the first ``unnoticed`` of ``_contaminants``.
@@ -189,9 +209,9 @@ def parse(given: str | dict[str, Any] | TaskConfig) -> TaskConfig:
     """Return the task that ``given`` names; nothing of its data set is read.
 
     Args:
-        given: ``"kind"`` or ``"kind:option=value,option=value"`` (parentheses keep a value with commas together:
-            ``corrupted:corruption=(stripes:lines=1,value=black)``), a mapping with the key ``kind``, or a task, which
-            is returned as it is.
+        given: ``"kind"`` or ``"kind:option=value,option=value"`` (parentheses keep a value with
+            commas together: ``corrupted:corruption=(stripes:lines=1,value=black)``), a mapping with
+            the key ``kind``, or a task, which is returned as it is.
 
     Raises:
         InputError: an unknown kind, option or value.
@@ -199,7 +219,10 @@ def parse(given: str | dict[str, Any] | TaskConfig) -> TaskConfig:
     if isinstance(given, TaskConfig):
         return given
     if isinstance(given, dict):
-        given = {"name": given.get("kind", ""), **{name: value for name, value in given.items() if name != "kind"}}
+        given = {
+            "name": given.get("kind", ""),
+            **{name: value for name, value in given.items() if name != "kind"},
+        }
     task = catalog.build("tasks", given)
     assert isinstance(task, TaskConfig)
     return task
@@ -220,11 +243,16 @@ def of_classes(images: ImageSet, classes: tuple[int, ...]) -> ImageSet:
         InputError: a label that is none of the data set's.
     """
     if absent := [label for label in classes if not 0 <= label < len(images.kinds)]:
-        raise InputError(f"normal_classes: {absent[0]} is no class; the data set has 0 to {len(images.kinds) - 1}")
+        raise InputError(
+            f"normal_classes: {absent[0]} is no class; the data set has 0 to "
+            f"{len(images.kinds) - 1}"
+        )
     return images.take(np.flatnonzero(np.isin(images.labels, classes)))
 
 
-def others(images: ImageSet, classes: tuple[int, ...], count: int, seed: int) -> NDArray[np.float32]:
+def others(
+    images: ImageSet, classes: tuple[int, ...], count: int, seed: int
+) -> NDArray[np.float32]:
     """Draw ``count`` images of the classes that are not normal, as float32; a higher count draws the same and more.
 
     Raises:
@@ -232,7 +260,9 @@ def others(images: ImageSet, classes: tuple[int, ...], count: int, seed: int) ->
     """
     rest = images.take(np.flatnonzero(~np.isin(images.labels, classes)))
     if count > len(rest):
-        raise InputError(f"task.contamination: {count:,} images of other classes needed, there are {len(rest):,}")
+        raise InputError(
+            f"task.contamination: {count:,} images of other classes needed, there are {len(rest):,}"
+        )
     return rest.take(generator(seed, "contaminants").permutation(len(rest))[:count]).to_float()
 
 
@@ -251,5 +281,7 @@ def choose(images: ImageSet, count: int | None, seed: int, purpose: str) -> Imag
     if count is None or count == len(images):
         return images
     if count > len(images):
-        raise InputError(f"{purpose}: {count:,} images asked for, the split has {len(images):,}; ask for fewer")
+        raise InputError(
+            f"{purpose}: {count:,} images asked for, the split has {len(images):,}; ask for fewer"
+        )
     return images.take(np.sort(generator(seed, purpose).permutation(len(images))[:count]))

@@ -1,7 +1,7 @@
 """The one optimisation loop: every detector that learns by gradient calls it, once a stage.
 
-The data are one tensor on the device, indexed by a permutation a pass; there is no loader. Same seed, device,
-precision and thread count: the same weights.
+The data are one tensor on the device, indexed by a permutation a pass; there is no loader. Same
+seed, device, precision and thread count: the same weights.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def using_threads(count: int | None) -> Iterator[int]:
     """Within it torch computes on ``count`` processor threads (None: as many as before); yields the number."""
     most = 4 * (os.cpu_count() or 1)
     if count is not None and count > most:
-        raise InputError(f"threads: {count:,} are more than this machine can use; give {most} or fewer")
+        raise InputError(
+            f"threads: {count:,} are more than this machine can use; give {most} or fewer"
+        )
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:
@@ -96,20 +98,22 @@ def train(
 
     Args:
         network: what is trained, in place; it ends on the CPU, in evaluation mode.
-        loss: a batch of images, float32 ``[n, C, H, W]``, and of ``targets`` where they are given, to a scalar. What
-            it draws from torch's CPU generator, with ``torch.randn(…)`` and the like, depends on the seed and the
-            number of the step alone.
+        loss: a batch of images, float32 ``[n, C, H, W]``, and of ``targets`` where they are given,
+            to a scalar. What it draws from torch's CPU generator, with ``torch.randn(…)`` and the
+            like, depends on the seed and the number of the step alone.
         images: float32 ``[N, C, H, W]``.
         targets: what belongs to each image, such as its label: ``[N, …]``.
-        epochs: passes over the images; None: as many as make about 3,400 steps, since a small set needs more.
+        epochs: passes over the images; None: as many as make about 3,400 steps, since a small set
+            needs more.
         batch_size: images a step; the last step of a pass takes what is left.
-        learning_rate: the schedule's peak (Smith & Topin, 2019): up over the first 30 % of steps, then down to 0.
+        learning_rate: the schedule's peak (Smith & Topin, 2019): up over the first 30 % of steps,
+            then down to 0.
         seed: governs the order of the images.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         precision: ``"auto"``, ``"float32"`` or ``"bfloat16"`` (autocast).
         title: what the progress line is headed with.
-        checkpoint: a file to go on from if it is there, and to write once a minute; a training that went on from
-            it ends with the very weights of one that was never stopped.
+        checkpoint: a file to go on from if it is there, and to write once a minute; a training that
+            went on from it ends with the very weights of one that was never stopped.
 
     Returns:
         the mean loss of each epoch.
@@ -130,12 +134,19 @@ def train(
     history: list[float] = []
     state = _State(network, optimiser, schedule, order, history, checkpoint)
     state.restore(where)
-    with _Progress(title, epochs, len(images), done=len(history)) as progress, torch.random.fork_rng(devices=[]):
+    with (
+        _Progress(title, epochs, len(images), done=len(history)) as progress,
+        torch.random.fork_rng(devices=[]),
+    ):
         for epoch in range(len(history), epochs):
             total = torch.zeros((), device=where)
-            batches = torch.split(torch.randperm(len(images), generator=order).to(where), batch_size)
+            batches = torch.split(
+                torch.randperm(len(images), generator=order).to(where), batch_size
+            )
             for step, rows in enumerate(batches, epoch * steps):
-                torch.default_generator.manual_seed(derive(seed, f"step {step}"))  # the loss may draw: see seeded
+                torch.default_generator.manual_seed(
+                    derive(seed, f"step {step}")
+                )  # the loss may draw: see seeded
                 with torch.autocast(where.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
                     value = loss(*(part[rows] for part in given))
                 optimiser.zero_grad(set_to_none=True)
@@ -147,7 +158,9 @@ def train(
             history.append(float(total) / len(images))
             progress.report(history)
             if not np.isfinite(history[-1]):
-                raise InputError(f"{title}: the loss is no longer finite; try a smaller learning rate")
+                raise InputError(
+                    f"{title}: the loss is no longer finite; try a smaller learning rate"
+                )
             state.save_if_due()
     network.to("cpu").eval()
     return history
@@ -168,10 +181,11 @@ def apply_batched(
 ) -> NDArray[np.float32]:
     """Apply ``function`` to batches of exactly ``size`` images, the last one padded with zeros.
 
-    One fixed size, since the arithmetic of a batch of 1 and of 256 differs in the last bits. Convolutions, linear
-    layers, ReLU and plain arithmetic then give an image the same bytes wherever it lies in the batch. On a CPU with
-    several threads torch's elementwise sigmoid, tanh, exp, SiLU or GELU need not: the end of each thread's share
-    takes another code path. Leave them out of ``function``, or apply them with NumPy or SciPy.
+    One fixed size, since the arithmetic of a batch of 1 and of 256 differs in the last bits.
+    Convolutions, linear layers, ReLU and plain arithmetic then give an image the same bytes
+    wherever it lies in the batch. On a CPU with several threads torch's elementwise sigmoid, tanh,
+    exp, SiLU or GELU need not: the end of each thread's share takes another code path. Leave them
+    out of ``function``, or apply them with NumPy or SciPy.
 
     Args:
         function: float32 ``[size, C, H, W]`` on ``device`` to ``[size, …]``.
@@ -186,7 +200,9 @@ def apply_batched(
     parts = []
     for first in range(0, len(images), size):
         count = min(size, len(images) - first)
-        batch = np.zeros((size, *images.shape[1:]), np.float32)  # our own: the caller's may be read-only or a view
+        batch = np.zeros(
+            (size, *images.shape[1:]), np.float32
+        )  # our own: the caller's may be read-only or a view
         batch[:count] = images[first : first + count]
         with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
             result = function(torch.from_numpy(batch).to(device))
@@ -229,7 +245,10 @@ class _State:
             "order": self.order.get_state(),
             "history": self.history,
         }
-        with replacing(self.path) as temporary, temporary.open("wb") as file:  # torch takes no file named .name-x
+        with (
+            replacing(self.path) as temporary,
+            temporary.open("wb") as file,
+        ):  # torch takes no file named .name-x
             torch.save(state, file)
         self.saved = time.monotonic()
 
@@ -237,8 +256,8 @@ class _State:
 class _Progress:
     """A live line on a terminal (epoch, loss, images/s, time left); elsewhere plain lines.
 
-    Without a terminal the first line comes after three seconds and says how long it will take; then there is one for
-    about every tenth of the epochs, and at least one every twenty seconds.
+    Without a terminal the first line comes after three seconds and says how long it will take; then
+    there is one for about every tenth of the epochs, and at least one every twenty seconds.
     """
 
     def __init__(self, title: str, epochs: int, images: int, done: int = 0) -> None:

@@ -1,7 +1,7 @@
 """Trial: a frozen config and the pure function that turns it into one result row; its hash is its name.
 
-Training is separated from scoring: trials that agree in everything that training depends on share one fitted
-detector, which a folder of models keeps for later.
+Training is separated from scoring: trials that agree in everything that training depends on share
+one fitted detector, which a folder of models keeps for later.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def check_unseen(model: Detector, corruptions: Sequence[Corruption], allow_seen:
     seen = [str(corruption) for corruption in corruptions if corruption.name in model.trained_on]
     if seen and not allow_seen:
         raise InputError(
-            f"{model.name} is trained on {', '.join(model.trained_on)}: a test on {seen[0]} says nothing of unseen "
+            f"{model.name} is trained on {', '.join(model.trained_on)}: a test on {seen[0]} says "
+            "nothing of unseen "
             "anomalies; test on another corruption, or set allow_seen"
         )
 
@@ -64,16 +65,29 @@ class Trial(Config):
     """One detector, one task, one seed."""
 
     task: AnyTask = Field(Corrupted(), description="the task, see `anomalist list tasks`")
-    model: Model = Field("autoencoder", validate_default=True, description="the detector, see `anomalist list models`")
+    model: Model = Field(
+        "autoencoder",
+        validate_default=True,
+        description="the detector, see `anomalist list models`",
+    )
     localize: bool = Field(True, description="whether pixel metrics are computed too")
     false_alarm_rate: float = Field(
-        0.01, gt=0, lt=1, description="share of normal images, and of their pixels, that thresholds let through"
+        0.01,
+        gt=0,
+        lt=1,
+        description="share of normal images, and of their pixels, that thresholds let through",
     )
-    seed: int = Field(0, ge=0, description="governs weights, data order, splits, corruptions and contamination")
+    seed: int = Field(
+        0, ge=0, description="governs weights, data order, splits, corruptions and contamination"
+    )
     device: Literal["cpu", "cuda"] = Field("cpu", description="where networks run")
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="arithmetic of networks")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="arithmetic of networks"
+    )
     threads: int = Field(1, ge=1, description="processor threads")
-    allow_seen: bool = Field(False, description="whether a detector may be tested on a corruption that it learns from")
+    allow_seen: bool = Field(
+        False, description="whether a detector may be tested on a corruption that it learns from"
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -91,7 +105,11 @@ class Trial(Config):
     def fit_key(self) -> str:
         """The fitted detector's name: a hash of what training depends on, and of nothing else."""
         essence = self._essence()
-        task = {name: value for name, value in essence["task"].items() if name not in self.task.ignored_in_training}
+        task = {
+            name: value
+            for name, value in essence["task"].items()
+            if name not in self.task.ignored_in_training
+        }
         for judged_only in ("localize", "false_alarm_rate", "allow_seen"):
             essence.pop(judged_only, None)
         return _hash({**essence, "task": task})
@@ -103,7 +121,9 @@ class Trial(Config):
         return {**dump, "task": task, "version": self.model.versions}
 
 
-def run_together(trials: Sequence[Trial], models: Path | None = None) -> Iterator[tuple[Row, dict[str, float]]]:
+def run_together(
+    trials: Sequence[Trial], models: Path | None = None
+) -> Iterator[tuple[Row, dict[str, float]]]:
     """Fit once, or load what was fitted before, and judge each trial: yield its row and the seconds it took.
 
     Args:
@@ -111,9 +131,9 @@ def run_together(trials: Sequence[Trial], models: Path | None = None) -> Iterato
         models: a folder that keeps fitted detectors; None: nothing is kept.
 
     Yields:
-        the row: ``trial`` (its key), ``config``, ``metrics`` (name to value, low, high, n) and ``facts`` (severity,
-        mean squared change of a pixel, counts, duplicates where there are any); and beside it the seconds of each
-        stage, which no row holds.
+        the row: ``trial`` (its key), ``config``, ``metrics`` (name to value, low, high, n) and
+        ``facts`` (severity, mean squared change of a pixel, counts, duplicates where there are
+        any); and beside it the seconds of each stage, which no row holds.
 
     Raises:
         FitFailed: none of the trials can be judged.
@@ -155,16 +175,24 @@ def _row(trial: Trial, judge: Judge, leaks: int, seen: set[bytes], dataset: Data
     trial.task.check_leaks(leaks, len(judge.normal) + len(anomalies))
     _, metrics = judge.judge(anomalies, seed=trial.seed, localize=trial.localize)
     facts: dict[str, Any] = {"model": trial.model.spec}
-    facts |= {"normal": len(judge.normal), "anomalies": len(anomalies), "left_out": anomalies.left_out}
+    facts |= {
+        "normal": len(judge.normal),
+        "anomalies": len(anomalies),
+        "left_out": anomalies.left_out,
+    }
     if leaks:
         facts["duplicates"] = leaks  # test images that are training images too
-    if trial.model.trained_on:  # whoever reads the row must know; those of other detectors stay as they were
+    if (
+        trial.model.trained_on
+    ):  # whoever reads the row must know; those of other detectors stay as they were
         facts["trained_on"] = " ".join(trial.model.trained_on)
     if isinstance(trial.task, Corrupted):
         height, width = anomalies.images.shape[2:]
         corruption = trial.task.corruption
         unset = dict.fromkeys(("severity", corruption.physical))
-        facts["corruption"] = str(corruption.model_copy(update=unset))  # which one, whatever its strength
+        facts["corruption"] = str(
+            corruption.model_copy(update=unset)
+        )  # which one, whatever its strength
         facts["severity"] = corruption.severity_at((height, width))
         facts["changed_energy"] = _changed_energy(anomalies, judge.normal)
     return {

@@ -33,12 +33,16 @@ def pieces(masks):
 
 
 def test_a_higher_scale_makes_fewer_and_coarser_regions():
-    fine, coarse = (pieces(Blobs(area=0.1, scale=scale)(GREY[:100], seed=0).masks).mean() for scale in (1, 4))
+    fine, coarse = (
+        pieces(Blobs(area=0.1, scale=scale)(GREY[:100], seed=0).masks).mean() for scale in (1, 4)
+    )
     assert fine > 2 * coarse
 
 
 def test_a_blot_is_mostly_one_piece():
-    blot, spots = (pieces(Blobs(area=0.08, shape=shape)(GREY, seed=0).masks) for shape in ("blot", "spots"))
+    blot, spots = (
+        pieces(Blobs(area=0.08, shape=shape)(GREY, seed=0).masks) for shape in ("blot", "spots")
+    )
     assert (blot == 1).mean() > 0.7
     assert np.median(spots) > 2
 
@@ -47,9 +51,13 @@ def test_every_other_blot_has_its_centre_where_it_is_bright():
     images = np.zeros((4000, 1, 24, 20), np.float32)
     images[:, :, 3, 4], images[:, :, 20, 15] = 0.25, 0.75
     hit = Blobs(area=0.002, scale=0.2, shape="blot", fill="grey")(images, seed=0).masks.mean(axis=0)
-    assert hit[3, 4] == pytest.approx(0.5 / 4 + 0.5 / 480, abs=0.02)  # so small a blot is its centre
+    assert hit[3, 4] == pytest.approx(
+        0.5 / 4 + 0.5 / 480, abs=0.02
+    )  # so small a blot is its centre
     assert hit[20, 15] == pytest.approx(0.5 * 3 / 4 + 0.5 / 480, abs=0.03)
-    dark = Blobs(area=0.002, scale=0.2, shape="blot", fill="white")(np.zeros_like(images), seed=0).masks.mean(axis=0)
+    dark = Blobs(area=0.002, scale=0.2, shape="blot", fill="white")(
+        np.zeros_like(images), seed=0
+    ).masks.mean(axis=0)
     assert dark.max() < 0.01  # nothing is bright: anywhere
 
 
@@ -60,7 +68,8 @@ def thickness(masks):
 
 def test_scratches_are_thinner_than_spots():
     spots, scratches = (
-        thickness(Blobs(area=0.06, scale=5, shape=shape)(GREY[:100], seed=0).masks) for shape in ("spots", "scratches")
+        thickness(Blobs(area=0.06, scale=5, shape=shape)(GREY[:100], seed=0).masks)
+        for shape in ("spots", "scratches")
     )
     assert scratches < 0.75 * spots
 
@@ -82,8 +91,12 @@ def test_the_region_has_its_fill_and_the_rest_is_as_it_was(fill, value):
 
 
 def test_grey_is_one_value_an_image_and_noise_one_a_pixel():
-    grey, noise = (Blobs(area=0.3, fill=fill)(photographs(200), seed=0) for fill in ("grey", "noise"))
-    levels = [np.unique(image[0][mask]) for image, mask in zip(grey.images, grey.masks, strict=True)]
+    grey, noise = (
+        Blobs(area=0.3, fill=fill)(photographs(200), seed=0) for fill in ("grey", "noise")
+    )
+    levels = [
+        np.unique(image[0][mask]) for image, mask in zip(grey.images, grey.masks, strict=True)
+    ]
     assert {len(found) for found in levels} == {1}
     assert stats.kstest(np.concatenate(levels).astype(float), "uniform").pvalue > 0.01
     assert stats.kstest(noise.images[:, 0][noise.masks].astype(float), "uniform").pvalue > 0.01
@@ -107,7 +120,9 @@ def test_mixed_is_one_of_the_others_for_each_image():
         [
             [
                 np.array_equal(a, b)
-                for a, b in zip(mixed, Blobs(area=0.1, fill=fill)(images, seed=0).images, strict=True)
+                for a, b in zip(
+                    mixed, Blobs(area=0.1, fill=fill)(images, seed=0).images, strict=True
+                )
             ]
             for fill in ("black", "white", "grey", "noise", "paste")
         ]
@@ -118,7 +133,9 @@ def test_mixed_is_one_of_the_others_for_each_image():
 
 def test_opacity_is_drawn_log_uniform_up_to_one():
     result = Blobs(area=0.1, fill="white", opacity=0.01)(GREY, seed=0)
-    added = np.array([image[0][mask].max() for image, mask in zip(result.images, result.masks, strict=True)])
+    added = np.array(
+        [image[0][mask].max() for image, mask in zip(result.images, result.masks, strict=True)]
+    )
     opacity = (added.astype(float) - 0.5) / 0.5
     assert stats.kstest(np.log(opacity) / np.log(0.01), "uniform").pvalue > 0.01
 
@@ -127,7 +144,9 @@ def test_black_on_black_is_no_anomaly():
     assert not Blobs(area=0.5)(np.zeros((20, 1, 9, 9), np.float32), seed=0).masks.any()
 
 
-@pytest.mark.parametrize(("option", "value"), [("scale", 0), ("opacity", 0), ("opacity", 1.1), ("fill", "pink")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("scale", 0), ("opacity", 0), ("opacity", 1.1), ("fill", "pink")]
+)
 def test_wrong_options_are_refused(option, value):
     with refused(f"blobs.{option}", repr(value)):
         Blobs(**{option: value})

@@ -50,7 +50,9 @@ def leaves_flat_images(spec):
 
 
 def same(one, two):
-    return one.images.tobytes() == two.images.tobytes() and one.masks.tobytes() == two.masks.tobytes()
+    return (
+        one.images.tobytes() == two.images.tobytes() and one.masks.tobytes() == two.masks.tobytes()
+    )
 
 
 @each_variant
@@ -181,7 +183,9 @@ def test_the_map_to_the_physical_parameter_has_an_inverse(name, shape):
     assert physical[-1] > 0
     assert (np.diff(physical) >= 0).all()
     values = physical
-    if all(isinstance(value, int) for value in physical):  # a count: every one up to the most can be had
+    if all(
+        isinstance(value, int) for value in physical
+    ):  # a count: every one up to the most can be had
         values = list(range(physical[-1] + 1))
     for value in values:
         severity = corruption.to_severity(value, shape)
@@ -201,7 +205,9 @@ def test_the_physical_parameter_by_name_equals_the_severity_that_maps_to_it(spec
         corruption = at(spec, severity)
         named = parse({**spec, corruption.physical: corruption.strength(images.shape[2:])})
         assert same(named(images, seed=0), corruption(images, seed=0))
-        assert same(at(spec, named.severity_at(images.shape[2:]))(images, seed=0), named(images, seed=0))
+        assert same(
+            at(spec, named.severity_at(images.shape[2:]))(images, seed=0), named(images, seed=0)
+        )
 
 
 @each_variant
@@ -270,7 +276,9 @@ def test_images_that_are_not_images_are_refused(name):
 
 
 @each_name
-@pytest.mark.parametrize("index", [[0], [0, 1, 2], [[0, 1]], 0, [0.0, 1.0], [np.nan, 1], ["0", "1"], [0, 10**40]])
+@pytest.mark.parametrize(
+    "index", [[0], [0, 1, 2], [[0, 1]], 0, [0.0, 1.0], [np.nan, 1], ["0", "1"], [0, 10**40]]
+)
 def test_an_index_that_does_not_number_the_images_is_refused(name, index):
     with refused("index must be integers [2]"):
         parse(name)(photographs(2), seed=0, index=index)
@@ -286,7 +294,10 @@ def test_an_unknown_option_is_refused_with_the_nearest(name):
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("strips", ["unknown corruption 'strips'", "did you mean 'stripes'?", "nearest of 22: stripes, "]),
+        (
+            "strips",
+            ["unknown corruption 'strips'", "did you mean 'stripes'?", "nearest of 22: stripes, "],
+        ),
         ("PatchOcclusion", ["did you mean 'patch_occlusion'?"]),
         ("", ["unknown corruption ''", "nearest of 22:"]),
         ("stripes:lines", ["'lines' lacks a value", "name:option=value"]),

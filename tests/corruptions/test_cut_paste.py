@@ -10,7 +10,9 @@ from anomalist.corruptions import CutPaste
 @pytest.mark.parametrize("side", [1, 3])
 def test_it_is_one_square_moved_by_one_step(shape, side):
     h, w = shape
-    image = (np.arange(h * w, dtype=np.float32) / np.float32(h * w)).reshape(1, 1, h, w)  # each value tells its place
+    image = (np.arange(h * w, dtype=np.float32) / np.float32(h * w)).reshape(
+        1, 1, h, w
+    )  # each value tells its place
     result = CutPaste(side=side)(np.repeat(image, 500, axis=0), seed=0)
     steps = set()
     for changed, mask in zip(result.images[:, 0], result.masks, strict=True):
@@ -18,7 +20,9 @@ def test_it_is_one_square_moved_by_one_step(shape, side):
         assert len(to) == side * side
         assert (np.ptp(to, axis=0) == side - 1).all()
         number = np.rint(changed[mask].astype(float) * h * w).astype(int)
-        np.testing.assert_array_equal(image[0, 0].ravel()[number], changed[mask])  # a copy, to the last bit
+        np.testing.assert_array_equal(
+            image[0, 0].ravel()[number], changed[mask]
+        )  # a copy, to the last bit
         step = np.stack([number // w, number % w], axis=1) - to
         assert (step == step[0]).all()
         steps.add(tuple(step[0].tolist()))

@@ -16,7 +16,9 @@ def test_the_changes_lie_in_a_disc(radius):
 
 
 def test_on_a_plane_the_change_says_how_far_values_travelled():
-    plane = np.repeat(np.linspace(0, 1, 31, dtype=np.float32)[None, None, None], 80, axis=0).repeat(31, axis=2)
+    plane = np.repeat(np.linspace(0, 1, 31, dtype=np.float32)[None, None, None], 80, axis=0).repeat(
+        31, axis=2
+    )
     most = 31 / 3
     for reach in (0.2, 0.6):
         moved = (ElasticWarp(severity=1, reach=reach)(plane, seed=1).images - plane) * 30

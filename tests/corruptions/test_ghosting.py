@@ -7,7 +7,9 @@ from anomalist.corruptions import Ghosting
 
 def test_what_is_added_is_a_mirror_image_at_the_drawn_opacity():
     images = np.random.default_rng(0).uniform(0.1, 0.9, (300, 2, 8, 9)).astype(np.float32)
-    light = 1 - (1 - Ghosting(opacity=0.4)(images, seed=0).images) / (1 - images)  # of what was added
+    light = 1 - (1 - Ghosting(opacity=0.4)(images, seed=0).images) / (
+        1 - images
+    )  # of what was added
     kinds = []
     for image, added in zip(images, light, strict=True):
         mirrors = (image[:, :, ::-1], image[:, ::-1], image[:, ::-1, ::-1])

@@ -15,7 +15,11 @@ def test_the_rows_that_change_are_rolled_by_up_to_an_eighth(lines):
     slips = []
     for image, changed, mask in zip(images, result.images, result.masks, strict=True):
         for row in np.flatnonzero(mask.any(axis=1)):
-            ways = [slip for slip in range(-12, 12) if (np.roll(image[:, row], -slip, axis=1) == changed[:, row]).all()]
+            ways = [
+                slip
+                for slip in range(-12, 12)
+                if (np.roll(image[:, row], -slip, axis=1) == changed[:, row]).all()
+            ]
             slips += ways
             assert len(ways) == 1
     assert set(slips) == {-3, -2, -1, 1, 2, 3}
@@ -24,4 +28,7 @@ def test_the_rows_that_change_are_rolled_by_up_to_an_eighth(lines):
 
 def test_every_row_is_as_likely():
     images = np.random.default_rng(0).random((1000, 1, 8, 8), dtype=np.float32)
-    assert stats.chisquare(LineJitter(lines=2)(images, seed=0).masks.any(axis=2).sum(axis=0)).pvalue > 0.01
+    assert (
+        stats.chisquare(LineJitter(lines=2)(images, seed=0).masks.any(axis=2).sum(axis=0)).pvalue
+        > 0.01
+    )

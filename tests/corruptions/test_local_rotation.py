@@ -7,7 +7,9 @@ from anomalist.corruptions import LocalRotation
 
 
 def middles(masks):
-    return np.stack([[(place.min() + place.max()) / 2 for place in np.nonzero(mask)] for mask in masks])
+    return np.stack(
+        [[(place.min() + place.max()) / 2 for place in np.nonzero(mask)] for mask in masks]
+    )
 
 
 @pytest.mark.parametrize("radius", [3.0, 8.0])
@@ -31,7 +33,9 @@ def test_the_largest_disc_lies_within_the_image_anywhere():
 
 
 def test_a_plane_is_turned_by_between_half_the_angle_and_all_of_it():
-    plane = np.repeat(np.linspace(0, 1, 31, dtype=np.float32)[None, None, None], 80, axis=0).repeat(31, axis=2)
+    plane = np.repeat(np.linspace(0, 1, 31, dtype=np.float32)[None, None, None], 80, axis=0).repeat(
+        31, axis=2
+    )
     result = LocalRotation(radius=9, angle=80)(plane, seed=1).images[:, 0].astype(float)
     at = np.rint(middles(LocalRotation(radius=9, angle=80)(plane, seed=1).masks)).astype(int)
     turns = []

@@ -35,7 +35,11 @@ def test_one_connected_piece_of_the_stroke_turns_to_the_darkest_value(radius, ch
 def test_it_reaches_all_of_the_stroke_within_its_steps():
     images, lines = strokes(40)
     for mask, line in zip(MissingStroke(radius=3)(images, seed=1).masks, lines, strict=True):
-        seeds = [place for place in zip(*np.nonzero(mask), strict=True) if (ball(line, place, 3) == mask).all()]
+        seeds = [
+            place
+            for place in zip(*np.nonzero(mask), strict=True)
+            if (ball(line, place, 3) == mask).all()
+        ]
         assert seeds or not line.any()
 
 

@@ -40,7 +40,8 @@ def test_a_margin_is_never_hit_even_at_full_severity():
 
 
 @pytest.mark.parametrize(
-    ("severity", "margin", "side"), [(0.001, 0, 1), (0.1, 0, 1), (0.12, 0, 2), (0.5, 0, 5), (0.5, 2, 3), (0.7, 1, 5)]
+    ("severity", "margin", "side"),
+    [(0.001, 0, 1), (0.1, 0, 1), (0.12, 0, 2), (0.5, 0, 5), (0.5, 2, 3), (0.7, 1, 5)],
 )
 def test_the_side_is_the_severity_of_the_shorter_side_rounded_up(severity, margin, side):
     corruption = PatchOcclusion(severity=severity, margin=margin)

@@ -25,7 +25,9 @@ def test_every_place_is_about_as_likely():
 def test_the_number_of_cells_is_drawn_for_each_axis():
     """Few cells make long runs of hit pixels, many make short ones."""
     masks = Perlin(area=0.4, fill="black")(np.full((300, 1, 64, 64), 0.5, np.float32), seed=0).masks
-    down, across = (np.diff(masks.astype(int), axis=axis).clip(min=0).sum(axis=(1, 2)) for axis in (1, 2))
+    down, across = (
+        np.diff(masks.astype(int), axis=axis).clip(min=0).sum(axis=(1, 2)) for axis in (1, 2)
+    )
     for count in (down, across):
         assert np.percentile(count, 90) > 2.5 * np.percentile(count, 10)
     assert (down > 1.5 * across).mean() > 0.1
@@ -42,7 +44,9 @@ def test_a_region_has_its_fill_in_all_channels_and_the_rest_is_as_it_was(fill, v
 
 
 def test_a_texture_is_smooth_and_lies_around_the_middle_and_noise_is_noise():
-    texture, noise = (Perlin(area=1, fill=fill)(GREY, seed=0).images[:, 0] for fill in ("texture", "noise"))
+    texture, noise = (
+        Perlin(area=1, fill=fill)(GREY, seed=0).images[:, 0] for fill in ("texture", "noise")
+    )
     assert abs(texture.mean() - 0.5) < 0.02
     assert texture.std() > 0.1
     assert np.abs(np.diff(texture, axis=2)).mean() < 0.5 * np.abs(np.diff(noise, axis=2)).mean()

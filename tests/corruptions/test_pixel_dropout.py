@@ -13,7 +13,9 @@ WHITE = np.ones((400, 3, 14, 10), np.float32)
 def test_the_rate_is_the_probability(probability):
     dropped = PixelDropout(probability=probability)(WHITE, seed=1).masks
     assert stats.binomtest(int(dropped.sum()), dropped.size, probability).pvalue > 0.01
-    assert stats.chisquare(dropped.sum(axis=0).ravel()).pvalue > 0.01  # no pixel is hit more than another
+    assert (
+        stats.chisquare(dropped.sum(axis=0).ravel()).pvalue > 0.01
+    )  # no pixel is hit more than another
     each = dropped.reshape(400, -1).sum(axis=1)
     assert each.var() == pytest.approx(140 * probability * (1 - probability), rel=0.25)
 

@@ -18,4 +18,6 @@ def test_it_is_a_permutation_inside_one_square(size, side):
 
 def test_the_share_is_that_of_the_square_s_pixels():
     images = np.random.default_rng(0).random((30, 1, 20, 20), dtype=np.float32)
-    assert set(PixelShuffle(share=0.25)(images, seed=0).masks.sum(axis=(1, 2))) == {26}  # 13 of 50 pairs
+    assert set(PixelShuffle(share=0.25)(images, seed=0).masks.sum(axis=(1, 2))) == {
+        26
+    }  # 13 of 50 pairs

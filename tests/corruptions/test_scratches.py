@@ -10,7 +10,9 @@ GREY = np.full((100, 1, 40, 44), 0.5, np.float32)
 
 
 def sizes(**options):
-    return Scratches(**{"count": 1, "length": 20, "edges": "hard", **options})(GREY, seed=0).masks.sum(axis=(1, 2))
+    return Scratches(**{"count": 1, "length": 20, "edges": "hard", **options})(
+        GREY, seed=0
+    ).masks.sum(axis=(1, 2))
 
 
 def test_a_scratch_is_one_thin_curve_as_long_as_asked_for():
@@ -45,7 +47,9 @@ def test_some_are_bent_and_to_both_sides():
 
 @pytest.mark.parametrize(("value", "number"), [("white", 1), ("black", 0)])
 def test_hard_edges_are_of_one_value_and_soft_ones_in_between(value, number):
-    hard, soft = (Scratches(length=20, edges=edges, value=value)(GREY, seed=0) for edges in ("hard", "soft"))
+    hard, soft = (
+        Scratches(length=20, edges=edges, value=value)(GREY, seed=0) for edges in ("hard", "soft")
+    )
     assert set(np.unique(hard.images)) == {np.float32(0.5), np.float32(number)}
     assert len(np.unique(soft.images)) > 100
     assert (hard.masks <= soft.masks).all()

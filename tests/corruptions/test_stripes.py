@@ -27,13 +27,16 @@ def test_the_count_of_columns_is_exact(lines):
 
 def test_either_is_all_rows_or_all_columns_half_of_the_time():
     either, rows, columns = (
-        Stripes(lines=4, direction=way)(BLACK, seed=0).masks for way in ("either", "rows", "columns")
+        Stripes(lines=4, direction=way)(BLACK, seed=0).masks
+        for way in ("either", "rows", "columns")
     )
     is_row = (either == rows).all(axis=(1, 2))
     is_column = (either == columns).all(axis=(1, 2))
     assert (is_row ^ is_column).all()
     assert stats.binomtest(int(is_row.sum()), 600, 0.5).pvalue > 0.01
-    assert stats.chisquare(either[is_row].any(axis=2).sum(axis=0)).pvalue > 0.01  # the direction favours no line
+    assert (
+        stats.chisquare(either[is_row].any(axis=2).sum(axis=0)).pvalue > 0.01
+    )  # the direction favours no line
     assert stats.chisquare(either[is_column].any(axis=1).sum(axis=0)).pvalue > 0.01
 
 
@@ -46,7 +49,9 @@ def test_a_line_has_its_value_in_all_channels_and_the_rest_is_as_it_was(value, n
     np.testing.assert_array_equal(result.images[~hit], images[~hit])
 
 
-@pytest.mark.parametrize(("severity", "lines"), [(0.001, 1), (1 / 14, 1), (0.08, 2), (0.5, 7), (0.95, 14)])
+@pytest.mark.parametrize(
+    ("severity", "lines"), [(0.001, 1), (1 / 14, 1), (0.08, 2), (0.5, 7), (0.95, 14)]
+)
 def test_the_lines_are_the_severity_of_the_most_rounded_up(severity, lines):
     assert Stripes(severity=severity).strength((28, 30)) == lines
 
@@ -56,6 +61,8 @@ def test_severity_one_covers_half_of_a_square():
     assert set(masks.sum(axis=(1, 2))) == {14 * 28}
 
 
-@pytest.mark.parametrize(("shape", "most"), [((28, 28), 14), ((17, 23), 8), ((23, 17), 8), ((3, 3), 1), ((1, 6), 1)])
+@pytest.mark.parametrize(
+    ("shape", "most"), [((28, 28), 14), ((17, 23), 8), ((23, 17), 8), ((3, 3), 1), ((1, 6), 1)]
+)
 def test_the_most_lines_are_half_the_shorter_side_but_one_at_least(shape, most):
     assert Stripes().to_physical(1.0, shape) == most

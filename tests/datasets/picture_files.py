@@ -28,7 +28,9 @@ def chunk(name, data):
 
 def png(width, height, depth, colour, packed, extra=b""):
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    return MAGIC["png"] + chunk(b"IHDR", header) + extra + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+    return (
+        MAGIC["png"] + chunk(b"IHDR", header) + extra + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+    )
 
 
 def png_sixteen(values):
@@ -43,10 +45,16 @@ def tiff(width, height, *, bits=(8,), data=b"\0" * 64, order="<", claimed=None):
     samples, place = len(bits), 8 + 2 + 12 * 9 + 4
     where = place if samples > 2 else (bits[0] if samples == 1 else bits[0] | bits[1] << 16)
     tags = [
-        (256, 4, 1, width), (257, 4, 1, height), (258, 3, samples, where), (259, 3, 1, 1),
-        (262, 3, 1, 2 if samples > 1 else 1), (273, 4, 1, place + 2 * samples), (277, 3, 1, samples),
-        (278, 4, 1, height), (279, 4, 1, claimed or len(data)),
-    ]  # fmt: skip
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, samples, where),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2 if samples > 1 else 1),
+        (273, 4, 1, place + 2 * samples),
+        (277, 3, 1, samples),
+        (278, 4, 1, height),
+        (279, 4, 1, claimed or len(data)),
+    ]
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, len(tags))
     for tag, kind, count, value in tags:
         short = kind == 3 and count == 1
@@ -61,16 +69,29 @@ def tiff_of(values, bits, kind, photometric):
     if bits == 12:
         pairs = np.rint(values).astype(np.uint32).reshape(height, -1, 2)
         packed = np.stack(
-            [pairs[..., 0] >> 4, (pairs[..., 0] & 15) << 4 | pairs[..., 1] >> 8, pairs[..., 1] & 255], axis=-1
+            [
+                pairs[..., 0] >> 4,
+                (pairs[..., 0] & 15) << 4 | pairs[..., 1] >> 8,
+                pairs[..., 1] & 255,
+            ],
+            axis=-1,
         )
         data = packed.astype(np.uint8).tobytes()
     else:
         data = values.astype({1: f"<u{bits // 8}", 2: f"<i{bits // 8}", 3: "<f4"}[kind]).tobytes()
     place = 8 + 2 + 12 * 10 + 4
     tags = [
-        (256, 4, width), (257, 4, height), (258, 3, bits), (259, 3, 1), (262, 3, photometric), (273, 4, place),
-        (277, 3, 1), (278, 4, height), (279, 4, len(data)), (339, 3, kind),
-    ]  # fmt: skip
+        (256, 4, width),
+        (257, 4, height),
+        (258, 3, bits),
+        (259, 3, 1),
+        (262, 3, photometric),
+        (273, 4, place),
+        (277, 3, 1),
+        (278, 4, height),
+        (279, 4, len(data)),
+        (339, 3, kind),
+    ]
     head = b"II*\0" + struct.pack("<IH", 8, len(tags))
     for tag, size, value in tags:
         head += struct.pack("<HHI", tag, size, 1)
@@ -82,15 +103,27 @@ def tiff_of_planes(values):
     """A 16-bit TIFF of three planes [3, h, w], one after the other (planar configuration)."""
     _, height, width = values.shape
     where, size = 8 + 2 + 12 * 10 + 4, 2 * height * width
-    lists = struct.pack("<3H3I3I", 16, 16, 16, *(where + 30 + size * plane for plane in range(3)), *[size] * 3)
+    lists = struct.pack(
+        "<3H3I3I", 16, 16, 16, *(where + 30 + size * plane for plane in range(3)), *[size] * 3
+    )
     tags = [
-        (256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, where), (259, 3, 1, 1), (262, 3, 1, 2),
-        (273, 4, 3, where + 6), (277, 3, 1, 3), (278, 4, 1, height), (279, 4, 3, where + 18), (284, 3, 1, 2),
-    ]  # fmt: skip
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, 3, where),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2),
+        (273, 4, 3, where + 6),
+        (277, 3, 1, 3),
+        (278, 4, 1, height),
+        (279, 4, 3, where + 18),
+        (284, 3, 1, 2),
+    ]
     head = b"II*\0" + struct.pack("<IH", 8, len(tags))
     for tag, kind, count, value in tags:
         head += struct.pack("<HHI", tag, kind, count)
-        head += struct.pack("<HH", value, 0) if kind == 3 and count == 1 else struct.pack("<I", value)
+        head += (
+            struct.pack("<HH", value, 0) if kind == 3 and count == 1 else struct.pack("<I", value)
+        )
     return head + struct.pack("<I", 0) + lists + values.astype("<u2").tobytes()
 
 
@@ -111,7 +144,9 @@ def dicom(values, **elements):
     found, found.file_meta = Dataset(), FileMetaDataset()
     found.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     found.file_meta.MediaStorageSOPClassUID = found.SOPClassUID = CTImageStorage
-    found.file_meta.MediaStorageSOPInstanceUID = found.SOPInstanceUID = generate_uid(entropy_srcs=["a"])
+    found.file_meta.MediaStorageSOPInstanceUID = found.SOPInstanceUID = generate_uid(
+        entropy_srcs=["a"]
+    )
     found.Rows, found.Columns = values.shape
     found.SamplesPerPixel, found.PhotometricInterpretation = 1, "MONOCHROME2"
     found.BitsAllocated = found.BitsStored = 8 * values.dtype.itemsize
@@ -130,15 +165,23 @@ def whole():
     deep = Image.fromarray(noise((40, 48), 65536))
     ones = Image.fromarray(noise((40, 48), 2) * 255).convert("1")
     return {
-        "grey.png": saved(grey, "PNG"), "rgb.png": saved(rgb, "PNG"), "deep.png": saved(deep, "PNG"),
-        "one.png": saved(ones, "PNG"), "palette.png": saved(rgb.quantize(200), "PNG"),
-        "grey.jpg": saved(grey, "JPEG"), "rgb.jpeg": saved(rgb, "JPEG"),
-        "progressive.jpg": saved(rgb, "JPEG", progressive=True), "cmyk.jpg": saved(rgb.convert("CMYK"), "JPEG"),
-        "raw.tif": saved(grey, "TIFF"), "lzw.tiff": saved(rgb, "TIFF", compression="tiff_lzw"),
-        "deflate.tif": saved(deep, "TIFF", compression="tiff_deflate"), "grey.bmp": saved(grey, "BMP"),
-        "rgb.bmp": saved(rgb, "BMP"), "a.fits": fits(noise((40, 48), 65536).astype(np.float32)),
+        "grey.png": saved(grey, "PNG"),
+        "rgb.png": saved(rgb, "PNG"),
+        "deep.png": saved(deep, "PNG"),
+        "one.png": saved(ones, "PNG"),
+        "palette.png": saved(rgb.quantize(200), "PNG"),
+        "grey.jpg": saved(grey, "JPEG"),
+        "rgb.jpeg": saved(rgb, "JPEG"),
+        "progressive.jpg": saved(rgb, "JPEG", progressive=True),
+        "cmyk.jpg": saved(rgb.convert("CMYK"), "JPEG"),
+        "raw.tif": saved(grey, "TIFF"),
+        "lzw.tiff": saved(rgb, "TIFF", compression="tiff_lzw"),
+        "deflate.tif": saved(deep, "TIFF", compression="tiff_deflate"),
+        "grey.bmp": saved(grey, "BMP"),
+        "rgb.bmp": saved(rgb, "BMP"),
+        "a.fits": fits(noise((40, 48), 65536).astype(np.float32)),
         "a.dcm": dicom(noise((40, 48), 65536)),
-    }  # fmt: skip
+    }
 
 
 def cut_short():
@@ -164,32 +207,50 @@ def mistaken():
 def bombs():
     """Headers that claim far more than the file holds, or that unpack to it."""
     zeros = zlib.compressobj(9)
-    packed = b"".join(zeros.compress(b"\0" * (1 << 20)) for _ in range(300)) + zeros.flush()  # 300 MB in 0.3
+    packed = (
+        b"".join(zeros.compress(b"\0" * (1 << 20)) for _ in range(300)) + zeros.flush()
+    )  # 300 MB in 0.3
     for side in (10_000, 30_000, 60_000, 2**31 - 1):
         yield f"bomb_{side}.png", png(side, side, 8, 2, packed[:4000])
         yield f"bomb_{side}.tif", tiff(side, side, claimed=2**32 - 1)
         yield (
             f"bomb_{side}.bmp",
-            b"BM" + struct.pack("<IIIIiiHHIIiiII", 54, 0, 54, 40, side, side, 1, 24, 0, 0, 0, 0, 0, 0),
+            b"BM"
+            + struct.pack("<IIIIiiHHIIiiII", 54, 0, 54, 40, side, side, 1, 24, 0, 0, 0, 0, 0, 0),
         )
     yield "bomb_rows.png", png(15_000, 20_000, 8, 0, packed)
     yield "bomb_wide.png", png(2**31 - 1, 1, 8, 0, packed[:4000])
     yield "bomb_none.png", png(0, 0, 8, 0, packed[:4000])
-    yield "bomb_text.png", png(8, 8, 8, 0, zlib.compress(b"\0" * 72), chunk(b"zTXt", b"a\0\0" + packed))
-    yield "bomb_65500.jpg", b"\xff\xd8\xff\xc0\x00\x0b\x08\xff\xdc\xff\xdc\x01\x01\x11\x00" + b"\xff\xda" + b"\0" * 99
+    yield (
+        "bomb_text.png",
+        png(8, 8, 8, 0, zlib.compress(b"\0" * 72), chunk(b"zTXt", b"a\0\0" + packed)),
+    )
+    yield (
+        "bomb_65500.jpg",
+        b"\xff\xd8\xff\xc0\x00\x0b\x08\xff\xdc\xff\xdc\x01\x01\x11\x00" + b"\xff\xda" + b"\0" * 99,
+    )
     yield "bomb_strips.tif", tiff(8000, 8000, claimed=2**32 - 1)
     yield "bomb_bits.tif", tiff(40, 40, bits=(8,) * 900)
     steps = saved(Image.fromarray(noise((40, 48))), "JPEG", progressive=True)
     yield "bomb_scans.jpg", steps[:-2] + steps[steps.rindex(b"\xff\xda") : -2] * 5000 + steps[-2:]
     head = fits(np.zeros((4, 4), np.float32))
     yield "bomb_header.fits", head[:240].ljust(20 << 20)
-    yield "bomb.fits", head.replace(b"NAXIS1  =                    4", b"NAXIS1  =           2000000000")
-    yield "bomb_short.fits", head.replace(b"NAXIS1  =                    4", b"NAXIS1  =               800000")
+    yield (
+        "bomb.fits",
+        head.replace(b"NAXIS1  =                    4", b"NAXIS1  =           2000000000"),
+    )
+    yield (
+        "bomb_short.fits",
+        head.replace(b"NAXIS1  =                    4", b"NAXIS1  =               800000"),
+    )
     small = np.zeros((8, 8), np.uint16)
     yield "bomb.dcm", dicom(small, Rows=65_000, Columns=65_000)
     yield "bomb_short.dcm", dicom(small, Rows=8_000, Columns=8_000)
     yield "bomb_frames.dcm", dicom(small, NumberOfFrames=2_000_000_000)
-    yield "deflated.dcm", dicom(small).replace(b"1.2.840.10008.1.2.1\0\x02", b"1.2.840.10008.1.2.1.99\x02")
+    yield (
+        "deflated.dcm",
+        dicom(small).replace(b"1.2.840.10008.1.2.1\0\x02", b"1.2.840.10008.1.2.1.99\x02"),
+    )
 
 
 def odd():
@@ -203,7 +264,10 @@ def odd():
     yield "nan.fits", fits(np.full((20, 20), np.nan, np.float32))
     yield "cube.fits", fits(np.zeros((3, 20, 20), np.float32))
     yield "grey_alpha.png", png_sixteen(noise((20, 20, 2), 65536))
-    yield "colour.dcm", dicom(np.zeros((8, 8), np.uint8), SamplesPerPixel=3, PhotometricInterpretation="RGB")
+    yield (
+        "colour.dcm",
+        dicom(np.zeros((8, 8), np.uint8), SamplesPerPixel=3, PhotometricInterpretation="RGB"),
+    )
 
 
 def flipped():

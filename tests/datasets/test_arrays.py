@@ -40,7 +40,11 @@ each_form = pytest.mark.parametrize("form", ["x.npz", "x.h5", "folder"])
 @each_form
 def test_split_arrays_are_used_where_they_lie(tmp_path, form):
     masks = grey(4) > 90
-    more = {"train_labels": np.zeros(6, np.int16), "test_labels": np.array([[0], [3], [0], [3]]), "test_masks": masks}
+    more = {
+        "train_labels": np.zeros(6, np.int16),
+        "test_labels": np.array([[0], [3], [0], [3]]),
+        "test_masks": masks,
+    }
     path = save(tmp_path / form, split(**more))
     assert datasets.status(f"arrays:path={path}") == ("ready", str(path))
     dataset = datasets.load(f"arrays:path={path}")
@@ -61,7 +65,9 @@ def test_split_arrays_are_used_where_they_lie(tmp_path, form):
 
 @each_form
 def test_arrays_under_other_names_that_are_not_split(tmp_path, form):
-    path = save(tmp_path / form, {"scans": grey(10), "labels": np.arange(10) > 7, "where": grey(10) > 190})
+    path = save(
+        tmp_path / form, {"scans": grey(10), "labels": np.arange(10) > 7, "where": grey(10) > 190}
+    )
     dataset = datasets.load(f"arrays:path={path},images=scans,masks=where,test_share=0.3")
     np.testing.assert_array_equal(dataset.train.images[:, 0], grey(10)[:7])
     np.testing.assert_array_equal(dataset.test.images[:, 0], grey(10)[7:])
@@ -94,11 +100,13 @@ def test_groups_of_hdf5_are_named_by_their_path(tmp_path):
 @pytest.mark.parametrize("kinds", [["dent", "good", "ash"], [b"dent", b"good", b"ash"]])
 def test_good_is_the_first_kind(tmp_path, kinds):
     path = save(
-        tmp_path / "x.npz", split(train_labels=np.array(["good"] * 6), test_labels=np.array([*kinds, kinds[1]]))
+        tmp_path / "x.npz",
+        split(train_labels=np.array(["good"] * 6), test_labels=np.array([*kinds, kinds[1]])),
     )
     if isinstance(kinds[0], bytes):
         path = save(
-            tmp_path / "y.npz", split(train_labels=np.array([b"good"] * 6), test_labels=np.array([*kinds, b"good"]))
+            tmp_path / "y.npz",
+            split(train_labels=np.array([b"good"] * 6), test_labels=np.array([*kinds, b"good"])),
         )
     dataset = datasets.load(f"arrays:path={path}")
     assert dataset.test.kinds == ("good", "ash", "dent")
@@ -114,7 +122,9 @@ def test_masks_alone_say_which_images_are_good(tmp_path):
     assert dataset.test.masks.dtype == np.bool_
 
 
-@pytest.mark.parametrize("dtype", ["u2", "f4", ">f4", ">u2", "f8", "f2", "i2", "i8", "u4", "?", "u1"])
+@pytest.mark.parametrize(
+    "dtype", ["u2", "f4", ">f4", ">u2", "f8", "f2", "i2", "i8", "u4", "?", "u1"]
+)
 def test_values_are_mapped_by_one_explicit_range(tmp_path, dtype):
     images = np.array([[[0, 1], [2, 3]], [[1, 1], [0, 1]]]).astype(dtype)
     np.save(tmp_path / "x.npy", images)
@@ -166,23 +176,55 @@ def test_large_arrays_stay_on_the_disk(tmp_path):
         (split(), "low=0", ["give low and high", "low=0.0, high=None"]),
         (split(), "low=2,high=1", ["low < high"]),
         (split(), "low=nan,high=1", ["arrays.low", "finite"]),
-        (split(), "images=x", ["has no array 'x'", "it has: test_images, train_images", "say images=NAME"]),
+        (
+            split(),
+            "images=x",
+            ["has no array 'x'", "it has: test_images, train_images", "say images=NAME"],
+        ),
         (split(), "labels=y", ["arrays.labels: ", "has no array 'y'"]),
         (split(), "labels={split}_labels", ["has no array 'train_labels'"]),
         ({"train_images": grey()}, "", ["has no array 'test_images'"]),
-        (split(train_images=grey().astype("c8")), "", ["real numbers [N, H, W]", "got complex64 [6, 5, 5]"]),
+        (
+            split(train_images=grey().astype("c8")),
+            "",
+            ["real numbers [N, H, W]", "got complex64 [6, 5, 5]"],
+        ),
         (split(train_images=grey()[0]), "", ["got uint8 [5, 5]"]),
         (split(train_images=grey()[:0]), "", ["got uint8 [0, 5, 5]"]),
         (split(train_images=np.array(["a", "b"])), "", ["got <U1 [2]"]),
-        (split(train_labels=np.zeros(5, int), test_labels=np.zeros(4, int)), "", ["labels must be", "[6]", "[5]"]),
-        (split(train_labels=np.zeros(6), test_labels=np.zeros(4)), "", ["labels must be integers", "got float64 [6]"]),
+        (
+            split(train_labels=np.zeros(5, int), test_labels=np.zeros(4, int)),
+            "",
+            ["labels must be", "[6]", "[5]"],
+        ),
+        (
+            split(train_labels=np.zeros(6), test_labels=np.zeros(4)),
+            "",
+            ["labels must be integers", "got float64 [6]"],
+        ),
         (split(test_labels=np.zeros(4, int)), "", ["both splits need labels, of one type"]),
         (split(train_labels=np.zeros(6, bool), test_labels=np.zeros(4, int)), "", ["of one type"]),
-        (split(test_masks=np.zeros((4, 5, 6), bool)), "", ["masks must be [4, 5, 5]", "got bool [4, 5, 6]"]),
-        (split(test_masks=np.zeros((4, 5, 5), "c8")), "", ["masks must be [4, 5, 5]", "got complex64"]),
-        (split(train_images=np.full((3, 2, 2), np.nan)), "low=0,high=1", ["NaN, or values that are not finite"]),
+        (
+            split(test_masks=np.zeros((4, 5, 6), bool)),
+            "",
+            ["masks must be [4, 5, 5]", "got bool [4, 5, 6]"],
+        ),
+        (
+            split(test_masks=np.zeros((4, 5, 5), "c8")),
+            "",
+            ["masks must be [4, 5, 5]", "got complex64"],
+        ),
+        (
+            split(train_images=np.full((3, 2, 2), np.nan)),
+            "low=0,high=1",
+            ["NaN, or values that are not finite"],
+        ),
         (split(train_images=np.full((3, 2, 2), 1e300)), "low=0,high=1", ["not finite as float32"]),
-        (split(test_images=grey(4, side=7)), "", ["training images are 1 x 5 x 5, test images are 1 x 7 x 7"]),
+        (
+            split(test_images=grey(4, side=7)),
+            "",
+            ["training images are 1 x 5 x 5, test images are 1 x 7 x 7"],
+        ),
         ({"images": grey(1)}, "images=images", ["holds 1 images; two are needed"]),
     ],
 )
@@ -211,7 +253,10 @@ def test_paths_that_cannot_be_read_are_refused_in_one_line(tmp_path):
     with refused("arrays.path is missing", "arrays:path=images.npz"):
         datasets.load("arrays")
     for name in ("none.npz", "none.npy", "none.h5", "none", "none.mat"):
-        assert datasets.status(f"arrays:path={tmp_path / name}") == ("put here", str(tmp_path / name))
+        assert datasets.status(f"arrays:path={tmp_path / name}") == (
+            "put here",
+            str(tmp_path / name),
+        )
         with refused("arrays.path: ", name, "cannot be read: No such file or directory"):
             datasets.load(f"arrays:path={tmp_path / name}")
     (tmp_path / "x.mat").write_bytes(b"MATLAB")
@@ -229,8 +274,12 @@ def hdf5(path, make):
 
 
 def test_hostile_hdf5_is_refused_in_one_line(tmp_path, monkeypatch):
-    good = hdf5(tmp_path / "good.h5", lambda file: file.create_dataset("images", data=grey())).read_bytes()
-    for number, content in enumerate((b"", b"<html>", good[:100], good[:-30], b"\x89HDF\r\n\x1a\n" + bytes(99))):
+    good = hdf5(
+        tmp_path / "good.h5", lambda file: file.create_dataset("images", data=grey())
+    ).read_bytes()
+    for number, content in enumerate(
+        (b"", b"<html>", good[:100], good[:-30], b"\x89HDF\r\n\x1a\n" + bytes(99))
+    ):
         path = tmp_path / f"{number}.h5"
         path.write_bytes(content)
         with refused(str(path)):
@@ -238,7 +287,9 @@ def test_hostile_hdf5_is_refused_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(_npy, "MOST_BYTES", 1 << 20)
     absurd = hdf5(
         tmp_path / "absurd.h5",
-        lambda file: file.create_dataset("images", (1 << 20, 1 << 10, 1 << 10), "u1", chunks=(1, 64, 64), fillvalue=0),
+        lambda file: file.create_dataset(
+            "images", (1 << 20, 1 << 10, 1 << 10), "u1", chunks=(1, 64, 64), fillvalue=0
+        ),
     )
     with refused("absurd.h5: images takes 1.02e+03 GiB in memory"):
         datasets.load(f"arrays:path={absurd},images=images")
@@ -250,12 +301,16 @@ def test_hostile_hdf5_is_refused_in_one_line(tmp_path, monkeypatch):
 def test_hdf5_does_not_lead_into_other_files(tmp_path):
     (tmp_path / "secret").write_bytes(bytes(150))
     linked = hdf5(
-        tmp_path / "linked.h5", lambda file: file.__setitem__("images", h5py.ExternalLink("good.h5", "images"))
+        tmp_path / "linked.h5",
+        lambda file: file.__setitem__("images", h5py.ExternalLink("good.h5", "images")),
     )
     with refused("has no array 'images'"):
         datasets.load(f"arrays:path={linked},images=images")
     raw = [(str(tmp_path / "secret"), 0, 150)]
-    outside = hdf5(tmp_path / "outside.h5", lambda file: file.create_dataset("images", (6, 5, 5), "u1", external=raw))
+    outside = hdf5(
+        tmp_path / "outside.h5",
+        lambda file: file.create_dataset("images", (6, 5, 5), "u1", external=raw),
+    )
     with refused("outside.h5: images lies in other files"):
         datasets.load(f"arrays:path={outside},images=images")
 
@@ -291,12 +346,16 @@ def test_channels_that_seem_to_come_first_are_asked_about(tmp_path, channels):
     np.save(tmp_path / "torch.npy", noise_of((8, channels, 16, 16)))
     with refused("channels=first", "channels=last if each has 16 channels"):
         datasets.load(f"arrays:path={tmp_path / 'torch.npy'}")
-    assert datasets.load(f"arrays:path={tmp_path / 'torch.npy'},channels=first").train.images.shape[1:] == (
+    assert datasets.load(f"arrays:path={tmp_path / 'torch.npy'},channels=first").train.images.shape[
+        1:
+    ] == (
         channels,
         16,
         16,
     )
-    assert datasets.load(f"arrays:path={tmp_path / 'torch.npy'},channels=last").train.images.shape[1:] == (
+    assert datasets.load(f"arrays:path={tmp_path / 'torch.npy'},channels=last").train.images.shape[
+        1:
+    ] == (
         16,
         channels,
         16,
@@ -309,7 +368,10 @@ def noise_of(shape):
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (70_000, 80_000), (-10, 0)])
 def test_a_range_that_misses_every_value_is_refused(tmp_path, low, high):
-    np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(1, 60_000, (9, 5, 5)).astype(np.uint16))
+    np.save(
+        tmp_path / "a.npy",
+        np.random.default_rng(0).integers(1, 60_000, (9, 5, 5)).astype(np.uint16),
+    )
     with refused("none of which lies between", "black and white"):
         datasets.load(f"arrays:path={tmp_path / 'a.npy'},low={low},high={high}")
 

@@ -116,9 +116,16 @@ def test_arrays_of_another_type_or_shape_are_refused(tmp_path, wrong):
 
 def test_where_nothing_serves_one_line_names_sources_folder_and_files(tmp_path):
     with pytest.raises(InputError) as caught:
-        load(tmp_path, Counted(InputError("is\n  down"), "first"), Counted(PermissionError(13, "no"), "second"))
+        load(
+            tmp_path,
+            Counted(InputError("is\n  down"), "first"),
+            Counted(PermissionError(13, "no"), "second"),
+        )
     reasons = "first: is down; second: [Errno 13] no"
-    assert str(caught.value) == f"toy could not be fetched; {reasons}; put into {tmp_path} by hand: toy.gz"
+    assert (
+        str(caught.value)
+        == f"toy could not be fetched; {reasons}; put into {tmp_path} by hand: toy.gz"
+    )
 
 
 def test_a_folder_that_cannot_be_made_is_an_input_error(tmp_path, capsys):

@@ -97,7 +97,11 @@ def test_arrays_in_plain_containers_are_unpickled(protocol):
 
 @pytest.mark.parametrize("module", [b"numpy.core.multiarray", b"numpy._core.multiarray"])
 def test_arrays_that_python_2_pickled_are_unpickled(module):
-    text = b"\x80\x02c" + module + b"\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x02\x85"
+    text = (
+        b"\x80\x02c"
+        + module
+        + b"\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x02\x85"
+    )
     text += b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
     array = unpickle_arrays(io.BytesIO(text + b"\x89U\x02\x07\x09tb."))
     assert array.dtype == np.uint8
@@ -147,14 +151,18 @@ def test_other_names_of_numpy_are_refused(text):
         unpickle_arrays(io.BytesIO(text))
 
 
-@pytest.mark.parametrize("text", [b"", b"\x80\x04", b"not a pickle", pickle.dumps(np.zeros(9), 4)[:-5]])
+@pytest.mark.parametrize(
+    "text", [b"", b"\x80\x04", b"not a pickle", pickle.dumps(np.zeros(9), 4)[:-5]]
+)
 def test_damaged_pickle_is_refused(text):
     with pytest.raises(InputError, match="not a pickle of NumPy arrays"):
         unpickle_arrays(io.BytesIO(text))
 
 
 def test_sha256_is_checked():
-    good = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of "abc", FIPS 180-2
+    good = (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of "abc", FIPS 180-2
+    )
     check_sha256(b"abc", good, "x")
     with pytest.raises(InputError, match=r"^x has the wrong sha256$"):
         check_sha256(b"abd", good, "x")

@@ -57,7 +57,11 @@ def make_folder(folder):
     return spec
 
 
-MAKERS = {"arrays": make_arrays, "folder": make_folder, "medmnist": given_x_rays}  # of what takes the user's own files
+MAKERS = {
+    "arrays": make_arrays,
+    "folder": make_folder,
+    "medmnist": given_x_rays,
+}  # of what takes the user's own files
 
 
 def is_large(name):
@@ -67,7 +71,9 @@ def is_large(name):
 
 each_name = pytest.mark.parametrize("name", NAMES)
 each_that_loads = pytest.mark.parametrize(
-    "spec", [pytest.param(name, marks=pytest.mark.slow) if is_large(name) else name for name in NAMES], indirect=True
+    "spec",
+    [pytest.param(name, marks=pytest.mark.slow) if is_large(name) else name for name in NAMES],
+    indirect=True,
 )
 
 
@@ -158,7 +164,8 @@ def test_it_loads_whole_and_the_same_each_time(spec):
 def test_no_image_is_in_both_splits(spec):
     dataset = datasets.load(spec)
     train, test = (
-        {hashlib.sha256(image.tobytes()).digest() for image in split.images} for split in (dataset.train, dataset.test)
+        {hashlib.sha256(image.tobytes()).digest() for image in split.images}
+        for split in (dataset.train, dataset.test)
     )
     assert not train & test
 
@@ -194,7 +201,12 @@ def test_the_table_is_aligned_and_tells_all_in_no_time():
     lines = datasets.table()
     assert time.process_time() - start < 0.5
     assert [line.split()[0] for line in lines[1:]] == NAMES
-    for word, text in (("status", "state"), ("size", "size"), ("shape", "shape"), ("licence", "licence")):
+    for word, text in (
+        ("status", "state"),
+        ("size", "size"),
+        ("shape", "shape"),
+        ("licence", "licence"),
+    ):
         at = lines[0].index(word)
         for name, line in zip(NAMES, lines[1:], strict=True):
             value = parse(name).status().state if text == "state" else getattr(parse(name), text)

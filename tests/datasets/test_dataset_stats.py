@@ -15,7 +15,12 @@ def toy(source="here"):
     train = np.array([0, 255, 255, 255], np.uint8).reshape(2, 1, 1, 2)
     test = np.array([51, 51], np.uint8).reshape(1, 1, 1, 2)
     kinds = ("a", "b", "c")
-    return Dataset("toy", ImageSet(train, np.array([2, 0]), kinds), ImageSet(test, np.array([1]), kinds), source)
+    return Dataset(
+        "toy",
+        ImageSet(train, np.array([2, 0]), kinds),
+        ImageSet(test, np.array([1]), kinds),
+        source,
+    )
 
 
 def test_stats_are_those_computed_by_hand():
@@ -50,20 +55,29 @@ def test_stats_are_those_computed_by_hand():
 
 
 def test_stats_do_not_depend_on_where_the_data_came_from_and_are_json():
-    first, second = (json.dumps(datasets.stats(toy(source)), allow_nan=False) for source in ("here", "there"))
+    first, second = (
+        json.dumps(datasets.stats(toy(source)), allow_nan=False) for source in ("here", "there")
+    )
     assert first == second
 
 
 def test_stats_do_not_depend_on_the_chunk(monkeypatch):
     rng = np.random.default_rng(0)
-    images = ImageSet(rng.integers(0, 65536, (50, 3, 4, 5), dtype=np.uint16), rng.integers(0, 300, 50), ("k",) * 300)
+    images = ImageSet(
+        rng.integers(0, 65536, (50, 3, 4, 5), dtype=np.uint16),
+        rng.integers(0, 300, 50),
+        ("k",) * 300,
+    )
     images = ImageSet(images.images, images.labels, tuple(str(kind) for kind in range(300)))
     dataset = Dataset("toy", images, images.take(np.arange(0)), "here")
     whole = datasets.stats(dataset)
     monkeypatch.setattr(_stats, "_CHUNK", 7)
     assert datasets.stats(dataset) == whole
     assert whole["train"]["sha256"]["images"] == hashlib.sha256(images.images.tobytes()).hexdigest()
-    assert whole["train"]["sha256"]["labels"] == hashlib.sha256(images.labels.astype("<i8").tobytes()).hexdigest()
+    assert (
+        whole["train"]["sha256"]["labels"]
+        == hashlib.sha256(images.labels.astype("<i8").tobytes()).hexdigest()
+    )
     assert whole["train"]["mean"] == pytest.approx(images.images.mean() / 65535, abs=1e-6)
     assert whole["train"]["std"] == pytest.approx(images.images.std() / 65535, abs=1e-6)
     assert whole["test"]["mean"] is None

@@ -38,7 +38,9 @@ def test_lossless_files_keep_every_value(kind):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-@pytest.mark.parametrize("options", [{}, {"compression": "tiff_lzw"}, {"compression": "tiff_deflate"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"compression": "tiff_lzw"}, {"compression": "tiff_deflate"}]
+)
 def test_sixteen_bits_of_grey_keep_every_value(kind, options):
     if kind == "PNG" and options:
         options = {"compress_level": 9}
@@ -60,19 +62,28 @@ def test_floats_keep_every_value_and_lie_in_0_to_1():
     with refused("values in [0, 1.5]", "intensity=LOW;HIGH"):
         read(saved(Image.fromarray(values / values.max() * 1.5 * (values > 0.1)), "TIFF"))
     wide = LOOK._replace(window=(-100, 100))
-    np.testing.assert_array_equal(read(saved(Image.fromarray(values * 300), "TIFF"), wide)[0], values * 300)
+    np.testing.assert_array_equal(
+        read(saved(Image.fromarray(values * 300), "TIFF"), wide)[0], values * 300
+    )
 
 
 def test_32_bit_integers_need_a_window():
     data = saved(Image.fromarray(DEEP.astype(np.int32) - 30_000), "TIFF")
     with refused("32-bit integers", "intensity=LOW;HIGH"):
         read(data)
-    np.testing.assert_array_equal(read(data, LOOK._replace(window=(0, 9)))[0], DEEP.astype(np.float32) - 30_000)
+    np.testing.assert_array_equal(
+        read(data, LOOK._replace(window=(0, 9)))[0], DEEP.astype(np.float32) - 30_000
+    )
 
 
 def test_depths_that_meet_are_scaled_by_their_types_alone():
-    for look, factor in ((LOOK._replace(dtype="uint16"), 257), (LOOK._replace(dtype="float32"), 1 / 255)):
-        np.testing.assert_allclose(read(saved(Image.fromarray(GREY), "PNG"), look)[0], GREY * float(factor), rtol=1e-6)
+    for look, factor in (
+        (LOOK._replace(dtype="uint16"), 257),
+        (LOOK._replace(dtype="float32"), 1 / 255),
+    ):
+        np.testing.assert_allclose(
+            read(saved(Image.fromarray(GREY), "PNG"), look)[0], GREY * float(factor), rtol=1e-6
+        )
     deep = read(saved(Image.fromarray(DEEP), "PNG"), LOOK._replace(dtype="float32"))
     np.testing.assert_allclose(deep[0], DEEP / 65535, rtol=1e-6)
     windowed = LOOK._replace(dtype="float32", window=(0, 4095))  # values stay what they are
@@ -156,7 +167,9 @@ def test_the_orientation_that_exif_asks_for_is_applied(orientation, kind, values
     assert probe(io.BytesIO(data), "a")[2] == (orientation != 1)
     if values is GREY:
         mask = saved(Image.fromarray((values > 128).astype(np.uint8) * 255), kind, exif=exif)
-        np.testing.assert_array_equal(decode_mask(io.BytesIO(mask), size, look)[0], expected[0] > 128)
+        np.testing.assert_array_equal(
+            decode_mask(io.BytesIO(mask), size, look)[0], expected[0] > 128
+        )
 
 
 def test_sixteen_bits_of_colour_are_turned_too():
@@ -166,13 +179,17 @@ def test_sixteen_bits_of_colour_are_turned_too():
     plain = png_sixteen(values)
     data = plain[:33] + chunk(b"eXIf", exif.tobytes()[6:]) + plain[33:]  # after the header
     look = LOOK._replace(size=(24, 20), dtype="uint16", colour=True)
-    np.testing.assert_array_equal(decode(io.BytesIO(data), "a.png", look)[0], np.rot90(values, -1).transpose(2, 0, 1))
+    np.testing.assert_array_equal(
+        decode(io.BytesIO(data), "a.png", look)[0], np.rot90(values, -1).transpose(2, 0, 1)
+    )
 
 
 def test_a_jpeg_is_turned_before_it_is_cropped():
     exif = Image.Exif()
     exif[0x0112] = 8
-    data = saved(Image.fromarray(np.repeat(ramp(60, 90)[..., None], 3, 2)), "JPEG", exif=exif, quality=100)
+    data = saved(
+        Image.fromarray(np.repeat(ramp(60, 90)[..., None], 3, 2)), "JPEG", exif=exif, quality=100
+    )
     expected = np.rot90(ramp(60, 90))
     look = LOOK._replace(size=(45, 30), dtype="uint8", colour=False)
     got = decode(io.BytesIO(data), "a.jpg", look)[0][0]
@@ -180,10 +197,16 @@ def test_a_jpeg_is_turned_before_it_is_cropped():
 
 
 @pytest.mark.parametrize("low_is_bright", [False, True])
-@pytest.mark.parametrize(("bits", "kind"), [(8, 1), (12, 1), (16, 1), (32, 1), (16, 2), (32, 2), (32, 3)])
+@pytest.mark.parametrize(
+    ("bits", "kind"), [(8, 1), (12, 1), (16, 1), (32, 1), (16, 2), (32, 2), (32, 3)]
+)
 def test_every_type_of_a_tiff_is_read_right(bits, kind, low_is_bright):
     """Pillow's own: unsigned 32 bits become negative, and white-is-zero is known of 8 bits alone."""
-    top = {8: 255, 12: 4095, 16: 65535 if kind == 1 else 30000, 32: 4e9 if kind == 1 else 2e9}[bits] if kind != 3 else 1
+    top = (
+        {8: 255, 12: 4095, 16: 65535 if kind == 1 else 30000, 32: 4e9 if kind == 1 else 2e9}[bits]
+        if kind != 3
+        else 1
+    )
     share = np.linspace(0, 1, 480).reshape(20, 24)
     data = tiff_of(share * top, bits, kind, 0 if low_is_bright else 1)
     if kind == 1 and bits in (8, 12, 16):
@@ -216,9 +239,14 @@ def ramp(h, w):
 def test_fits_keep_geometry(kind, deep):
     values = ramp(60, 90)
     image = Image.fromarray(values.astype(np.uint16) * 257 if deep else values)
-    data, scale = saved(image, kind, **({"quality": 100} if kind == "JPEG" else {})), 257 if deep else 1
+    data, scale = (
+        saved(image, kind, **({"quality": 100} if kind == "JPEG" else {})),
+        257 if deep else 1,
+    )
     squashed = read(data, LOOK._replace(size=(30, 30)))[0] / scale
-    np.testing.assert_allclose(squashed[5:25, 5:25], ramp(60, 90)[::2, 1::3][5:25, 5:25] + 1, atol=1.6)
+    np.testing.assert_allclose(
+        squashed[5:25, 5:25], ramp(60, 90)[::2, 1::3][5:25, 5:25] + 1, atol=1.6
+    )
     padded = read(data, LOOK._replace(size=(30, 30), fit="pad"))[0] / scale
     assert not padded[:5].any()
     assert not padded[25:].any()
@@ -228,14 +256,18 @@ def test_fits_keep_geometry(kind, deep):
     np.testing.assert_array_equal(mirrored[:5], padded[5:10][::-1])
     np.testing.assert_array_equal(mirrored[25:], padded[20:25][::-1])
     cropped = read(data, LOOK._replace(size=(30, 30), fit="crop"))[0] / scale
-    np.testing.assert_allclose(cropped[5:25, 5:25], ramp(60, 90)[::2, 15:75:2][5:25, 5:25] + 1.5, atol=1.6)
+    np.testing.assert_allclose(
+        cropped[5:25, 5:25], ramp(60, 90)[::2, 15:75:2][5:25, 5:25] + 1.5, atol=1.6
+    )
 
 
 def test_a_pad_is_black_in_the_window_too():
     data = saved(Image.fromarray(np.full((10, 40), 200, np.uint8)), "PNG")
     assert read(data, LOOK._replace(fit="pad", window=(100, 255)))[0, 0, 0] == 100
     assert read(data, LOOK._replace(fit="pad", window=(-100, 255)))[0, 0, 0] == 0
-    assert read(data, LOOK._replace(fit="pad", window=(-100, 255), dtype="float32"))[0, 0, 0] == -100
+    assert (
+        read(data, LOOK._replace(fit="pad", window=(-100, 255), dtype="float32"))[0, 0, 0] == -100
+    )
 
 
 def test_a_long_thin_image_is_mirrored_again_and_again():
@@ -262,7 +294,9 @@ def test_a_mask_is_marked_from_half_of_its_range_on():
     np.testing.assert_array_equal(read_mask(DEEP)[0], DEEP >= 32768)
     np.testing.assert_array_equal(read_mask(np.dstack([GREY] * 3))[0], GREY >= 128)
     image = Image.fromarray(GREY >= 128)
-    np.testing.assert_array_equal(decode_mask(io.BytesIO(saved(image, "PNG")), (24, 20), LOOK)[0], GREY >= 128)
+    np.testing.assert_array_equal(
+        decode_mask(io.BytesIO(saved(image, "PNG")), (24, 20), LOOK)[0], GREY >= 128
+    )
 
 
 @pytest.mark.parametrize("fit", ["squash", "pad", "mirror", "crop"])
@@ -311,7 +345,9 @@ def on_disk(data, look, ending):
 def test_fits_is_scaled_by_its_own_zero():
     look, stored = LOOK._replace(window=(0, 1), dtype="float32"), noise((20, 24), 65536)
     for values in (stored, stored.astype(np.float64) / 7, stored.astype(np.int32)):
-        np.testing.assert_array_equal(on_disk(fits(values), look, ".fits")[0], values.astype(np.float32))
+        np.testing.assert_array_equal(
+            on_disk(fits(values), look, ".fits")[0], values.astype(np.float32)
+        )
 
 
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
@@ -335,10 +371,19 @@ def blocks(*values):
     return mask
 
 
-@pytest.mark.parametrize("values", [
-    (255, 255), (1, 1), (1, 2, 3), (255, 100), (1, 255), (127, 128), (20, 60, 90),
-    ((0, 255, 0), (255, 0, 0), (0, 0, 90)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "values",
+    [
+        (255, 255),
+        (1, 1),
+        (1, 2, 3),
+        (255, 100),
+        (1, 255),
+        (127, 128),
+        (20, 60, 90),
+        ((0, 255, 0), (255, 0, 0), (0, 0, 90)),
+    ],
+)
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
 def test_every_region_of_a_mask_is_marked_whatever_its_value(values, kind):
     mask = blocks(*values)

@@ -134,7 +134,9 @@ def test_a_host_that_does_not_take_up_the_connection_is_told(tmp_path, monkeypat
 
 def test_an_unknown_host_is_told_within_the_deadline(tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "nowhere.invalid")
-    with pytest.raises(InputError, match=r"small.*(resolve.*nowhere\.invalid|did not arrive within 2 s)"):
+    with pytest.raises(
+        InputError, match=r"small.*(resolve.*nowhere\.invalid|did not arrive within 2 s)"
+    ):
         fetch_mirror("http://nowhere.invalid/", HASHES, tmp_path, probe_seconds=2)
 
 

@@ -21,9 +21,13 @@ def index(tmp_path, monkeypatch):
     folder.mkdir()
     with zipfile.ZipFile(folder / WHEEL, "w") as archive:
         archive.writestr("toy_data/data", "data")
-        archive.writestr("toy_data-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: toy-data\nVersion: 1.0\n")
         archive.writestr(
-            "toy_data-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            "toy_data-1.0.dist-info/METADATA",
+            "Metadata-Version: 2.1\nName: toy-data\nVersion: 1.0\n",
+        )
+        archive.writestr(
+            "toy_data-1.0.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         )
         archive.writestr("toy_data-1.0.dist-info/RECORD", "")
     for name in [name for name in os.environ if name.startswith("PIP_")]:

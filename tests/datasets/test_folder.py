@@ -27,8 +27,12 @@ def test_the_mvtec_layout_is_recognised(mvtec):
     assert found.train.images.shape == (5, 1, 20, 24)
     assert found.train.images.dtype == np.uint8
     for number in range(5):
-        np.testing.assert_array_equal(found.train.images[number, 0], noise((20, 24), seed=hash_of(f"{number}.png")))
-    for row, mask in enumerate([mask_at(4), mask_at(4), mask_at(8), mask_at(0) * 0, mask_at(0) * 0]):
+        np.testing.assert_array_equal(
+            found.train.images[number, 0], noise((20, 24), seed=hash_of(f"{number}.png"))
+        )
+    for row, mask in enumerate(
+        [mask_at(4), mask_at(4), mask_at(8), mask_at(0) * 0, mask_at(0) * 0]
+    ):
         np.testing.assert_array_equal(found.test.masks[row], mask > 0)
     assert found.train.masks.shape == (5, 20, 24)
     assert not found.train.masks.any()
@@ -46,7 +50,10 @@ def test_a_mask_that_is_missing_is_named(mvtec, capsys):
     (mvtec / "ground_truth" / "dent" / "b.png").unlink()
     found = Folder(path=str(mvtec), broken=0.5).load()
     assert found.test.labels.tolist() == [1, 2, 0, 0]
-    assert "test/dent/b.png: its mask is missing: ground_truth/dent/b_mask.png or" in capsys.readouterr().err
+    assert (
+        "test/dent/b.png: its mask is missing: ground_truth/dent/b_mask.png or"
+        in capsys.readouterr().err
+    )
 
 
 def test_kinds_are_printable(mvtec):
@@ -71,18 +78,25 @@ def test_files_that_are_no_images_are_left_alone_and_counted(mvtec, capsys):
 
 
 def test_any_folder_is_split_by_seed(flat):
-    one, same, other = (Folder(path=str(flat), resize=(20, 24), seed=seed, test_share=0.3).load() for seed in (0, 0, 1))
+    one, same, other = (
+        Folder(path=str(flat), resize=(20, 24), seed=seed, test_share=0.3).load()
+        for seed in (0, 0, 1)
+    )
     assert (len(one.train), len(one.test)) == (7, 3)
     assert one.train.kinds == ("good",)
     assert one.test.masks is None
     np.testing.assert_array_equal(one.test.images, same.test.images)
     assert not np.array_equal(one.test.images, other.test.images)
     everything = {image.tobytes() for image in np.concatenate([one.train.images, one.test.images])}
-    assert everything == {noise((20, 24), seed=hash_of(f"{number}.png")).tobytes() for number in range(10)}
+    assert everything == {
+        noise((20, 24), seed=hash_of(f"{number}.png")).tobytes() for number in range(10)
+    }
 
 
 def test_the_side_of_a_file_hardly_depends_on_the_others(flat):
-    before = {image.tobytes() for image in Folder(path=str(flat), test_share=0.3).load().test.images}
+    before = {
+        image.tobytes() for image in Folder(path=str(flat), test_share=0.3).load().test.images
+    }
     (flat / "day_1" / "3.png").unlink()
     after = {image.tobytes() for image in Folder(path=str(flat), test_share=0.3).load().test.images}
     assert len(before & after) >= 2
@@ -93,9 +107,15 @@ def test_a_list_says_what_is_anomalous(flat):
     put(flat / "masks" / "m4.png", mask_at(8))
     (flat / "bad.tsv").write_text("day_1/3.png\tmasks/m3.png\r\n\r\nday_0/4.png\tmasks/m4.png\r\n")
     found = Folder(path=str(flat), anomalous="bad.tsv", resize=(20, 24), test_share=0.25).load()
-    assert (len(found.train), found.test.kinds, found.test.labels.tolist()) == (6, ("good", "anomalous"), [0, 1, 0, 1])
+    assert (len(found.train), found.test.kinds, found.test.labels.tolist()) == (
+        6,
+        ("good", "anomalous"),
+        [0, 1, 0, 1],
+    )
     for row, number, place in ((1, 4, 8), (3, 3, 4)):
-        np.testing.assert_array_equal(found.test.images[row, 0], noise((20, 24), seed=hash_of(f"{number}.png")))
+        np.testing.assert_array_equal(
+            found.test.images[row, 0], noise((20, 24), seed=hash_of(f"{number}.png"))
+        )
         np.testing.assert_array_equal(found.test.masks[row], mask_at(place) > 0)
 
 
@@ -150,15 +170,24 @@ def test_dicom_and_fits_need_a_window(tmp_path):
         Folder(path=str(path.parent)).load()
     found = Folder(path=str(path.parent), intensity="1000;2000", resize=(20, 24)).load()
     assert found.train.images.dtype == np.float32
-    assert (found.train.value_range, found.train.to_float().min(), found.train.to_float().max()) == ((1000, 2000), 0, 1)
+    assert (
+        found.train.value_range,
+        found.train.to_float().min(),
+        found.train.to_float().max(),
+    ) == ((1000, 2000), 0, 1)
 
 
 def test_the_deepest_file_decides_for_all(flat):
     put(flat / "deep.png", noise((20, 24), 65536))
     found = Folder(path=str(flat), resize=(20, 24)).load()
     assert found.train.images.dtype == found.test.images.dtype == np.uint16
-    everything = {image.tobytes() for image in np.concatenate([found.train.images, found.test.images])}
-    grey = [noise((20, 24), seed=hash_of(f"{number}.png")).astype(np.uint16) * 257 for number in range(10)]
+    everything = {
+        image.tobytes() for image in np.concatenate([found.train.images, found.test.images])
+    }
+    grey = [
+        noise((20, 24), seed=hash_of(f"{number}.png")).astype(np.uint16) * 257
+        for number in range(10)
+    ]
     assert everything == {image.tobytes() for image in [*grey, noise((20, 24), 65536)]}
 
 
@@ -171,13 +200,20 @@ def test_one_file_of_colour_makes_all_of_them_colour_unless_told(flat):
 def test_marks_that_vanish_are_told(mvtec, capsys):
     found = Folder(path=str(mvtec), resize=2).load()
     assert found.test.masks.any(axis=(1, 2)).tolist() == [True, True, False, False, False]
-    assert "in 1 anomalous images no marked pixel is left at this size: test/dent/b.png\n" in capsys.readouterr().err
+    assert (
+        "in 1 anomalous images no marked pixel is left at this size: test/dent/b.png\n"
+        in capsys.readouterr().err
+    )
 
 
-def test_more_broken_files_than_allowed_stop_it_and_are_not_decoded_again(flat, capsys, monkeypatch):
+def test_more_broken_files_than_allowed_stop_it_and_are_not_decoded_again(
+    flat, capsys, monkeypatch
+):
     (flat / "torn.png").write_bytes(b"bad")
     (flat / "worse.gif").write_bytes(b"bad")
-    with refused("2 of 12 images cannot be used", "broken=0.1", "torn.png: not a PNG", "broken.txt"):
+    with refused(
+        "2 of 12 images cannot be used", "broken=0.1", "torn.png: not a PNG", "broken.txt"
+    ):
         Folder(path=str(flat), broken=0.1).load()
     refuse_to_decode(monkeypatch)
     found = Folder(path=str(flat), broken=0.2).load()
@@ -196,10 +232,14 @@ def test_a_folder_of_broken_files_alone_says_so(tmp_path):
 
 def test_broken_files_leave_no_gap(flat):
     for number in (0, 1, 4, 9):
-        (flat / f"day_{number % 2}" / f"{number}.png").write_bytes(saved(Image.fromarray(noise((20, 24))), "PNG")[:99])
+        (flat / f"day_{number % 2}" / f"{number}.png").write_bytes(
+            saved(Image.fromarray(noise((20, 24))), "PNG")[:99]
+        )
     found = Folder(path=str(flat), broken=0.5, resize=(20, 24), test_share=0.3).load()
     there = [image.tobytes() for image in np.concatenate([found.train.images, found.test.images])]
-    assert sorted(there) == sorted(noise((20, 24), seed=hash_of(f"{n}.png")).tobytes() for n in (2, 3, 5, 6, 7, 8))
+    assert sorted(there) == sorted(
+        noise((20, 24), seed=hash_of(f"{n}.png")).tobytes() for n in (2, 3, 5, 6, 7, 8)
+    )
 
 
 @pytest.mark.parametrize(
@@ -238,7 +278,12 @@ def test_the_text_of_a_folder_is_read_back(spec):
     assert parse(str(made)) == made
     assert Folder(**made.model_dump(mode="json")) == made
     assert parse("folder:resize=64x32").resize == (64, 32)
-    assert parse("folder:resize=64").resize == Folder(resize=64).resize == Folder(resize="64").resize == (64, 64)
+    assert (
+        parse("folder:resize=64").resize
+        == Folder(resize=64).resize
+        == Folder(resize="64").resize
+        == (64, 64)
+    )
 
 
 def test_the_status_says_what_is_there(flat):
@@ -256,7 +301,9 @@ def test_the_magnetic_tiles_are_all_read():
     assert np.bincount(found.test.labels).tolist() == [120, 115, 57]
     marked = found.test.masks.any(axis=(1, 2))
     assert not marked[found.test.labels == 0].any()
-    assert marked[found.test.labels > 0].mean() > 0.8  # a few marks are smaller than a pixel of 64 x 64
+    assert (
+        marked[found.test.labels > 0].mean() > 0.8
+    )  # a few marks are smaller than a pixel of 64 x 64
     assert "0 broken files" in found.source
 
 
@@ -278,7 +325,10 @@ def arranged(root, *folders, count=3):
 @pytest.mark.parametrize(
     ("folders", "words"),
     [
-        (("bottle/train/good", "bottle/test/dent", "bottle/ground_truth/dent"), ["above", "/bottle"]),
+        (
+            ("bottle/train/good", "bottle/test/dent", "bottle/ground_truth/dent"),
+            ["above", "/bottle"],
+        ),
         (("a/train/OK", "a/test/x", "b/train/good"), ["above", "/a"]),
         (("ok", "nok"), ["'nok'", "bad=FOLDER", "known layouts"]),
         (("Good parts/OK", "Good parts/NG"), ["'NG'"]),
@@ -306,7 +356,9 @@ def test_names_that_may_mean_defects_are_asked_about(tmp_path, folders, words):
         Folder(path=str(arranged(tmp_path / "parts", *folders))).load()
 
 
-@pytest.mark.parametrize("folders", [("day 1", "day 2"), ("ok",), ("train/good",), ("train",), ("A", "B/C")])
+@pytest.mark.parametrize(
+    "folders", [("day 1", "day 2"), ("ok",), ("train/good",), ("train",), ("A", "B/C")]
+)
 def test_names_that_mean_nothing_bad_are_taken_as_normal_and_it_is_said(tmp_path, capsys, folders):
     found = Folder(path=str(arranged(tmp_path / "parts", *folders))).load()
     assert found.test.kinds == ("good",)
@@ -325,7 +377,9 @@ def test_an_image_beside_its_mask_is_asked_about(tmp_path):
 def test_other_words_for_good_are_read_and_said(mvtec, capsys, good, test):
     for part in ("train", "test"):
         (mvtec / part / "good").rename(mvtec / part / good)
-    (mvtec / "ground_truth").rename(mvtec / "test" / "ground_truth" if test != "test" else mvtec / "ground_truth")
+    (mvtec / "ground_truth").rename(
+        mvtec / "test" / "ground_truth" if test != "test" else mvtec / "ground_truth"
+    )
     (mvtec / "test").rename(mvtec / test)
     found = Folder(path=str(mvtec), resize=(20, 24)).load()
     assert found.test.kinds == ("good", "crack", "dent")
@@ -336,8 +390,12 @@ def test_other_words_for_good_are_read_and_said(mvtec, capsys, good, test):
 
 
 def test_the_user_says_which_folders_are_good_and_bad(tmp_path, capsys):
-    root = arranged(tmp_path / "parts", "line 1/ok", "line 2/ok", "nok/dent", "nok/crack", "later", count=4)
-    spec = f"folder:path={root},resize=20x24,good=line 1;line 2,bad=nok/dent;nok/crack,test_share=0.25"
+    root = arranged(
+        tmp_path / "parts", "line 1/ok", "line 2/ok", "nok/dent", "nok/crack", "later", count=4
+    )
+    spec = (
+        f"folder:path={root},resize=20x24,good=line 1;line 2,bad=nok/dent;nok/crack,test_share=0.25"
+    )
     found = parse(spec).load()
     assert (len(found.train), len(found.test)) == (6, 10)
     assert found.test.kinds == ("good", "crack", "dent")
@@ -352,7 +410,9 @@ def test_the_user_says_which_folders_are_good_and_bad(tmp_path, capsys):
         Folder(path=str(root), good=("later",), anomalous="bad.txt").load()
 
 
-@pytest.mark.parametrize("link", ["ground_truth", "ground_truth/dent", "test", "train/good", "test/dent"])
+@pytest.mark.parametrize(
+    "link", ["ground_truth", "ground_truth/dent", "test", "train/good", "test/dent"]
+)
 def test_a_link_in_place_of_a_folder_of_the_layout_is_refused_by_name(mvtec, tmp_path, link):
     (mvtec / link).rename(tmp_path / "elsewhere")
     (mvtec / link).symlink_to(tmp_path / "elsewhere")
@@ -362,10 +422,14 @@ def test_a_link_in_place_of_a_folder_of_the_layout_is_refused_by_name(mvtec, tmp
 
 def test_every_mask_is_used_or_refused_by_name(mvtec, capsys):
     put(mvtec / "ground_truth" / "dent" / "a.png", mask_at(0))
-    with refused("test/dent/a.png", "it has 2 masks", "ground_truth/dent/a.png, ground_truth/dent/a_mask.png"):
+    with refused(
+        "test/dent/a.png", "it has 2 masks", "ground_truth/dent/a.png, ground_truth/dent/a_mask.png"
+    ):
         Folder(path=str(mvtec)).load()
     (mvtec / "ground_truth" / "dent" / "a.png").unlink()
-    put(mvtec / "ground_truth" / "good" / "0_mask.png", mask_at(0) * 0)  # a good image has nothing to mark
+    put(
+        mvtec / "ground_truth" / "good" / "0_mask.png", mask_at(0) * 0
+    )  # a good image has nothing to mark
     assert len(Folder(path=str(mvtec)).load().test) == 5
     put(mvtec / "ground_truth" / "dent" / "z_mask.png", mask_at(0))
     with refused("1 masks belong to no image", "ground_truth/dent/z_mask.png"):
@@ -374,7 +438,9 @@ def test_every_mask_is_used_or_refused_by_name(mvtec, capsys):
 
 def test_a_mask_that_marks_nothing_says_what_to_do(mvtec):
     put(mvtec / "ground_truth" / "dent" / "a_mask.png", mask_at(0) * 0)
-    with refused("test/dent/a.png", "marks no pixel", "mark the defect, or move the image to the good ones"):
+    with refused(
+        "test/dent/a.png", "marks no pixel", "mark the defect, or move the image to the good ones"
+    ):
         Folder(path=str(mvtec)).load()
 
 
@@ -383,19 +449,43 @@ def of_fits(values, **cards):
 
 
 EVERY_FILE_FAILS = {
-    "float": ("tif", lambda: saved(Image.fromarray(np.full((9, 9), 1e3, np.float32)), "TIFF"), "intensity=LOW;HIGH"),
-    "nan": ("tif", lambda: saved(Image.fromarray(np.full((20, 24), np.nan, np.float32)), "TIFF"), "NaN"),
-    "int": ("tif", lambda: saved(Image.fromarray(np.full((20, 24), 7, np.int32)), "TIFF"), "intensity=LOW;HIGH"),
+    "float": (
+        "tif",
+        lambda: saved(Image.fromarray(np.full((9, 9), 1e3, np.float32)), "TIFF"),
+        "intensity=LOW;HIGH",
+    ),
+    "nan": (
+        "tif",
+        lambda: saved(Image.fromarray(np.full((20, 24), np.nan, np.float32)), "TIFF"),
+        "NaN",
+    ),
+    "int": (
+        "tif",
+        lambda: saved(Image.fromarray(np.full((20, 24), 7, np.int32)), "TIFF"),
+        "intensity=LOW;HIGH",
+    ),
     "signed bytes": ("tif", lambda: tiff_of(np.zeros((20, 24)), 8, 2, 1), "signed 8-bit"),
     "planar": ("tif", lambda: tiff_of_planes(noise((3, 20, 24), 65536)), "read at 8 bits only"),
     "truncated": ("png", lambda: saved(Image.fromarray(noise((20, 24))), "PNG")[:-120], "damaged"),
     "text": ("png", lambda: b"hello", "not a PNG"),
     "empty": ("png", lambda: b"", "an empty file"),
-    "DICOM without preamble": ("dcm", lambda: dicom(noise((20, 24), 65536))[132:], "not a DICOM file"),
-    "DICOM of two frames": ("dcm", lambda: dicom(noise((40, 24), 65536), Rows=20, NumberOfFrames=2), "one frame"),
+    "DICOM without preamble": (
+        "dcm",
+        lambda: dicom(noise((20, 24), 65536))[132:],
+        "not a DICOM file",
+    ),
+    "DICOM of two frames": (
+        "dcm",
+        lambda: dicom(noise((40, 24), 65536), Rows=20, NumberOfFrames=2),
+        "one frame",
+    ),
     "FITS with BLANK": ("fits", of_fits(np.full((20, 24), 5, np.int16), BLANK=5), "NaN"),
-    "FITS of three axes": ("fits", of_fits(noise((2, 20, 24), 65536).astype(np.float32)), "two axes"),
-}  # fmt: skip
+    "FITS of three axes": (
+        "fits",
+        of_fits(noise((2, 20, 24), 65536).astype(np.float32)),
+        "two axes",
+    ),
+}
 
 
 @pytest.mark.parametrize("what", EVERY_FILE_FAILS)
@@ -408,7 +498,9 @@ def test_where_every_file_fails_the_first_reason_is_said(tmp_path, what, allowed
         path.write_bytes(data())
     window = (0.0, 10.0) if ending in ("dcm", "fits") else "dtype"
     folder = Folder(path=str(tmp_path / "parts"), broken=allowed, intensity=window)
-    with refused(*(["no image to train on"] if allowed == 1 else ["3 of 3 images cannot be used", reason])):
+    with refused(
+        *(["no image to train on"] if allowed == 1 else ["3 of 3 images cannot be used", reason])
+    ):
         folder.load()
 
 
@@ -423,9 +515,16 @@ def test_files_are_named_and_follow_their_images(mvtec):
     found = Folder(path=str(mvtec), resize=(20, 24)).load()
     assert found.train.files.tolist() == [f"train/good/{number}.png" for number in range(5)]
     assert found.test.files.tolist() == [
-        "test/crack/a.png", "test/dent/a.png", "test/dent/b.png", "test/good/0.png", "test/good/1.png",
-    ]  # fmt: skip
-    assert found.test.take(np.array([3, 1])).files.tolist() == ["test/good/0.png", "test/dent/a.png"]
+        "test/crack/a.png",
+        "test/dent/a.png",
+        "test/dent/b.png",
+        "test/good/0.png",
+        "test/good/1.png",
+    ]
+    assert found.test.take(np.array([3, 1])).files.tolist() == [
+        "test/good/0.png",
+        "test/dent/a.png",
+    ]
 
 
 def test_exif_turns_are_applied_and_said(tmp_path, capsys):

@@ -72,7 +72,9 @@ def test_changed_contents_of_the_same_size_are_decoded_anew(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["images.npy", "masks.npy", "meta.json"])
-@pytest.mark.parametrize("how", [lambda data: data[:-1], lambda data: b"", lambda data: b"{}" + data[2:]])
+@pytest.mark.parametrize(
+    "how", [lambda data: data[:-1], lambda data: b"", lambda data: b"{}" + data[2:]]
+)
 def test_a_damaged_cache_is_made_again(mvtec, damage, how):
     first = Folder(path=str(mvtec), resize=8).load()
     kept = first.test.images.copy(), first.test.masks.copy()
@@ -117,16 +119,24 @@ def test_many_files_are_decoded_by_processes_and_two_at_once_do_no_harm(tmp_path
     code = (
         "import sys, hashlib\nfrom anomalist.dataset import parse\nif __name__ == '__main__':\n"
         "    found = parse({'name': 'folder', 'path': sys.argv[1], 'resize': '20x24'}).load()\n"
-        "    print(hashlib.sha256(found.train.images.tobytes() + found.test.images.tobytes()).hexdigest())"
+        "    print(hashlib.sha256(found.train.images.tobytes() + "
+        "found.test.images.tobytes()).hexdigest())"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(anomalist.__file__).parents[1])}
     command = [sys.executable, "-c", code, str(root)]
-    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     one, two = (process.communicate(timeout=120)[0] for process in both)
     assert one == two != ""
     found = parse({"name": "folder", "path": str(root), "resize": "20x24"}).load()
-    everything = {image.tobytes() for image in np.concatenate([found.train.images, found.test.images])}
-    assert everything == {noise((20, 24), seed=hash_of(f"{number:03}.png")).tobytes() for number in range(150)}
+    everything = {
+        image.tobytes() for image in np.concatenate([found.train.images, found.test.images])
+    }
+    assert everything == {
+        noise((20, 24), seed=hash_of(f"{number:03}.png")).tobytes() for number in range(150)
+    }
     assert len(cached()) == 1
 
 

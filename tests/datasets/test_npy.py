@@ -75,19 +75,28 @@ HOSTILE = {
     "longer": (npy(ARRAYS["a"]) + b"\0", "must hold 24 bytes, it holds 25"),
     "header cut": (npy(ARRAYS["a"])[:40], "no array that numpy.save wrote"),
     "pickle": (npy(np.array([{}], object)), "only numbers"),
-    "fields": (npy(header=head("[('a', '<f4')]").replace('"', ""), values=bytes(24)), "only numbers"),
+    "fields": (
+        npy(header=head("[('a', '<f4')]").replace('"', ""), values=bytes(24)),
+        "only numbers",
+    ),
     "absurd": (
         npy(header=head(shape="(4000000000, 4000000000, 9)"), values=bytes(9)),
         "must hold 144000000000000000000",
     ),
     "negative": (npy(header=head(shape="(-2, -3)"), values=bytes(6)), "its header says [-2, -3]"),
     "nested": (npy(header="(" * 9000), "no array that numpy.save wrote"),
-    "code": (npy(header=head(shape="(__import__('os').getpid(),)")), "no array that numpy.save wrote"),
+    "code": (
+        npy(header=head(shape="(__import__('os').getpid(),)")),
+        "no array that numpy.save wrote",
+    ),
     "no key": (npy(header="{'descr': '|u1'}\n"), "no array that numpy.save wrote"),
     "no tuple": (npy(header=head(shape="7"), values=bytes(7)), "no array that numpy.save wrote"),
     "no dtype": (npy(header=head("what")), "no array that numpy.save wrote"),
     "huge text": (npy(header=head("<U9999999"), values=bytes(6)), "must hold"),
-    "long header": (b"\x93NUMPY\2\0" + struct.pack("<I", 2**32 - 1) + b"{", "no array of plain numbers"),
+    "long header": (
+        b"\x93NUMPY\2\0" + struct.pack("<I", 2**32 - 1) + b"{",
+        "no array of plain numbers",
+    ),
     "version 9": (b"\x93NUMPY\x09\0" + bytes(99), "no array of plain numbers"),
     "unclosed": (npy(header="{'descr': '|u1', 'shape': ('"), "no array that numpy.save wrote"),
     "zeros": (bytes(1000), "no array that numpy.save wrote"),
@@ -106,7 +115,9 @@ def test_a_hostile_npy_is_refused_in_one_line(tmp_path, name):
 @each_hostile
 @pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_hostile_member_of_npz_is_refused_in_one_line(tmp_path, name, packing, monkeypatch):
-    monkeypatch.setattr(_npy, "MOST_BYTES", 1 << 62)  # what is claimed must be found wrong by itself
+    monkeypatch.setattr(
+        _npy, "MOST_BYTES", 1 << 62
+    )  # what is claimed must be found wrong by itself
     content, words = HOSTILE[name]
     if packing == zipfile.ZIP_DEFLATED:
         monkeypatch.setattr(_npy, "MOST_BYTES", 1 << 20)

@@ -43,7 +43,9 @@ def test_they_are_fetched_once_and_lie_verified_in_the_data_folder(server, folde
     official = Official(HASHES, (server.base,))
     assert status("toy", official) == ("fetchable", f"{folder} (from {server.base})")
     assert ensure("toy", official) == (folder, server.base)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES  # nothing temporary is left
+    assert {
+        path.name: path.read_bytes() for path in folder.iterdir()
+    } == FILES  # nothing temporary is left
     assert capsys.readouterr().err == f"anomalist: fetching toy from {server.base}\n"
     assert status("toy", official) == ("ready", str(folder))
     assert ensure("toy", official) == (folder, f"the official files in {folder}")
@@ -77,10 +79,17 @@ def test_a_file_with_another_hash_is_said_and_replaced_by_the_right_one(server, 
     assert f"{folder / 'large.gz'} is not the official file: its sha256 is " in said
 
 
-def test_without_network_one_line_names_the_folder_the_files_and_what_is_wrong_and_nothing_is_lost(folder):
+def test_without_network_one_line_names_the_folder_the_files_and_what_is_wrong_and_nothing_is_lost(
+    folder,
+):
     put(folder, "large.gz")
     (folder / "small.gz").write_bytes(b"mine")
-    words = (NOWHERE, "refused", "is not the official file", f"put into {folder} by hand: small.gz (md5:")
+    words = (
+        NOWHERE,
+        "refused",
+        "is not the official file",
+        f"put into {folder} by hand: small.gz (md5:",
+    )
     with refused("toy could not be fetched", *words):
         ensure("toy", Official(HASHES, (NOWHERE,)))
     assert (folder / "small.gz").read_bytes() == b"mine"

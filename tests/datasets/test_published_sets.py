@@ -1,7 +1,7 @@
 """fashion_mnist, kmnist, emnist and cifar10: from files in the official formats.
 
-The real files are not here, so a test makes its own, of the full size or of a small one, and puts their hashes in the
-place of the published ones.
+The real files are not here, so a test makes its own, of the full size or of a small one, and puts
+their hashes in the place of the published ones.
 """
 
 import gzip
@@ -115,7 +115,11 @@ def test_the_published_hash_decides_before_anything_is_read(module, tmp_path, mo
     for file in module.FILES.hashes:
         (tmp_path / name / file).write_bytes(zipped(b"something else"))
     last = list(module.FILES.hashes.items())[-1]
-    with refused(f"{name} could not be fetched", "is not the official file: its md5 is", f"{last[0]} ({last[1]})"):
+    with refused(
+        f"{name} could not be fetched",
+        "is not the official file: its md5 is",
+        f"{last[0]} ({last[1]})",
+    ):
         datasets.load(name)
 
 
@@ -125,13 +129,18 @@ def test_the_published_hash_decides_before_anything_is_read(module, tmp_path, mo
         (zipped(idx(pattern(9))), ["must be [60, 28, 28], its header says [9, 28, 28]"]),
         (zipped(idx(pattern(9), (60, 28, 28))), ["must hold 47040 values, it holds 7056"]),
         (zipped(idx(pattern(60)) + bytes(1 << 24)), ["must hold 47040 values, it holds more"]),
-        (zipped(idx(pattern(9), (2**32 - 1,) * 3)), ["its header says [4294967295, 4294967295, 4294967295]"]),
+        (
+            zipped(idx(pattern(9), (2**32 - 1,) * 3)),
+            ["its header says [4294967295, 4294967295, 4294967295]"],
+        ),
         (zipped(b"\0\0\x0b\3" + bytes(90)), ["is not an IDX file of uint8"]),
         (zipped(idx(pattern(60)))[:-20], ["damaged gzip file"]),
         (b"", ["is not an IDX file"]),
     ],
 )
-def test_a_hostile_idx_file_is_refused_in_one_line_even_with_the_right_hash(content, words, place, small):
+def test_a_hostile_idx_file_is_refused_in_one_line_even_with_the_right_hash(
+    content, words, place, small
+):
     place(fashion_mnist, mnist_like() | {"train-images-idx3-ubyte.gz": content})
     with refused("train-images-idx3-ubyte.gz", *words):
         datasets.load("fashion_mnist")
@@ -159,7 +168,9 @@ def test_emnists_letters_are_read_and_stand_upright(place):
     dataset = datasets.load("emnist")
     assert dataset.train.kinds == tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     for images, n in ((dataset.train, 124_800), (dataset.test, 20_800)):
-        np.testing.assert_array_equal(images.images[:, 0], pattern(n).transpose(0, 2, 1), strict=True)
+        np.testing.assert_array_equal(
+            images.images[:, 0], pattern(n).transpose(0, 2, 1), strict=True
+        )
         np.testing.assert_array_equal(images.labels, np.arange(n) % 26)
 
 
@@ -172,7 +183,10 @@ BOMB = zipped(zipped(bytes(1 << 26)))  # 64 MB in a few hundred bytes
         ({"train-images-idx3": None}, ["has no gzip/emnist-letters-train-images-idx3-ubyte.gz"]),
         ({"train-images-idx3": zipped(idx(pattern(3)))}, ["its header says [3, 28, 28]"]),
         ({"train-images-idx3": zipped(idx(pattern(3), (52, 28, 28)))}, ["must hold 40768 values"]),
-        ({"train-labels-idx1": zipped(idx(pattern(3)))}, ["is not an IDX file of uint8 in 1 dimensions"]),
+        (
+            {"train-labels-idx1": zipped(idx(pattern(3)))},
+            ["is not an IDX file of uint8 in 1 dimensions"],
+        ),
         ({"train-labels-idx1": BOMB}, ["is not an IDX file"]),
         ({"train-labels-idx1": b"no gzip"}, ["damaged gzip file"]),
     ],
@@ -206,7 +220,9 @@ def cifar(sizes=None, names=None):
             records[:, 1 + 1024], records[:, 1 + 2048 + 33] = 100, 200
             member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
             member.size = size
-            archive.addfile(member, io.BytesIO(records.tobytes() + bytes(max(0, size - records.nbytes))))
+            archive.addfile(
+                member, io.BytesIO(records.tobytes() + bytes(max(0, size - records.nbytes)))
+            )
     return zipped(buffer.getvalue())
 
 

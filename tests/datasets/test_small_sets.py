@@ -28,7 +28,9 @@ def test_digits_make_a_task_at_once():
     assert int(task.test.labels.sum()) == 535
 
 
-skimage = pytest.mark.skipif(importlib.util.find_spec("skimage") is None, reason="scikit-image is not installed")
+skimage = pytest.mark.skipif(
+    importlib.util.find_spec("skimage") is None, reason="scikit-image is not installed"
+)
 
 
 @skimage
@@ -44,10 +46,13 @@ def test_textures_are_disjoint_crops_in_order(side):
     assert dataset.train.kinds == ("grass", "brick")
     for kind, photograph in enumerate((data.grass(), data.brick())):
         parts = [
-            split.images[split.labels == kind].reshape(-1, rows, side, side) for split in (dataset.train, dataset.test)
+            split.images[split.labels == kind].reshape(-1, rows, side, side)
+            for split in (dataset.train, dataset.test)
         ]
         whole = np.concatenate(parts).transpose(0, 2, 1, 3).reshape(rows * side, rows * side)
-        np.testing.assert_array_equal(whole, photograph[: rows * side, : rows * side])  # each pixel in one crop alone
+        np.testing.assert_array_equal(
+            whole, photograph[: rows * side, : rows * side]
+        )  # each pixel in one crop alone
 
 
 @skimage
@@ -56,7 +61,9 @@ def test_coloured_tissue_comes_in_three_channels():
 
     dataset = datasets.load("textures:texture=ihc,side=64")
     assert dataset.train.images.shape == (48, 3, 64, 64)
-    np.testing.assert_array_equal(dataset.train.images[1], data.immunohistochemistry()[:64, 64:128].transpose(2, 0, 1))
+    np.testing.assert_array_equal(
+        dataset.train.images[1], data.immunohistochemistry()[:64, 64:128].transpose(2, 0, 1)
+    )
 
 
 @skimage
@@ -65,7 +72,10 @@ def test_coloured_tissue_comes_in_three_channels():
     [
         ("textures:texture=ihc;grass", ["ihc is in colour", "take it alone"]),
         ("textures:texture=grass;grass", ["each texture can be named once"]),
-        ("textures:texture=wood", ["textures.texture", "'brick', 'grass', 'gravel' or 'ihc'", "'wood'"]),
+        (
+            "textures:texture=wood",
+            ["textures.texture", "'brick', 'grass', 'gravel' or 'ihc'", "'wood'"],
+        ),
         ("textures:texture=", ["textures.texture"]),
         ("textures:side=7", ["textures.side", "greater than or equal to 8"]),
         ("textures:side=257", ["textures.side", "less than or equal to 256"]),

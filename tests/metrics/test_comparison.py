@@ -18,7 +18,9 @@ def test_it_is_the_paired_t_test():
     d = second - first
     assert found.p == pytest.approx(stats.ttest_1samp(d, 0).pvalue)
     half = stats.t.ppf(0.975, 9) * d.std(ddof=1) / np.sqrt(10)
-    assert (found.difference, found.low, found.high) == pytest.approx((d.mean(), d.mean() - half, d.mean() + half))
+    assert (found.difference, found.low, found.high) == pytest.approx(
+        (d.mean(), d.mean() - half, d.mean() + half)
+    )
     assert found.effect == pytest.approx(d.mean() / d.std(ddof=1))
     assert found.n == 10
 
@@ -44,14 +46,18 @@ def test_rounding_is_no_difference():
     assert (found.p, found.effect) == (1.0, 0.0)
 
 
-@pytest.mark.parametrize("pair", [([1.0], [1.0]), ([1.0, 2.0], [1.0]), ([1.0, np.nan], [1.0, 2.0]), ([[1.0]], [[1.0]])])
+@pytest.mark.parametrize(
+    "pair", [([1.0], [1.0]), ([1.0, 2.0], [1.0]), ([1.0, np.nan], [1.0, 2.0]), ([[1.0]], [[1.0]])]
+)
 def test_what_cannot_be_compared_is_refused(pair):
     with pytest.raises(InputError, match="paired comparison"):
         paired(*pair)
 
 
 def test_no_difference_is_found_as_often_as_promised():
-    false = np.mean([paired(RNG.normal(size=10), RNG.normal(size=10)).p < 0.05 for _ in range(2_000)])
+    false = np.mean(
+        [paired(RNG.normal(size=10), RNG.normal(size=10)).p < 0.05 for _ in range(2_000)]
+    )
     assert false == pytest.approx(0.05, abs=4 * np.sqrt(0.05 * 0.95 / 2_000))
 
 
@@ -85,7 +91,9 @@ def test_holm_refuses_what_is_no_p_value(p):
 def test_the_mean_has_students_interval():
     values = RNG.normal(0.8, 0.02, 10)
     interval = stats.ttest_1samp(values, 0).confidence_interval(0.9)
-    assert mean_interval(values, 0.9) == pytest.approx((values.mean(), interval.low, interval.high, 10))
+    assert mean_interval(values, 0.9) == pytest.approx(
+        (values.mean(), interval.low, interval.high, 10)
+    )
     assert mean_interval([0.75, 0.75]) == (0.75, 0.75, 0.75, 2)
 
 
@@ -116,7 +124,9 @@ def test_a_margin_asks_whether_a_change_is_large_enough_to_matter():
     for other, says in ((slightly, "supported"), (clearly, "contradicted"), (base - 0.01, "open")):
         found = paired(base, other, null=-0.01)
         assert verdict(found, "greater") == says
-        assert found[:4] == paired(base, other)[:4]  # the difference and its interval are as they were
+        assert (
+            found[:4] == paired(base, other)[:4]
+        )  # the difference and its interval are as they were
     found = paired(base, slightly, null=-0.01)
     assert found.p == pytest.approx(stats.ttest_1samp(slightly - base, -0.01).pvalue)
     assert " differs by -0.00" in describe(found, "5 % against 0", "AUROC")
@@ -134,7 +144,11 @@ LOWER = Comparison(-0.012, -0.015, -0.009, -2.9, 0.0001, 10, 0.0, 0.0003)
         (LOWER._replace(p_holm=0.05), "open", "open"),  # though p itself is 0.0001
         (LOWER._replace(p_holm=None), "contradicted", "supported"),
         (paired([1.0, 1.0], [1.0, 1.0]), "open", "open"),
-        (paired(np.zeros(5), np.ones(5)), "open", "open"),  # five seeds alike: the sign test's p is 0.06
+        (
+            paired(np.zeros(5), np.ones(5)),
+            "open",
+            "open",
+        ),  # five seeds alike: the sign test's p is 0.06
         (paired(np.zeros(6), np.ones(6)), "supported", "contradicted"),
     ],
 )
@@ -142,7 +156,9 @@ def test_a_verdict_follows_p_and_the_sign(found, greater, less):
     assert (verdict(found, "greater"), verdict(found, "less")) == (greater, less)
 
 
-@pytest.mark.parametrize(("claim", "alpha"), [("higher", 0.05), ("less", 0), ("less", 1), ("less", np.nan)])
+@pytest.mark.parametrize(
+    ("claim", "alpha"), [("higher", 0.05), ("less", 0), ("less", 1), ("less", np.nan)]
+)
 def test_an_unclear_claim_is_refused(claim, alpha):
     with pytest.raises(InputError, match="verdict"):
         verdict(LOWER, claim, alpha)
@@ -151,7 +167,9 @@ def test_an_unclear_claim_is_refused(claim, alpha):
 def test_verdicts_on_nothing_are_as_rare_as_promised_and_fall_both_ways():
     says = [verdict(paired(*RNG.normal(size=(2, 10))), "greater") for _ in range(3_000)]
     for one in ("supported", "contradicted"):
-        assert says.count(one) / 3_000 == pytest.approx(0.025, abs=4 * np.sqrt(0.025 * 0.975 / 3_000))
+        assert says.count(one) / 3_000 == pytest.approx(
+            0.025, abs=4 * np.sqrt(0.025 * 0.975 / 3_000)
+        )
 
 
 def test_a_real_difference_is_seen():
@@ -165,21 +183,34 @@ def test_a_real_difference_is_seen():
 def test_a_sentence_says_what_was_found():
     words = ("bottleneck 4 against 32 on stripes", "AUROC")
     assert describe(LOWER, *words) == (
-        "bottleneck 4 against 32 on stripes: AUROC lower by 0.0120 [0.0090, 0.0150], d = -2.9, p = 0.0003 (Holm)"
+        "bottleneck 4 against 32 on stripes: AUROC lower by 0.0120 [0.0090, 0.0150], d = -2.9, p = "
+        "0.0003 (Holm)"
     )
     unclear = Comparison(0.003, -0.014, 0.02, 0.1, 0.41, 10)
-    assert describe(unclear, *words).endswith("AUROC differs by +0.003 [-0.014, +0.020], d = +0.1, p = 0.41")
-    assert "higher by 0.012" in describe(Comparison(0.012, 0.002, 0.022, 2.9, 0.00001, 10, 0.0, 0.00006), *words)
-    assert "p < 0.0001 (Holm)" in describe(Comparison(0.1, 0.0, 0.2, 2, 0.0, 10, 0.0, 0.00006), *words)
+    assert describe(unclear, *words).endswith(
+        "AUROC differs by +0.003 [-0.014, +0.020], d = +0.1, p = 0.41"
+    )
+    assert "higher by 0.012" in describe(
+        Comparison(0.012, 0.002, 0.022, 2.9, 0.00001, 10, 0.0, 0.00006), *words
+    )
+    assert "p < 0.0001 (Holm)" in describe(
+        Comparison(0.1, 0.0, 0.2, 2, 0.0, 10, 0.0, 0.00006), *words
+    )
 
 
 def test_a_sentence_hides_neither_a_small_effect_nor_the_side_of_alpha():
-    tiny = describe(Comparison(0.00002, 0.00001, 0.00003, 2.0, 0.0499999, 10), "a against b", "AUROC")
+    tiny = describe(
+        Comparison(0.00002, 0.00001, 0.00003, 2.0, 0.0499999, 10), "a against b", "AUROC"
+    )
     assert "higher by 0.000020 [0.000010, 0.000030], d = +2.0, p = 0.0499999" in tiny
 
 
 def test_a_sentence_on_seeds_that_are_all_alike():
     alike = describe(paired(np.zeros(3), np.ones(3)), "a against b", "AUROC")
-    assert alike == "a against b: AUROC differs by +1.000 [+1.000, +1.000], p = 0.25 (sign test, all 3 seeds alike)"
+    assert (
+        alike
+        == "a against b: AUROC differs by +1.000 [+1.000, +1.000], p = 0.25 (sign test, all 3 "
+        "seeds alike)"
+    )
     same = describe(paired([0.5, 0.7], [0.5, 0.7]), "a against b", "AUROC")
     assert same.endswith("differs by +0.000 [+0.000, +0.000], d = +0.0, p = 1")

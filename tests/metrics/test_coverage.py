@@ -29,7 +29,8 @@ def test_auroc_interval_covers(n, paired, truth):
     """n images, half of them anomalous; where paired, n / 2 clean ones and their twins, correlated by 0.8.
 
     Binormal scores: N(0, 1) for normal images and N(d, 1) for anomalous ones, so that the area is
-    Phi(d / sqrt 2). Near 1, where most draws hold few misranked pairs or none, more than 97 % is fine.
+    Phi(d / sqrt 2). Near 1, where most draws hold few misranked pairs or none, more than 97 % is
+    fine.
     """
     draws, half = 2000, n // 2
     rng = np.random.default_rng(1)
@@ -81,7 +82,9 @@ def test_detection_bootstrap_covers(shift):
     }
     covered = dict.fromkeys(truth, 0)
     for seed in range(300):
-        got = detection_intervals(*draw(rng, 200), np.tile(np.arange(200), 2), seed=seed, resamples=200)
+        got = detection_intervals(
+            *draw(rng, 200), np.tile(np.arange(200), 2), seed=seed, resamples=200
+        )
         for name, estimate in got.items():
             covered[name] += estimate.low <= truth[name] <= estimate.high
     print(shift, covered)
@@ -112,20 +115,24 @@ def test_pixel_bootstrap_covers():
     for seed in range(200):
         some = draw(rng, 60)
         clusters = np.tile(np.arange(60), 2)
-        got = localization_intervals(*some, clusters=clusters, threshold=1.5, seed=seed, resamples=200)
+        got = localization_intervals(
+            *some, clusters=clusters, threshold=1.5, seed=seed, resamples=200
+        )
         for name, estimate in got.items():
             covered[name] += estimate.low <= truth[name] <= estimate.high
     print(covered)
     assert all(count / 200 >= 0.88 for count in covered.values())
 
 
-@pytest.mark.parametrize(("strength", "spread", "expected"), [(4, 0.5, 0.942), (6, 0.3, 0.997), (8, 0.3, 0.9997)])
+@pytest.mark.parametrize(
+    ("strength", "spread", "expected"), [(4, 0.5, 0.942), (6, 0.3, 0.997), (8, 0.3, 0.9997)]
+)
 @pytest.mark.parametrize("anomalies", [5, 30, 100, 300])
 def test_pixel_intervals_cover_near_one(strength, spread, expected, anomalies):
     """Defects of 4 x 4 in images of 16 x 16, found with a strength that varies between images (log-normal).
 
-    A few images are hardly found and most of them perfectly: the fewer images are seen, the less they show of it. The
-    truth is the metric of 20,000 anomalous and 3,000 normal images.
+    A few images are hardly found and most of them perfectly: the fewer images are seen, the less
+    they show of it. The truth is the metric of 20,000 anomalous and 3,000 normal images.
     """
 
     def draw(rng, anomalous, normal):

@@ -33,7 +33,9 @@ def brute(scores, labels):
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8, np.int64])
 def test_against_scikit_learn(n, levels, dtype):
     scores, labels = draw(n, levels, dtype, seed=n)
-    assert auroc(scores, labels) == pytest.approx(reference.roc_auc_score(labels, scores), abs=1e-12)
+    assert auroc(scores, labels) == pytest.approx(
+        reference.roc_auc_score(labels, scores), abs=1e-12
+    )
     expected = reference.average_precision_score(labels, scores)
     assert average_precision(scores, labels) == pytest.approx(expected, abs=1e-12)
 
@@ -43,7 +45,9 @@ def test_against_counting(levels):
     scores, labels = draw(300, levels)
     true, false, thresholds = brute(scores, labels)
     tpr, fpr = true / labels.sum(), false / (~labels).sum()
-    assert best_f1(scores, labels) == pytest.approx(np.max(2 * true / (true + false + labels.sum())))
+    assert best_f1(scores, labels) == pytest.approx(
+        np.max(2 * true / (true + false + labels.sum()))
+    )
     for wanted in (0.01, 0.5, 0.95, 1.0):
         assert fpr_at_tpr(scores, labels, wanted) == fpr[tpr >= wanted].min()
     curve = roc_curve(scores, labels)
@@ -70,7 +74,9 @@ def test_constant_scores_are_chance():
     assert best_f1(scores, labels) == pytest.approx(0.4)
 
 
-@pytest.mark.parametrize(("scores", "expected"), [([1, 2], [1, 1, 0, 1]), ([2, 1], [0, 0.5, 1, 2 / 3])])
+@pytest.mark.parametrize(
+    ("scores", "expected"), [([1, 2], [1, 1, 0, 1]), ([2, 1], [0, 0.5, 1, 2 / 3])]
+)
 def test_two_images(scores, expected):
     assert [metric(scores, [0, 1]) for metric in METRICS] == pytest.approx(expected)
 

@@ -17,7 +17,12 @@ from anomalist.metrics import (
     fpr_at_tpr,
     roc_band,
 )
-from anomalist.metrics._bootstrap import bootstrap_estimate, cluster_counts, score_estimate, spread_of
+from anomalist.metrics._bootstrap import (
+    bootstrap_estimate,
+    cluster_counts,
+    score_estimate,
+    spread_of,
+)
 from anomalist.metrics.intervals import clustered_delong
 from refusals import refused
 
@@ -91,7 +96,9 @@ def test_perfect_separation_is_not_certainty(n, paired):
 
 def test_reversed_scores_mirror_the_interval():
     scores, labels, _ = pairs(50)
-    right, wrong = (auroc_interval(sign * scores[:60], labels[:60]) for sign in (1, -1))  # 50 against 10
+    right, wrong = (
+        auroc_interval(sign * scores[:60], labels[:60]) for sign in (1, -1)
+    )  # 50 against 10
     assert (1 - wrong.high, 1 - wrong.low) == pytest.approx((right.low, right.high), abs=1e-9)
 
 
@@ -245,7 +252,9 @@ def test_fewer_than_twenty_anomalies_leave_the_false_positive_rate_open_above():
     rng = np.random.default_rng(0)
     for positives, is_open in ((19, True), (20, False)):
         scores = np.r_[rng.normal(4, 1, positives), rng.normal(0, 1, 500)]
-        estimate = detection_intervals(scores, np.repeat([True, False], [positives, 500]), resamples=50)["fpr95"]
+        estimate = detection_intervals(
+            scores, np.repeat([True, False], [positives, 500]), resamples=50
+        )["fpr95"]
         assert (estimate.high == 1) == is_open
 
 

@@ -95,7 +95,9 @@ def test_against_the_definitions(levels, dtype, buckets, monkeypatch):
     maps, masks = draw(levels=levels, dtype=dtype)
     flat = masks.ravel(), maps.ravel()
     assert pixel_auroc(maps, masks) == pytest.approx(reference.roc_auc_score(*flat), abs=1e-12)
-    assert pixel_average_precision(maps, masks) == pytest.approx(reference.average_precision_score(*flat))
+    assert pixel_average_precision(maps, masks) == pytest.approx(
+        reference.average_precision_score(*flat)
+    )
     for limit in (0.05, 0.3, 1.0):
         value = aupro(maps, masks, limit)
         assert value == pytest.approx(brute_aupro(maps, masks, limit), abs=1e-12)
@@ -142,7 +144,11 @@ def test_far_apart_scores(scale):
     maps, masks = draw()
     far = maps.copy()
     far.flat[[5, 90]] = [-scale, scale]
-    for metric, image in [(pixel_auroc, far), (aupro, far), (pixel_average_precision, far * np.float32(0.9))]:
+    for metric, image in [
+        (pixel_auroc, far),
+        (aupro, far),
+        (pixel_average_precision, far * np.float32(0.9)),
+    ]:
         ranks = np.unique(image, return_inverse=True)[1].reshape(maps.shape)
         assert metric(image, masks) == pytest.approx(metric(ranks, masks), abs=1e-12)
     intervals = localization_intervals(far, masks, resamples=50)
@@ -156,7 +162,8 @@ def test_regions_join_on_diagonals_but_not_across_images():
     masks[1, 0, 0] = True  # and another in the next image, at the same place
     maps[1, 0, 0] = 1  # found before all else
     maps[0, 2:] = 0.5  # 8 of 29 normal pixels come before the rest
-    # The second image's region is half of the overlap; all else is tied with the last normal pixels.
+    # The second image's region is half of the overlap; all else is tied with the last normal
+    # pixels.
     tail = (1 - 8 / 29) ** 2 / 2 / (1 - 8 / 29)
     assert aupro(maps, masks, 1.0) == pytest.approx(0.5 + 0.5 * tail)
     maps[0, 0, 0] = 1  # half of the diagonal region: a quarter of the overlap
@@ -172,7 +179,9 @@ def test_perfect_reversed_and_constant_maps():
     constant = np.full(masks.shape, 0.1)
     expected = [0.5, masks.mean(), 0.15]
     assert [metric(constant, masks) for metric in RANKING] == pytest.approx(expected)
-    assert [metric([[[1.0, 2.0]]], [[[False, True]]]) for metric in RANKING] == pytest.approx([1, 1, 1])
+    assert [metric([[[1.0, 2.0]]], [[[False, True]]]) for metric in RANKING] == pytest.approx(
+        [1, 1, 1]
+    )
 
 
 def test_overlaps_against_counting():
@@ -181,7 +190,9 @@ def test_overlaps_against_counting():
     both, either = np.sum(flagged & masks), np.sum(flagged | masks)
     assert iou(flagged, masks) == pytest.approx(both / either)
     assert dice(flagged, masks) == pytest.approx(2 * both / (flagged.sum() + masks.sum()))
-    assert dice(flagged.astype(int), masks) == pytest.approx(reference.f1_score(masks.ravel(), flagged.ravel()))
+    assert dice(flagged.astype(int), masks) == pytest.approx(
+        reference.f1_score(masks.ravel(), flagged.ravel())
+    )
 
 
 @pytest.mark.parametrize("metric", [iou, dice])
@@ -218,7 +229,13 @@ def test_bad_options_are_refused():
         iou(masks, masks[:1])
     with pytest.raises(InputError, match="fpr_limit"):
         aupro(maps, masks, 0.0)
-    for name, value in [("bins", 4), ("resamples", 1), ("confidence", 1.0), ("fpr_limit", 1.5), ("clusters", [0])]:
+    for name, value in [
+        ("bins", 4),
+        ("resamples", 1),
+        ("confidence", 1.0),
+        ("fpr_limit", 1.5),
+        ("clusters", [0]),
+    ]:
         with pytest.raises(InputError, match=name):
             localization_intervals(maps, masks, **{name: value})
 
@@ -248,7 +265,9 @@ def test_interval_values_are_the_metrics(levels):
         "iou": iou(maps > 1.0, masks),
         "dice": dice(maps > 1.0, masks),
     }
-    assert {name: estimate.value for name, estimate in intervals.items()} == pytest.approx(expected, abs=1e-12)
+    assert {name: estimate.value for name, estimate in intervals.items()} == pytest.approx(
+        expected, abs=1e-12
+    )
     for estimate in intervals.values():
         assert estimate.low < estimate.value < estimate.high
         assert estimate.n == 40
@@ -260,7 +279,9 @@ def test_binned_intervals_match_exact_resampling(levels, bins):
     """The docstring's bound: the ends lie within a tenth of the width of those without bins."""
     maps, masks = draw(n=60, levels=levels, largest=8)
     clusters = np.arange(60) // 2
-    intervals = localization_intervals(maps, masks, clusters=clusters, threshold=1.0, bins=bins, resamples=200)
+    intervals = localization_intervals(
+        maps, masks, clusters=clusters, threshold=1.0, bins=bins, resamples=200
+    )
     draws = []
     for counts in np.concatenate(list(cluster_counts(0, 30, 200, 30))).astype(int):
         drawn = np.repeat(np.arange(60), counts[clusters])
@@ -273,11 +294,15 @@ def test_binned_intervals_match_exact_resampling(levels, bins):
         assert estimate == pytest.approx(exact, abs=slack), name
 
 
-@pytest.mark.parametrize(("levels", "bounds"), [(1, [1e-6] * 3), (None, [1 / 64, 0.03, 1 / 64 / 0.3])])
+@pytest.mark.parametrize(
+    ("levels", "bounds"), [(1, [1e-6] * 3), (None, [1 / 64, 0.03, 1 / 64 / 0.3])]
+)
 def test_binning_error_is_bounded(levels, bounds):
     """None where each bin holds one distinct score, else what the docstring says of 64 bins."""
     maps, masks = draw(n=60, levels=levels, largest=8)
-    maps = np.clip(maps, -2, 3) if levels else maps  # a level too rare to be a quantile shares its bin
+    maps = (
+        np.clip(maps, -2, 3) if levels else maps
+    )  # a level too rare to be a quantile shares its bin
     weights = localization._region_weights(masks)
     draws = binned_draws(maps, masks, maps[masks], weights, np.arange(60), 60, 0.3, 64, 0, 2)
     for value, metric, bound in zip(draws[:, 0], RANKING, bounds, strict=True):
@@ -290,7 +315,9 @@ def test_intervals_depend_on_ranks_alone(dtype, change):
     """A far background, or any scale, leaves the order of scores as it is: so all ends stay the same."""
     maps, masks = draw(n=40)
     maps[:, 9:] = maps.min() - 0.01
-    maps = np.unique(maps, return_inverse=True)[1].reshape(maps.shape) / maps.size  # ranks, exact in either dtype
+    maps = (
+        np.unique(maps, return_inverse=True)[1].reshape(maps.shape) / maps.size
+    )  # ranks, exact in either dtype
     expected = localization_intervals(maps.astype(np.float32), masks, resamples=100)
     other = maps.copy()
     if change == "background":
@@ -311,7 +338,9 @@ def test_near_one_the_interval_reckons_with_a_defect_that_is_missed():
     """As for the image-level AUROC: a perfect value of 30 images is not one of 3,000."""
     masks = np.zeros((60, 6, 6), dtype=bool)
     masks[:30, 2:4, 2:4] = True
-    for estimate in localization_intervals(masks.astype(float), masks, threshold=0.5, resamples=50).values():
+    for estimate in localization_intervals(
+        masks.astype(float), masks, threshold=0.5, resamples=50
+    ).values():
         assert estimate.value == 1
         assert 0.8 < estimate.low < 0.96
         assert estimate.high == 1

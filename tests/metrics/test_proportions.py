@@ -7,7 +7,9 @@ from anomalist.errors import InputError
 from anomalist.metrics import proportion_interval
 
 
-@pytest.mark.parametrize(("count", "n"), [(0, 10), (1, 10), (5, 10), (10, 10), (1, 1), (300, 1_000)])
+@pytest.mark.parametrize(
+    ("count", "n"), [(0, 10), (1, 10), (5, 10), (10, 10), (1, 1), (300, 1_000)]
+)
 def test_it_is_wilson_s_formula(count, n):
     z = 1.959963984540054
     share = count / n

@@ -20,7 +20,9 @@ from anomalist.metrics.psychometric import (
 SEVERITY = np.array([0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5])
 
 
-@pytest.mark.parametrize("truth", [Curve(0.1, 2.0, 1.0, 0), Curve(0.2, 1.2, 0.9, 0), Curve(0.05, 4.0, 0.98, 0)])
+@pytest.mark.parametrize(
+    "truth", [Curve(0.1, 2.0, 1.0, 0), Curve(0.2, 1.2, 0.9, 0), Curve(0.05, 4.0, 0.98, 0)]
+)
 def test_a_known_curve_is_found_again(truth):
     found = fit_curve(SEVERITY, truth.at(SEVERITY))
     assert found.rmse < 1e-4
@@ -36,7 +38,8 @@ def test_reaching_is_the_inverse_of_the_curve():
 
 
 @pytest.mark.parametrize(
-    "course", [[0.6, 0.7, 0.8, 0.9, 0.95, 0.96, 0.8], [0.6, 0.6, 0.6, 0.6, 0.6, 0.5, 0.3], [0.5] * 7]
+    "course",
+    [[0.6, 0.7, 0.8, 0.9, 0.95, 0.96, 0.8], [0.6, 0.6, 0.6, 0.6, 0.6, 0.5, 0.3], [0.5] * 7],
 )
 def test_the_fit_never_falls_whatever_the_data(course):
     curve = fit_curve(SEVERITY, course)
@@ -52,15 +55,24 @@ def test_a_falling_course_shows_in_the_residual():
 
 def test_nothing_is_said_beyond_the_measured_severities():
     rng = np.random.default_rng(0)
-    never = bootstrap_psychometric(SEVERITY, 0.6 + rng.normal(0, 0.01, (10, 7)), resamples=50).thresholds
-    assert [(one.value, one.low, one.high, one.below) for one in never] == [(None, None, None, False)] * 2
+    never = bootstrap_psychometric(
+        SEVERITY, 0.6 + rng.normal(0, 0.01, (10, 7)), resamples=50
+    ).thresholds
+    assert [(one.value, one.low, one.high, one.below) for one in never] == [
+        (None, None, None, False)
+    ] * 2
     always = bootstrap_psychometric(SEVERITY, np.full((10, 7), 0.999), resamples=50).thresholds
     assert [(one.value, one.below) for one in always] == [(0.02, True)] * 2
 
 
 @pytest.mark.parametrize(
     ("s", "y"),
-    [([0.1, 0.2], [0.5, 0.6]), ([0, 0.1, 0.2], [0.5] * 3), ([0.1, 0.2, 0.3], [0.5, np.nan, 0.5]), ([1, 2, 3], [1, 1])],
+    [
+        ([0.1, 0.2], [0.5, 0.6]),
+        ([0, 0.1, 0.2], [0.5] * 3),
+        ([0.1, 0.2, 0.3], [0.5, np.nan, 0.5]),
+        ([1, 2, 3], [1, 1]),
+    ],
 )
 def test_what_cannot_be_fitted_is_refused(s, y):
     with pytest.raises(InputError, match="psychometric curve"):
@@ -80,7 +92,9 @@ COURSES = {
 
 def seeds_of(course, n=10, seed=0):
     rng = np.random.default_rng(seed)
-    return np.clip(course + rng.normal(0, 0.01, (n, 1)) + rng.normal(0, 0.005, (n, len(course))), 0, 1)
+    return np.clip(
+        course + rng.normal(0, 0.01, (n, 1)) + rng.normal(0, 0.005, (n, len(course))), 0, 1
+    )
 
 
 @pytest.mark.parametrize("course", COURSES.values(), ids=COURSES)
@@ -88,7 +102,11 @@ def test_the_isotonic_values_are_the_nearest_that_never_fall_below_chance(course
     fit = fit_psychometric(SEVERITY, seeds_of(course))
     steps = {"type": "ineq", "fun": np.diff}
     best = minimize(
-        lambda v: np.sum((v - fit.auroc) ** 2), np.full(7, 0.7), bounds=[(0.5, 1)] * 7, constraints=steps, tol=1e-12
+        lambda v: np.sum((v - fit.auroc) ** 2),
+        np.full(7, 0.7),
+        bounds=[(0.5, 1)] * 7,
+        constraints=steps,
+        tol=1e-12,
     )
     np.testing.assert_allclose(fit.isotonic, best.x, atol=1e-4)
     assert fit.isotonic_rmse == pytest.approx(np.sqrt(best.fun / 7), abs=1e-6)
@@ -106,7 +124,10 @@ def test_random_courses_are_fitted_by_curves_that_never_fall():
         assert drawn[0] == 0.5
         assert (np.diff(drawn) >= -1e-12).all()
         assert drawn[-1] <= 1
-        places = [detection_threshold(fit, level).value or np.inf for level in (0.55, 0.65, 0.75, 0.85, 0.95)]
+        places = [
+            detection_threshold(fit, level).value or np.inf
+            for level in (0.55, 0.65, 0.75, 0.85, 0.95)
+        ]
         assert places == sorted(places)  # a higher level is never reached earlier
         assert all(severity[0] <= place <= severity[-1] for place in places if place < np.inf)
 
@@ -121,7 +142,13 @@ def test_a_threshold_within_needs_no_words_and_others_get_them():
     fit = fit_psychometric(SEVERITY, seeds_of(COURSES["rising"]))
     found = detection_threshold(fit, 0.75)
     assert fit.curve.at(found.value) == pytest.approx(0.75)
-    assert (found.low, found.high, found.below, found.reason, found.reached) == (None, None, False, None, None)
+    assert (found.low, found.high, found.below, found.reason, found.reached) == (
+        None,
+        None,
+        False,
+        None,
+        None,
+    )
     never = detection_threshold(fit_psychometric(SEVERITY, seeds_of(COURSES["flat"])), 0.75)
     assert never.value is None
     assert never.reason.startswith("not reached: 0.50")
@@ -171,7 +198,10 @@ def test_its_ends_are_the_percentiles_that_hesterberg_gives():
     auroc = seeds_of(COURSES["rising"])
     found = bootstrap_psychometric(SEVERITY, auroc, (0.75,), resamples=400).thresholds[0]
     rng = np.random.default_rng(0)
-    draws = sorted(fit_curve(SEVERITY, auroc[rng.integers(0, 10, 10)].mean(axis=0)).reaches(0.75) for _ in range(400))
+    draws = sorted(
+        fit_curve(SEVERITY, auroc[rng.integers(0, 10, 10)].mean(axis=0)).reaches(0.75)
+        for _ in range(400)
+    )
     assert (found.low, found.high) == pytest.approx((draws[3], draws[396]), rel=1e-5)
 
 
@@ -183,7 +213,10 @@ def test_resamples_that_do_not_reach_the_level_leave_the_interval_open():
     assert found.low is not None
     assert found.high is None
     assert 0 < found.reached < 1
-    assert f"open above: {round(100 * (1 - found.reached))} of 100 resamples do not reach it" in found.reason
+    assert (
+        f"open above: {round(100 * (1 - found.reached))} of 100 resamples do not reach it"
+        in found.reason
+    )
 
 
 def test_an_interval_that_may_begin_below_says_so():
@@ -198,7 +231,9 @@ def test_one_seed_has_a_curve_and_no_interval():
     found = bootstrap_psychometric(SEVERITY, seeds_of(COURSES["rising"], 1))
     assert (found.fit.n, found.low, found.high) == (1, None, None)
     assert found.thresholds[0].value == pytest.approx(0.087, abs=0.01)
-    assert [(one.low, one.high, one.reached) for one in found.thresholds] == [(None, None, None)] * 2
+    assert [(one.low, one.high, one.reached) for one in found.thresholds] == [
+        (None, None, None)
+    ] * 2
     assert all("one seed shows no spread" in one.reason for one in found.thresholds)
 
 
@@ -255,7 +290,10 @@ def test_energies_lie_on_a_rising_curve_through_what_was_measured():
     between = np.linspace(0.05, 0.5, 200)
     found = energy_at(between, SEVERITY[::-1], energies[::-1])
     assert (np.diff(found) > 0).all()
-    assert np.abs(found - between**2).max() < np.abs(np.interp(between, SEVERITY, energies) - between**2).max() / 2
+    assert (
+        np.abs(found - between**2).max()
+        < np.abs(np.interp(between, SEVERITY, energies) - between**2).max() / 2
+    )
     assert energy_at(0.2, SEVERITY, energies).shape == ()
 
 

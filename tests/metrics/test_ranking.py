@@ -10,15 +10,27 @@ from scipy import stats
 from anomalist.metrics.ranking import cliques, nemenyi_distance, rank, wilcoxon_p, wins
 from refusals import refused
 
-# Demsar (2006), table 6: AUC of four classifiers (C4.5, +m, +cf, +m+cf) on 14 data sets. The 0.9751 is printed there as
+# Demsar (2006), table 6: AUC of four classifiers (C4.5, +m, +cf, +m+cf) on 14 data sets. The 0.9751
+# is printed there as
 # 0.975, but ranked above the other 0.975.
-DEMSAR = np.array([
-    [0.763, 0.768, 0.771, 0.798], [0.599, 0.591, 0.590, 0.569], [0.954, 0.971, 0.968, 0.967],
-    [0.628, 0.661, 0.654, 0.657], [0.882, 0.888, 0.886, 0.898], [0.936, 0.931, 0.916, 0.931],
-    [0.661, 0.668, 0.609, 0.685], [0.583, 0.583, 0.563, 0.625], [0.775, 0.838, 0.866, 0.875],
-    [1.000, 1.000, 1.000, 1.000], [0.940, 0.962, 0.965, 0.962], [0.619, 0.666, 0.614, 0.669],
-    [0.972, 0.981, 0.9751, 0.975], [0.957, 0.978, 0.946, 0.970],
-])  # fmt: skip
+DEMSAR = np.array(
+    [
+        [0.763, 0.768, 0.771, 0.798],
+        [0.599, 0.591, 0.590, 0.569],
+        [0.954, 0.971, 0.968, 0.967],
+        [0.628, 0.661, 0.654, 0.657],
+        [0.882, 0.888, 0.886, 0.898],
+        [0.936, 0.931, 0.916, 0.931],
+        [0.661, 0.668, 0.609, 0.685],
+        [0.583, 0.583, 0.563, 0.625],
+        [0.775, 0.838, 0.866, 0.875],
+        [1.000, 1.000, 1.000, 1.000],
+        [0.940, 0.962, 0.965, 0.962],
+        [0.619, 0.666, 0.614, 0.669],
+        [0.972, 0.981, 0.9751, 0.975],
+        [0.957, 0.978, 0.946, 0.970],
+    ]
+)
 
 
 def counted(differences, unit):
@@ -36,7 +48,9 @@ def test_demsars_example():
     found = rank(DEMSAR)
     np.testing.assert_allclose(found.ranks, [3.143, 2.000, 2.893, 1.964], atol=5e-4)
     assert found.statistic == pytest.approx(stats.friedmanchisquare(*DEMSAR.T).statistic)
-    assert found.distance == pytest.approx(1.25, abs=5e-3)  # his text: 2.569 sqrt(4 5 / (6 14)) = 1.25
+    assert found.distance == pytest.approx(
+        1.25, abs=5e-3
+    )  # his text: 2.569 sqrt(4 5 / (6 14)) = 1.25
     assert nemenyi_distance(4, 14, 0.10) == pytest.approx(1.12, abs=5e-3)
 
 
@@ -66,7 +80,9 @@ def test_a_detector_that_always_wins_and_one_that_is_never_told_apart():
     assert found.ranks[0] == 1
     assert found.p < 0.001
     assert found.pairs[0, 1] < 0.05 < found.pairs[1, 2]
-    assert cliques(found.ranks, found.pairs >= 0.05) == [tuple(1 + np.argsort(found.ranks[1:], kind="stable"))]
+    assert cliques(found.ranks, found.pairs >= 0.05) == [
+        tuple(1 + np.argsort(found.ranks[1:], kind="stable"))
+    ]
 
 
 def test_equal_detectors_share_ranks_and_differ_in_nothing():
@@ -93,10 +109,14 @@ def test_cliques_are_runs_of_neighbours_none_within_another():
 
 
 def test_wins_are_counted_and_ties_are_not():
-    np.testing.assert_array_equal(wins([[0.9, 0.8], [0.7, 0.7], [0.6, 0.9], [0.8, 0.7]]), [[0, 2], [1, 0]])
+    np.testing.assert_array_equal(
+        wins([[0.9, 0.8], [0.7, 0.7], [0.6, 0.9], [0.8, 0.7]]), [[0, 2], [1, 0]]
+    )
 
 
-@pytest.mark.parametrize("values", [[[1.0, 2.0]], [[1.0], [2.0]], [1.0, 2.0], [[1.0, np.nan], [1.0, 2.0]]])
+@pytest.mark.parametrize(
+    "values", [[[1.0, 2.0]], [[1.0], [2.0]], [1.0, 2.0], [[1.0, np.nan], [1.0, 2.0]]]
+)
 def test_what_cannot_be_ranked_is_refused(values):
     with refused("a ranking takes finite values [N, k]"):
         rank(values)
@@ -106,7 +126,9 @@ def test_what_cannot_be_ranked_is_refused(values):
 
 @pytest.mark.parametrize("scale", [1e-3, 0.01, 1.0, 1e4])
 def test_equal_differences_tie_however_their_floats_are_rounded(scale):
-    values = scale * np.array([[70, 68], [79, 80], [58, 57], [71, 70], [72, 70], [97, 96], [60, 59]])
+    values = scale * np.array(
+        [[70, 68], [79, 80], [58, 57], [71, 70], [72, 70], [97, 96], [60, 59]]
+    )
     assert rank(values).pairs[0, 1] == pytest.approx(0.09375)
 
 
@@ -120,7 +142,9 @@ def test_wilcoxon_with_ties_and_zeros_is_the_count_of_all_sign_patterns():
 @pytest.mark.parametrize("n", [30, 45])
 def test_wilcoxon_is_exact_beyond_thirty(n):
     differences = np.random.default_rng(n).normal(0.3, 1, n)
-    assert wilcoxon_p(differences) == pytest.approx(stats.wilcoxon(differences, method="exact").pvalue)
+    assert wilcoxon_p(differences) == pytest.approx(
+        stats.wilcoxon(differences, method="exact").pvalue
+    )
 
 
 def test_wilcoxon_refuses_what_is_no_difference():

@@ -10,8 +10,12 @@ from anomalist import catalog
 from anomalist.detector import RUN_FIELDS, parse
 from toys import blobs
 
-_NEEDED = {"pyod": "pyod"} | dict.fromkeys(("padim", "patch_memory", "student_teacher"), "efficientnet_lite_pytorch")
-NAMES = [name for name in catalog.names("models") if name not in _NEEDED or find_spec(_NEEDED[name])]
+_NEEDED = {"pyod": "pyod"} | dict.fromkeys(
+    ("padim", "patch_memory", "student_teacher"), "efficientnet_lite_pytorch"
+)
+NAMES = [
+    name for name in catalog.names("models") if name not in _NEEDED or find_spec(_NEEDED[name])
+]
 SMALL = {  # those of them that a detector has
     "width": 4,
     "bottleneck": 3,
@@ -32,7 +36,14 @@ SIZES = [(1, 12, 12), pytest.param((3, 33, 47), marks=slow), pytest.param((1, 5,
 
 def small(name, **changes):
     fields = catalog.find_class("models", name).model_fields
-    return parse({"name": name, **{k: v for k, v in SMALL.items() if k in fields}, "device": "cpu", **changes})
+    return parse(
+        {
+            "name": name,
+            **{k: v for k, v in SMALL.items() if k in fields},
+            "device": "cpu",
+            **changes,
+        }
+    )
 
 
 def variants(name):
@@ -41,7 +52,11 @@ def variants(name):
     choices = [
         (field, value)
         for field, info in fields.items()
-        if field not in (*RUN_FIELDS, "backbone")  # another is the same code, with weights of another package
+        if field
+        not in (
+            *RUN_FIELDS,
+            "backbone",
+        )  # another is the same code, with weights of another package
         and get_origin(info.annotation) is Literal
         for value in get_args(info.annotation)
         if value != info.default
@@ -50,11 +65,15 @@ def variants(name):
 
 
 VARIANTS = [
-    pytest.param(variant, marks=slow if len(variant) > 1 else ()) for name in NAMES for variant in variants(name)
+    pytest.param(variant, marks=slow if len(variant) > 1 else ())
+    for name in NAMES
+    for variant in variants(name)
 ]
 
 each_name = pytest.mark.parametrize("name", NAMES)
-each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join([v[0], *(c[1] for c in v[1:])]))
+each_variant = pytest.mark.parametrize(
+    "variant", VARIANTS, ids=lambda v: "-".join([v[0], *(c[1] for c in v[1:])])
+)
 
 
 @cache
@@ -69,4 +88,6 @@ def same(one, two):
 
 
 def rows(scores, chosen):
-    return type(scores)(scores.image[chosen], None if scores.pixel is None else scores.pixel[chosen])
+    return type(scores)(
+        scores.image[chosen], None if scores.pixel is None else scores.pixel[chosen]
+    )

@@ -21,7 +21,9 @@ BOTH = pytest.mark.parametrize("architecture", ["conv", "dense"])
 
 
 def small(**changes):
-    return Autoencoder(**{"width": 4, "bottleneck": 3, "epochs": 1, "batch_size": 64, "device": "cpu", **changes})
+    return Autoencoder(
+        **{"width": 4, "bottleneck": 3, "epochs": 1, "batch_size": 64, "device": "cpu", **changes}
+    )
 
 
 @BOTH
@@ -41,7 +43,9 @@ def test_the_aggregation_changes_the_score_alone(aggregation):
     mean = small().fit(blobs(100)).score(images)
     other = small(aggregation=aggregation).fit(blobs(100)).score(images)
     np.testing.assert_array_equal(mean.pixel, other.pixel)
-    np.testing.assert_array_equal(other.image, other.pixel.max(axis=(1, 2)))  # 1 % of 144 pixels is one
+    np.testing.assert_array_equal(
+        other.image, other.pixel.max(axis=(1, 2))
+    )  # 1 % of 144 pixels is one
 
 
 @BOTH
@@ -56,7 +60,17 @@ def test_all_that_passes_is_the_bottleneck(architecture, bottleneck):
 
 @pytest.mark.parametrize(
     "shape",
-    [(1, 1, 1), (1, 2, 3), (3, 7, 7), (1, 8, 15), (3, 33, 47), (1, 28, 28), (2, 29, 31), (1, 64, 9), (1, 65, 67)],
+    [
+        (1, 1, 1),
+        (1, 2, 3),
+        (3, 7, 7),
+        (1, 8, 15),
+        (3, 33, 47),
+        (1, 28, 28),
+        (2, 29, 31),
+        (1, 64, 9),
+        (1, 65, 67),
+    ],
 )
 def test_every_size_comes_back(shape):
     images = np.random.default_rng(0).random((4, *shape), dtype=np.float32)
@@ -64,11 +78,15 @@ def test_every_size_comes_back(shape):
     assert scores.pixel.shape == (4, *shape[1:])
 
 
-@pytest.mark.parametrize(("side", "halvings"), [(5, 1), (7, 1), (14, 1), (28, 2), (32, 2), (64, 3), (128, 4)])
+@pytest.mark.parametrize(
+    ("side", "halvings"), [(5, 1), (7, 1), (14, 1), (28, 2), (32, 2), (64, 3), (128, 4)]
+)
 def test_an_image_is_halved_until_about_seven_pixels(side, halvings):
     detector = small(width=2)
     detector._shape = (1, side, side + 3)
-    strides = [layer.stride for layer in detector._build().encoder if isinstance(layer, torch.nn.Conv2d)]
+    strides = [
+        layer.stride for layer in detector._build().encoder if isinstance(layer, torch.nn.Conv2d)
+    ]
     assert strides == [(2, 2)] * halvings
     assert side / 2**halvings < 11
 
@@ -76,7 +94,11 @@ def test_an_image_is_halved_until_about_seven_pixels(side, halvings):
 def test_the_dense_network_has_the_classic_sizes():
     detector = small(architecture="dense", bottleneck=5)
     detector._shape = (3, 4, 5)
-    sizes = [tuple(layer.weight.shape) for layer in detector._build().modules() if isinstance(layer, torch.nn.Linear)]
+    sizes = [
+        tuple(layer.weight.shape)
+        for layer in detector._build().modules()
+        if isinstance(layer, torch.nn.Linear)
+    ]
     assert sizes == [(128, 60), (64, 128), (5, 64), (64, 5), (128, 64), (60, 128)]
 
 
@@ -93,11 +115,26 @@ def test_training_lowers_the_error_it_reports(architecture):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("bottleneck", 0), ("bottleneck", -1), ("bottleneck", 2.5), ("width", 0), ("epochs", 0), ("batch_size", 0),
-     ("denoise", -0.1), ("loss", "l2"), ("blurs", ()), ("score_by", "code"),
-     ("learning_rate", 0), ("learning_rate", float("nan")), ("architecture", "deep"), ("aggregation", "sum"),
-     ("precision", "float16"), ("device", "gpu"), ("seed", "x")],
-)  # fmt: skip
+    [
+        ("bottleneck", 0),
+        ("bottleneck", -1),
+        ("bottleneck", 2.5),
+        ("width", 0),
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("denoise", -0.1),
+        ("loss", "l2"),
+        ("blurs", ()),
+        ("score_by", "code"),
+        ("learning_rate", 0),
+        ("learning_rate", float("nan")),
+        ("architecture", "deep"),
+        ("aggregation", "sum"),
+        ("precision", "float16"),
+        ("device", "gpu"),
+        ("seed", "x"),
+    ],
+)
 def test_a_wrong_option_is_refused_by_name(field, value):
     with refused(f"autoencoder.{field}", f"got {value!r}"):
         Autoencoder(**{field: value})
@@ -133,7 +170,9 @@ def reference_ssim(x, y):
 
     def mean(image):
         padded = np.pad(image, 5, mode="edge")
-        return (np.lib.stride_tricks.sliding_window_view(padded, (11, 11)) * window).sum(axis=(2, 3))
+        return (np.lib.stride_tricks.sliding_window_view(padded, (11, 11)) * window).sum(
+            axis=(2, 3)
+        )
 
     mx, my = mean(x), mean(y)
     sxx, syy, sxy = mean(x * x) - mx**2, mean(y * y) - my**2, mean(x * y) - mx * my
@@ -150,9 +189,15 @@ def test_the_map_follows_the_loss(loss, channels):
     difference = restored - images
     expected = {"mse": difference**2, "l1": np.abs(difference)}
     if loss == "ssim":
-        pairs = zip(restored.reshape(-1, 9, 11), images.astype(np.float64).reshape(-1, 9, 11), strict=True)
-        expected[loss] = 1 - np.stack([reference_ssim(x, y) for x, y in pairs]).reshape(images.shape)
-    np.testing.assert_allclose(detector.score(images).pixel, expected[loss].mean(axis=1), rtol=1e-4, atol=1e-5)
+        pairs = zip(
+            restored.reshape(-1, 9, 11), images.astype(np.float64).reshape(-1, 9, 11), strict=True
+        )
+        expected[loss] = 1 - np.stack([reference_ssim(x, y) for x, y in pairs]).reshape(
+            images.shape
+        )
+    np.testing.assert_allclose(
+        detector.score(images).pixel, expected[loss].mean(axis=1), rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 12, 12), (2, 5, 30), (3, 1, 2)])
@@ -186,7 +231,9 @@ def test_the_map_is_the_mean_over_the_blurs():
         ** 2
         for s in (0, 1, 2.5)
     ]
-    np.testing.assert_allclose(detector.score(images).pixel, np.mean(expected, axis=0)[:, 0], rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(
+        detector.score(images).pixel, np.mean(expected, axis=0)[:, 0], rtol=1e-4, atol=1e-7
+    )
     one = small(blurs=(1,)).fit(blobs(100)).score(images).pixel
     np.testing.assert_allclose(one, expected[1][:, 0], rtol=1e-4, atol=1e-7)
 
@@ -266,7 +313,9 @@ def test_few_or_constant_images_have_a_latent_density(score_by, count, tmp_path)
         detector = small(score_by=score_by).fit(train)
         assert np.isfinite(detector.score(blobs(5, seed=1)).image).all()
         detector.save(tmp_path)
-        np.testing.assert_array_equal(load(tmp_path).score(blobs(5)).image, detector.score(blobs(5)).image)
+        np.testing.assert_array_equal(
+            load(tmp_path).score(blobs(5)).image, detector.score(blobs(5)).image
+        )
 
 
 def test_an_option_left_at_its_default_leaves_no_trace_in_a_trial_s_name():

@@ -18,7 +18,9 @@ def small(**changes):
 
 @pytest.fixture(scope="module")
 def trained():
-    return small(width=8, epochs=60, training_precision="float32", restored_from=0.5).fit(blobs(300))
+    return small(width=8, epochs=60, training_precision="float32", restored_from=0.5).fit(
+        blobs(300)
+    )
 
 
 class Knows(torch.nn.Module):
@@ -63,7 +65,9 @@ def test_training_asks_for_the_velocity_at_angles_spread_evenly(monkeypatch):
 
     def train(network, loss, images, **_):
         original = network.forward
-        network.forward = lambda noisy, angle: asked.append((noisy, angle)) or original(noisy, angle)
+        network.forward = lambda noisy, angle: (
+            asked.append((noisy, angle)) or original(noisy, angle)
+        )
         asked.append(loss(torch.from_numpy(images[:32])).item())
         network.forward = original
         network.eval()
@@ -76,7 +80,9 @@ def test_training_asks_for_the_velocity_at_angles_spread_evenly(monkeypatch):
     np.testing.assert_allclose(np.diff(np.sort(angle.numpy())), np.pi / 64, atol=1e-5)
     noise = noisy / angle.sin()[:, None, None, None]
     assert abs(noise.std() - 1) < 0.05
-    wanted = (angle.cos()[:, None, None, None] * noise).square().mean()  # an untrained network answers 0
+    wanted = (
+        (angle.cos()[:, None, None, None] * noise).square().mean()
+    )  # an untrained network answers 0
     assert value == pytest.approx(float(wanted), rel=1e-4)
 
 
@@ -95,7 +101,9 @@ def test_noise_follows_from_seed_and_level_and_every_second_one_is_a_negative():
 @pytest.mark.slow
 def test_it_takes_noise_away(trained):
     clean = blobs(50, seed=1)
-    noisy = (clean + np.random.default_rng(0).normal(0, 0.2, clean.shape)).clip(0, 1).astype(np.float32)
+    noisy = (
+        (clean + np.random.default_rng(0).normal(0, 0.2, clean.shape)).clip(0, 1).astype(np.float32)
+    )
     left = ((trained.reconstruct(noisy) - clean) ** 2).mean()
     assert left < 0.7 * ((noisy - clean) ** 2).mean()
 
@@ -132,7 +140,9 @@ def test_folded_norms_answer_like_plain_ones():
         for _ in range(200):  # until what is remembered of the batch is this batch's
             plain = network(torch.ones(4, 3, 9, 7) * torch.linspace(-1, 1, 7), angle)
         folded = network.eval()(torch.ones(4, 3, 9, 7) * torch.linspace(-1, 1, 7), angle)
-    torch.testing.assert_close(folded, plain, rtol=0.05, atol=0.05)  # of n values, variances differ by n / (n - 1)
+    torch.testing.assert_close(
+        folded, plain, rtol=0.05, atol=0.05
+    )  # of n values, variances differ by n / (n - 1)
 
 
 def test_features_are_what_they_are_said_to_be():
@@ -142,19 +152,27 @@ def test_features_are_what_they_are_said_to_be():
     found = features(residuals)
     assert found.shape == (2, 5)
     np.testing.assert_allclose(np.exp(found[:, 0]), [49 * 0.25 / 400, 1 / 400], rtol=1e-4)
-    np.testing.assert_allclose(np.exp(found[:, 1]), [0.25, 0.25], rtol=1e-4)  # 1 % of 400 pixels are 4
+    np.testing.assert_allclose(
+        np.exp(found[:, 1]), [0.25, 0.25], rtol=1e-4
+    )  # 1 % of 400 pixels are 4
     np.testing.assert_allclose(np.exp(found[0, 2]), 0.25, rtol=0.02)
     np.testing.assert_allclose(found[:, 3:], [[24.5, 0], [0, 1]], atol=1e-4)
 
 
 def test_a_residual_counts_for_more_where_none_is_expected_and_among_its_like():
     rng = np.random.default_rng(0)
-    restored = np.repeat(np.array([0, 1], np.float32), 18)[None, None, None, None].repeat(36, 3).repeat(5, 0)
+    restored = (
+        np.repeat(np.array([0, 1], np.float32), 18)[None, None, None, None]
+        .repeat(36, 3)
+        .repeat(5, 0)
+    )
     usual = np.where(restored > 0.5, 0.3, 0.01) * rng.choice([-1, 1], restored.shape)
     tallied = tally(restored, usual.astype(np.float32))
     assert tallied.shape[:2] == (2, 1)
     np.testing.assert_allclose(tallied[0].sum(), restored.size)
-    np.testing.assert_allclose((tallied[1] / np.maximum(tallied[0], 1))[0, [0, -1]], [0.01, 0.3], rtol=1e-5)
+    np.testing.assert_allclose(
+        (tallied[1] / np.maximum(tallied[0], 1))[0, [0, -1]], [0.01, 0.3], rtol=1e-5
+    )
     odd = np.zeros_like(restored[:1])
     odd[0, 0, 0, 10:14, 4:8] = odd[0, 0, 0, 10:14, 28:32] = odd[0, 0, 0, 30, 6] = 0.2
     heat = pixel_map(restored[:1], odd, tallied)[0]
@@ -173,7 +191,11 @@ def test_what_scores_are_standardised_by_was_not_trained_on(monkeypatch):
 
     monkeypatch.setattr(_gradient, "train", train)
     denoise = Diffusion.denoise
-    monkeypatch.setattr(Diffusion, "denoise", lambda self, images: standardised.append(images) or denoise(self, images))
+    monkeypatch.setattr(
+        Diffusion,
+        "denoise",
+        lambda self, images: standardised.append(images) or denoise(self, images),
+    )
     images = blobs(50)
     small().fit(images)
     assert (len(shown[0]), len(standardised[0])) == (45, 5)
@@ -182,9 +204,20 @@ def test_what_scores_are_standardised_by_was_not_trained_on(monkeypatch):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("levels", ()), ("levels", (0,)), ("draws", 0), ("restored_from", 0), ("steps", 0), ("width", 0), ("epochs", 0),
-     ("batch_size", 0), ("learning_rate", 0), ("aggregation", "sum"), ("training_precision", "half")],
-)  # fmt: skip
+    [
+        ("levels", ()),
+        ("levels", (0,)),
+        ("draws", 0),
+        ("restored_from", 0),
+        ("steps", 0),
+        ("width", 0),
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("learning_rate", 0),
+        ("aggregation", "sum"),
+        ("training_precision", "half"),
+    ],
+)
 def test_a_wrong_option_is_refused_by_name(field, value):
     with refused(f"diffusion.{field}"):
         Diffusion(**{field: value})

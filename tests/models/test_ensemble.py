@@ -42,11 +42,19 @@ def test_the_excess_of_others_is_what_no_held_out_normal_image_reaches():
     for spec in ("pca", "lof", "pca:components=2"):
         member = parse({"name": spec, "seed": 3}).fit(rest)
         normal, found = member.score(held_out), member.score(TEST)
-        pairs = [(normal.image, found.image, z)] + [(normal.pixel, found.pixel, maps)] * (found.pixel is not None)
+        pairs = [(normal.image, found.image, z)] + [(normal.pixel, found.pixel, maps)] * (
+            found.pixel is not None
+        )
         for usual, new, parts in pairs:
             standard = (new - usual.mean()) / usual.std()
-            parts.append(np.maximum(standard - (usual.max() - usual.mean()) / usual.std(), 0) if parts else standard)
-    scores = ensemble("pca", "lof", "pca:components=2", combine="excess", seed=3).fit(IMAGES).score(TEST)
+            parts.append(
+                np.maximum(standard - (usual.max() - usual.mean()) / usual.std(), 0)
+                if parts
+                else standard
+            )
+    scores = (
+        ensemble("pca", "lof", "pca:components=2", combine="excess", seed=3).fit(IMAGES).score(TEST)
+    )
     assert (np.sum(z[1:], axis=0) > 0)[20:].all()  # the inverted ones
     np.testing.assert_allclose(scores.image, np.sum(z, axis=0), rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(scores.pixel, np.sum(maps, axis=0), rtol=1e-3, atol=1e-3)
@@ -56,7 +64,10 @@ def test_an_ensemble_of_fitted_detectors_is_the_one_that_fits_them(tmp_path):
     rest, held_out = hold_out(IMAGES, 0.1, seed=0)
     fitted = [parse(spec).fit(rest) for spec in ("pca", "lof")]
     made = Ensemble.of(fitted, held_out, "mean")
-    assert made.score(TEST).image.tobytes() == ensemble(combine="mean").fit(IMAGES).score(TEST).image.tobytes()
+    assert (
+        made.score(TEST).image.tobytes()
+        == ensemble(combine="mean").fit(IMAGES).score(TEST).image.tobytes()
+    )
     made.save(tmp_path)
     assert models.load(tmp_path).score(TEST).image.tobytes() == made.score(TEST).image.tobytes()
     with refused("lof is not fitted yet"):
@@ -79,7 +90,13 @@ def test_a_constant_member_gives_no_nan(count, value):
 
 @pytest.mark.parametrize(
     ("normal", "mean", "scale"),
-    [([1.0, 3.0], 2, 1), ([4.0, 4.0], 4, 4), ([-4.0], -4, 4), ([0.0, 0.0], 0, 1), ([1e6, 1e6 + 1e-3], 1e6, 1e6)],
+    [
+        ([1.0, 3.0], 2, 1),
+        ([4.0, 4.0], 4, 4),
+        ([-4.0], -4, 4),
+        ([0.0, 0.0], 0, 1),
+        ([1e6, 1e6 + 1e-3], 1e6, 1e6),
+    ],
 )
 def test_the_standard_of_what_does_not_vary_is_its_size(normal, mean, scale):
     standard = Standard.of(np.array(normal))
@@ -89,7 +106,8 @@ def test_the_standard_of_what_does_not_vary_is_its_size(normal, mean, scale):
 
 
 @pytest.mark.parametrize(
-    ("count", "share", "held"), [(100, 0.1, 10), (100, 0.001, 1), (100, 0.999, 99), (2, 0.1, 1), (3, 0.9, 2)]
+    ("count", "share", "held"),
+    [(100, 0.1, 10), (100, 0.001, 1), (100, 0.999, 99), (2, 0.1, 1), (3, 0.9, 2)],
 )
 def test_images_are_held_out_by_seed_and_none_is_both(count, share, held):
     images = np.arange(count, dtype=np.float32).reshape(-1, 1, 1, 1)
@@ -109,14 +127,18 @@ def test_a_single_image_is_both():
 def test_members_get_the_ensemble_s_seed_and_are_not_fitted_themselves():
     member = parse(SMALL)
     detector = ensemble(member, "lof", seed=7, precision="float32").fit(IMAGES)
-    assert [(m.seed, m.device, m.precision) for m in detector._fitted] == [(7, "cpu", "float32")] * 2
+    assert [(m.seed, m.device, m.precision) for m in detector._fitted] == [
+        (7, "cpu", "float32")
+    ] * 2
     with refused("autoencoder is not fitted yet"):
         member.score(TEST)
     assert len(detector.history) == 2
 
 
 def test_it_is_trained_on_what_its_members_are(monkeypatch):
-    monkeypatch.setattr(type(parse("lof")), "trained_on", property(lambda self: ("stripes", "blobs")))
+    monkeypatch.setattr(
+        type(parse("lof")), "trained_on", property(lambda self: ("stripes", "blobs"))
+    )
     monkeypatch.setattr(type(parse("pca")), "trained_on", property(lambda self: ("blobs", "holes")))
     assert ensemble("lof", "pca", "knn").trained_on == ("stripes", "blobs", "holes")
     assert ensemble("knn", "knn").trained_on == ()

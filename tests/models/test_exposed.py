@@ -22,14 +22,18 @@ def shifted(count, seed):
 
 
 def auroc(detector):
-    normal, anomalous = (detector.score(images).image for images in (blobs(100, seed=1), shifted(100, 3)))
+    normal, anomalous = (
+        detector.score(images).image for images in (blobs(100, seed=1), shifted(100, 3))
+    )
     return (anomalous[:, None] > normal).mean()
 
 
 def shown(known, made, seed=0):
     with seeded(seed, "test"):
         batch = torch.from_numpy(IMAGES[:64])
-        whole, truth = _auxiliary.with_anomalies(batch, torch.from_numpy(known), made, _auxiliary.DEFECTS)
+        whole, truth = _auxiliary.with_anomalies(
+            batch, torch.from_numpy(known), made, _auxiliary.DEFECTS
+        )
     return whole.numpy(), truth.numpy()
 
 
@@ -43,7 +47,9 @@ def test_a_batch_is_followed_by_as_many_anomalies_of_which_a_share_is_made(made,
     of_known = [any(image.tobytes() == one.tobytes() for one in known) for image in whole[64:]]
     assert sum(of_known) == known_in_it
     assert truth[64:][of_known].all()
-    unchanged = [image.tobytes() == own.tobytes() for image, own in zip(whole[64:], IMAGES[:64], strict=True)]
+    unchanged = [
+        image.tobytes() == own.tobytes() for image, own in zip(whole[64:], IMAGES[:64], strict=True)
+    ]
     np.testing.assert_array_equal(truth[64:] == 0, unchanged)
 
 
@@ -68,7 +74,9 @@ def test_it_says_what_it_is_trained_on_and_a_test_on_that_is_refused(kind):
     assert kind(defects=["stripes:lines=2", "blobs"]).trained_on == ("blobs", "stripes")
     assert kind(made=0).trained_on == ()
     with refused(kind().name, "is trained on blobs"):
-        Trial(model={"name": kind().name}, task={"kind": "corrupted", "corruption": "blobs:area=0.1"})
+        Trial(
+            model={"name": kind().name}, task={"kind": "corrupted", "corruption": "blobs:area=0.1"}
+        )
 
 
 @each_kind
@@ -119,14 +127,22 @@ def test_a_number_of_the_plane_has_seen_as_much_as_is_said(halvings):
     whole(images)[0, 0, middle, middle].backward()
     rows = np.flatnonzero((images.grad[0, 0] != 0).any(1))
     assert rows.max() - rows.min() + 1 <= fcdd.receptive_field(halvings)
-    assert rows.max() - rows.min() + 1 >= fcdd.receptive_field(halvings) / 2  # a maximum passes one gradient of four
+    assert (
+        rows.max() - rows.min() + 1 >= fcdd.receptive_field(halvings) / 2
+    )  # a maximum passes one gradient of four
 
 
 @pytest.mark.parametrize(
     ("kind", "field", "value"),
-    [(Fcdd, "halvings", -1), (Fcdd, "spread", 0), (DeviationNetwork, "margin", 0), (OutlierExposure, "made", 2),
-     (OutlierExposure, "defects", ()), (OutlierExposure, "width", 0)],
-)  # fmt: skip
+    [
+        (Fcdd, "halvings", -1),
+        (Fcdd, "spread", 0),
+        (DeviationNetwork, "margin", 0),
+        (OutlierExposure, "made", 2),
+        (OutlierExposure, "defects", ()),
+        (OutlierExposure, "width", 0),
+    ],
+)
 def test_a_wrong_option_is_refused_by_name(kind, field, value):
     with refused(f"{kind().name}.{field}"):
         kind(**{field: value})

@@ -37,18 +37,26 @@ def test_a_feature_is_the_networks_own_averaged_over_its_patch(options, mean, de
     x = np.repeat(IMAGES[:2], 3, axis=1)
     x = (x - np.array(mean)[:, None, None]) / np.array(deviation)[:, None, None]
     outputs = []
-    whole.eval()._blocks[4].register_forward_hook(lambda *args: outputs.append(args[2]))  # the last with a stride of 8
+    whole.eval()._blocks[4].register_forward_hook(
+        lambda *args: outputs.append(args[2])
+    )  # the last with a stride of 8
     with torch.inference_mode():
         whole(torch.from_numpy(x.astype(np.float32)))
     found = features(PatchMemory(**SMALL, **options, layers=(8,), unit=False), IMAGES[:2])
     assert found.shape == (2, 40, 4, 4)
-    np.testing.assert_allclose(found[:, :, 1, 2], outputs[0][:, :, 0:3, 1:4].mean((2, 3)), rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(found[:, :, 0, 0], outputs[0][:, :, :2, :2].mean((2, 3)), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        found[:, :, 1, 2], outputs[0][:, :, 0:3, 1:4].mean((2, 3)), rtol=1e-3, atol=1e-4
+    )
+    np.testing.assert_allclose(
+        found[:, :, 0, 0], outputs[0][:, :, :2, :2].mean((2, 3)), rtol=1e-3, atol=1e-4
+    )
 
 
 def test_fused_layers_compute_the_same_and_nothing_of_the_trained_network_changes():
     torch.manual_seed(0)
-    trunk = _features.Trunk(_backbone.untrained("efficientnet_lite0"), PatchMemory(layers=(4, 8, 16), side=64))
+    trunk = _features.Trunk(
+        _backbone.untrained("efficientnet_lite0"), PatchMemory(layers=(4, 8, 16), side=64)
+    )
     for layer in trunk.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.running_mean.uniform_(-1, 1)
@@ -85,20 +93,40 @@ def test_a_command_line_names_strides():
 def test_images_are_brought_to_the_side_in_proportion():
     found = features(PatchMemory(side=64, layers=(8,), device="cpu"), blobs(2, (1, 8, 12)))
     assert found.shape == (2, 40, 8, 12)
-    assert features(PatchMemory(layers=(8,), device="cpu"), blobs(2, (1, 56, 112))).shape == (2, 40, 14, 28)
-    assert features(PatchMemory(layers=(8,), device="cpu"), blobs(2, (1, 120, 128))).shape == (2, 40, 15, 16)
+    assert features(PatchMemory(layers=(8,), device="cpu"), blobs(2, (1, 56, 112))).shape == (
+        2,
+        40,
+        14,
+        28,
+    )
+    assert features(PatchMemory(layers=(8,), device="cpu"), blobs(2, (1, 120, 128))).shape == (
+        2,
+        40,
+        15,
+        16,
+    )
     shrunk = blobs(2, (1, 160, 192)).reshape(2, 1, 80, 2, 96, 2).mean((3, 5))
     half = features(PatchMemory(layers=(8,), side=80, device="cpu"), blobs(2, (1, 160, 192)))
-    np.testing.assert_allclose(half, features(PatchMemory(layers=(8,), side=80, device="cpu"), shrunk), atol=1e-3)
+    np.testing.assert_allclose(
+        half, features(PatchMemory(layers=(8,), side=80, device="cpu"), shrunk), atol=1e-3
+    )
 
 
-@pytest.mark.parametrize("inside", [lambda state: state, lambda state: {"state_dict": state, "epoch": 3}])
+@pytest.mark.parametrize(
+    "inside", [lambda state: state, lambda state: {"state_dict": state, "epoch": 3}]
+)
 def test_a_checkpoint_of_the_users_may_have_other_names(inside, tmp_path):
     state = _backbone._packaged("efficientnet_lite0")
     plain = PatchMemory(**SMALL, memory=20).fit(IMAGES).score(IMAGES[:3])
     path = tmp_path / "own.pth"
     torch.save(
-        inside({f"layer{i}.{name.split('.')[-1]}": value for i, (name, value) in enumerate(state.items())}), path
+        inside(
+            {
+                f"layer{i}.{name.split('.')[-1]}": value
+                for i, (name, value) in enumerate(state.items())
+            }
+        ),
+        path,
     )
     own = PatchMemory(**SMALL, memory=20, weights=str(path)).fit(IMAGES).score(IMAGES[:3])
     np.testing.assert_array_equal(plain.pixel, own.pixel)
@@ -109,7 +137,11 @@ def test_what_holds_other_weights_is_refused(tmp_path):
     torch.save({"weight": torch.zeros(3)}, other)
     torch.save({"run": print}, code)
     (tmp_path / "text.pth").write_text("no weights")
-    for path, words in ((other, "not of efficientnet_lite0"), (code, "no plain tensors"), (missing, "no file")):
+    for path, words in (
+        (other, "not of efficientnet_lite0"),
+        (code, "no plain tensors"),
+        (missing, "no file"),
+    ):
         with refused("weights", str(path), words):
             PatchMemory(**SMALL, weights=str(path)).fit(IMAGES)
     with refused("no plain tensors"):
@@ -166,9 +198,13 @@ def test_the_weight_is_that_of_equation_7():
 
 
 @pytest.mark.parametrize("as_in_the_paper", [True, False])
-def test_a_patch_in_memory_is_no_distance_away_and_one_that_is_not_is_as_far_as_its_nearest(as_in_the_paper):
+def test_a_patch_in_memory_is_no_distance_away_and_one_that_is_not_is_as_far_as_its_nearest(
+    as_in_the_paper,
+):
     options = (
-        {"unit": False, "regularisation": 0, "aggregation": "reweighted", "neighbours": 9} if as_in_the_paper else {}
+        {"unit": False, "regularisation": 0, "aggregation": "reweighted", "neighbours": 9}
+        if as_in_the_paper
+        else {}
     )
     detector = PatchMemory(**SMALL, memory=10_000, blur=0, **options).fit(IMAGES[:20])
     np.testing.assert_allclose(detector.score(IMAGES[:20]).image, 0, atol=1e-3)
@@ -187,7 +223,9 @@ def test_a_patch_in_memory_is_no_distance_away_and_one_that_is_not_is_as_far_as_
         among = np.sort(cdist(learnt["memory"], learnt["memory"]), axis=1)[:, 1:41].mean(axis=1)
         ratio = far / np.maximum(among, 0.1 * among.mean())[nearest]
         relative = _features.pixel_maps(ratio.reshape(3, 4, 4).astype(np.float32), (32, 32), 0)
-        np.testing.assert_allclose(scores.image, np.sort(relative.reshape(3, -1))[:, -10:].mean(axis=1), rtol=1e-4)
+        np.testing.assert_allclose(
+            scores.image, np.sort(relative.reshape(3, -1))[:, -10:].mean(axis=1), rtol=1e-4
+        )
 
 
 def test_a_memory_of_one_patch_or_of_like_ones_still_scores():
@@ -220,7 +258,9 @@ def test_padim_is_the_mahalanobis_distance_at_each_place():
             covariance = np.cov(found[:, :, i, j].T) + 0.1 * variance * np.eye(6)
             inverse = np.linalg.inv(covariance)
             for n in range(3):
-                expected[n, i, j] = mahalanobis(seen[n, :, i, j], found[:, :, i, j].mean(axis=0), inverse)
+                expected[n, i, j] = mahalanobis(
+                    seen[n, :, i, j], found[:, :, i, j].mean(axis=0), inverse
+                )
     pixel = detector.score(test).pixel
     full = _features.pixel_maps(expected.astype(np.float32), (32, 32), 0)
     np.testing.assert_allclose(pixel, full, rtol=1e-3)
@@ -228,7 +268,9 @@ def test_padim_is_the_mahalanobis_distance_at_each_place():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "options"), [(PatchMemory, {}), (Padim, {}), (StudentTeacher, {"epochs": 60})])
+@pytest.mark.parametrize(
+    ("kind", "options"), [(PatchMemory, {}), (Padim, {}), (StudentTeacher, {"epochs": 60})]
+)
 def test_a_hole_is_found_where_it_is(kind, options):
     images = blobs(60, (1, 64, 64))
     detector = kind(**SMALL, blur=1, **options).fit(images)
@@ -242,12 +284,18 @@ def test_a_hole_is_found_where_it_is(kind, options):
     assert (scores.pixel[:, hole].mean(axis=1) > scores.pixel[:, ~hole].mean(axis=1)).all()
 
 
-@pytest.mark.parametrize(("grid", "size", "blur"), [((8, 8), (64, 64), 4), ((5, 9), (33, 47), 16), ((4, 4), (7, 6), 0)])
+@pytest.mark.parametrize(
+    ("grid", "size", "blur"), [((8, 8), (64, 64), 4), ((5, 9), (33, 47), 16), ((4, 4), (7, 6), 0)]
+)
 def test_maps_are_enlarged_then_blurred(grid, size, blur):
     grids = np.random.default_rng(0).random((3, *grid), dtype=np.float32)
-    full = torch.nn.functional.interpolate(torch.from_numpy(grids)[:, None], size, mode="bilinear")[:, 0].numpy()
+    full = torch.nn.functional.interpolate(torch.from_numpy(grids)[:, None], size, mode="bilinear")[
+        :, 0
+    ].numpy()
     expected = np.stack([gaussian_filter(each, blur * min(size) / 224) for each in full])
-    np.testing.assert_allclose(_features.pixel_maps(grids, size, blur), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        _features.pixel_maps(grids, size, blur), expected, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_the_student_learns_to_imitate_and_the_teacher_stays_as_it_is():
@@ -265,7 +313,9 @@ def test_the_map_is_the_mahalanobis_distance_of_the_students_error_at_each_place
     found = detector._teacher.apply(test, detector)
     assert found.shape == (3, 152, 10, 12)  # not a multiple of the student's four
     found = [
-        detector._teacher.apply(images, detector, torch.nn.Sequential(detector._teacher.network, apart))
+        detector._teacher.apply(
+            images, detector, torch.nn.Sequential(detector._teacher.network, apart)
+        )
         for images in (train, test)
     ]
     errors, new = (part.reshape(len(part), 152, -1).astype(np.float64) for part in found)
@@ -276,8 +326,12 @@ def test_the_map_is_the_mahalanobis_distance_of_the_students_error_at_each_place
         for n in range(3):
             far[n, place] = mahalanobis(new[n, :, place], errors[:, :, place].mean(axis=0), inverse)
     far = far.reshape(3, 10, 12)
-    np.testing.assert_allclose(detector.score(test).pixel, _features.pixel_maps(far, (64, 80), 0), rtol=1e-3)
-    np.testing.assert_array_equal(detector.score(test).image, detector.score(test).pixel.max(axis=(1, 2)))
+    np.testing.assert_allclose(
+        detector.score(test).pixel, _features.pixel_maps(far, (64, 80), 0), rtol=1e-3
+    )
+    np.testing.assert_array_equal(
+        detector.score(test).image, detector.score(test).pixel.max(axis=(1, 2))
+    )
 
 
 def test_the_student_sees_whitened_features():
@@ -294,7 +348,9 @@ def test_the_student_sees_whitened_features():
 @pytest.mark.slow
 def test_a_student_restores_images_of_two_kinds_but_not_unseen():
     kinds = np.concatenate([IMAGES, 1 - IMAGES])
-    seeing, blind = (StudentTeacher(**SMALL, epochs=40, hidden=share).fit(kinds) for share in (0, 0.99))
+    seeing, blind = (
+        StudentTeacher(**SMALL, epochs=40, hidden=share).fit(kinds) for share in (0, 0.99)
+    )
     assert seeing.history[-1] < 0.5 * blind.history[-1]
 
 
@@ -313,9 +369,16 @@ def test_a_saved_detector_needs_no_file_of_weights(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("kind", "field", "value"),
-    [(PatchMemory, "layers", ()), (PatchMemory, "layers", (7,)), (PatchMemory, "memory", 0), (Padim, "channels", 0),
-     (Padim, "regularisation", 0), (PatchMemory, "side", 8), (PatchMemory, "backbone", "vgg")],
-)  # fmt: skip
+    [
+        (PatchMemory, "layers", ()),
+        (PatchMemory, "layers", (7,)),
+        (PatchMemory, "memory", 0),
+        (Padim, "channels", 0),
+        (Padim, "regularisation", 0),
+        (PatchMemory, "side", 8),
+        (PatchMemory, "backbone", "vgg"),
+    ],
+)
 def test_a_wrong_option_is_refused_by_name(kind, field, value):
     with refused(f"{kind().name}.{field}"):
         kind(**{field: value})

@@ -24,7 +24,22 @@ from toys import blobs
 def test_its_options_reach_the_loop(name, monkeypatch):
     given = {}
     monkeypatch.setattr(_gradient, "train", lambda *_, **options: given.update(options) or [0.5])
-    options = {"epochs": 7, "batch_size": 5, "learning_rate": 0.25, "seed": 3, "device": "cpu", "precision": "float32"}
-    own = {"training_precision": "auto"} if name in ("deep_sad", "deep_svdd", "diffusion", "synthetic") else {}
-    assert set(parse({"name": name, **options, **own}).fit(blobs(3)).history) == {0.5}  # of each stage
-    assert {name: given[name] for name in options} == options | ({"precision": "auto"} if own else {})
+    options = {
+        "epochs": 7,
+        "batch_size": 5,
+        "learning_rate": 0.25,
+        "seed": 3,
+        "device": "cpu",
+        "precision": "float32",
+    }
+    own = (
+        {"training_precision": "auto"}
+        if name in ("deep_sad", "deep_svdd", "diffusion", "synthetic")
+        else {}
+    )
+    assert set(parse({"name": name, **options, **own}).fit(blobs(3)).history) == {
+        0.5
+    }  # of each stage
+    assert {name: given[name] for name in options} == options | (
+        {"precision": "auto"} if own else {}
+    )

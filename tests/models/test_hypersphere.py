@@ -9,7 +9,14 @@ from anomalist.models import DeepSad, DeepSvdd, _hypersphere
 from refusals import refused
 from toys import blobs
 
-SMALL = {"width": 4, "bottleneck": 4, "epochs": 10, "pretraining": 10, "batch_size": 32, "device": "cpu"}
+SMALL = {
+    "width": 4,
+    "bottleneck": 4,
+    "epochs": 10,
+    "pretraining": 10,
+    "batch_size": 32,
+    "device": "cpu",
+}
 IMAGES = blobs(200)
 
 
@@ -78,7 +85,9 @@ def test_no_layer_has_a_bias_and_constant_images_of_any_grey_look_alike():
 def test_contrast_and_brightness_do_not_count():
     detector = DeepSvdd(**SMALL).fit(IMAGES)
     images = blobs(20, seed=1)
-    np.testing.assert_allclose(detector.score(images).image, detector.score(0.25 + images / 2).image, rtol=1e-3)
+    np.testing.assert_allclose(
+        detector.score(images).image, detector.score(0.25 + images / 2).image, rtol=1e-3
+    )
 
 
 @pytest.mark.parametrize("kind", [DeepSvdd, DeepSad])
@@ -108,7 +117,10 @@ def test_known_anomalies_are_pushed_away_and_the_further_the_higher_eta_is():
     for eta in (None, 1.0, 10.0):
         detector = DeepSad(**SMALL) if eta is None else DeepSad(**SMALL, eta=eta)
         detector = detector.fit(IMAGES) if eta is None else detector.fit(images, labels)
-        ratio.append(np.median(detector.score(shifted(50, 1)).image) / np.median(detector.score(IMAGES).image))
+        ratio.append(
+            np.median(detector.score(shifted(50, 1)).image)
+            / np.median(detector.score(IMAGES).image)
+        )
     assert ratio[1] > 2 * ratio[0]
     assert ratio[2] > ratio[1]
 
@@ -127,7 +139,9 @@ def test_deep_svdd_leaves_known_anomalies_out():
 
 
 @pytest.mark.parametrize("stage", ["pre-training", "training"])
-def test_a_stopped_fit_goes_on_in_its_stage_and_ends_with_the_same_bytes(stage, tmp_path, monkeypatch):
+def test_a_stopped_fit_goes_on_in_its_stage_and_ends_with_the_same_bytes(
+    stage, tmp_path, monkeypatch
+):
     whole, path = DeepSvdd(**SMALL).fit(IMAGES), tmp_path / "fit.checkpoint"
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     report = training._Progress.report
@@ -142,7 +156,9 @@ def test_a_stopped_fit_goes_on_in_its_stage_and_ends_with_the_same_bytes(stage, 
         with pytest.raises(KeyboardInterrupt):
             DeepSvdd(**SMALL).fit(IMAGES, checkpoint=path)
     done = []
-    monkeypatch.setattr(training._Progress, "report", lambda self, history: done.append((self.title, len(history))))
+    monkeypatch.setattr(
+        training._Progress, "report", lambda self, history: done.append((self.title, len(history)))
+    )
     resumed = DeepSvdd(**SMALL).fit(IMAGES, checkpoint=path)
     assert [count for title, count in done if title.startswith(stage + " ")] == [6, 7, 8, 9, 10]
     assert resumed.history == whole.history
@@ -152,7 +168,12 @@ def test_a_stopped_fit_goes_on_in_its_stage_and_ends_with_the_same_bytes(stage, 
 
 @pytest.mark.parametrize(
     ("kind", "field", "value"),
-    [(DeepSvdd, "bottleneck", 0), (DeepSvdd, "pretraining", 0), (DeepSvdd, "weight_decay", -1), (DeepSad, "eta", 0)],
+    [
+        (DeepSvdd, "bottleneck", 0),
+        (DeepSvdd, "pretraining", 0),
+        (DeepSvdd, "weight_decay", -1),
+        (DeepSad, "eta", 0),
+    ],
 )
 def test_a_wrong_option_is_refused_by_name(kind, field, value):
     with refused(f"{kind().name}.{field}"):

@@ -96,10 +96,15 @@ def test_both_surprises_are_what_they_are_said_to_be():
     bins = rng.integers(0, 5, (2, 2, 4, 6))
     chance = np.exp(logits.astype(np.float64))
     chance /= chance.sum(axis=3, keepdims=True)
-    below = np.stack([chance[:, :, :, :k].sum(axis=3) + chance[:, :, :, k] / 2 for k in range(5)], axis=3)
+    below = np.stack(
+        [chance[:, :, :, :k].sum(axis=3) + chance[:, :, :, k] / 2 for k in range(5)], axis=3
+    )
     log, tail = -np.log(chance), -np.log(2 * np.minimum(below, 1 - below))
     got = surprise(logits, bins)
-    for values, seen, expected in ((log, got.log, got.expected_log), (tail, got.tail, got.expected_tail)):
+    for values, seen, expected in (
+        (log, got.log, got.expected_log),
+        (tail, got.tail, got.expected_tail),
+    ):
         chosen = np.take_along_axis(values, bins[:, None, :, None], axis=3)[:, :, :, 0]
         np.testing.assert_allclose(seen, chosen.sum(axis=2), rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(expected, (chance * values).sum(axis=3).sum(axis=2), rtol=1e-4)
@@ -165,7 +170,9 @@ def test_what_is_left_over_is_what_was_not_predicted():
     logits[:, 0, :, 4] = logits[:, 1, :, 0] = logits[:, 2, :, 2] = 100  # certain of 1, of 0, of 0.5
     left = residuals(images, logits, np.linspace(0, 1, 5, dtype=np.float32))
     assert left.shape == (2, 6, 3, 4)
-    np.testing.assert_allclose(left, np.concatenate([images / 2, (1 + images) / 2, (0.5 + images) / 2], 1), rtol=1e-5)
+    np.testing.assert_allclose(
+        left, np.concatenate([images / 2, (1 + images) / 2, (0.5 + images) / 2], 1), rtol=1e-5
+    )
 
 
 def stripes(count, way, seed=0):
@@ -177,7 +184,9 @@ def stripes(count, way, seed=0):
 
 
 def test_the_joint_score_knows_what_normal_images_leave_over():
-    detector = small(aggregation="joint", epochs=10, learning_rate=0.01, scales=(2, 4)).fit(stripes(200, 0))
+    detector = small(aggregation="joint", epochs=10, learning_rate=0.01, scales=(2, 4)).fit(
+        stripes(200, 0)
+    )
     usual, turned = (detector.score(stripes(50, way, seed=1)).image for way in (0, 1))
     assert (turned[:, None] > usual).mean() > 0.9
     assert abs(np.median(usual)) < 3  # standard deviations of two summands
@@ -207,10 +216,14 @@ def test_restored_images_are_means_of_bins():
 
 def test_what_scores_are_standardised_by_was_not_trained_on(monkeypatch):
     shown = []
-    monkeypatch.setattr(_gradient, "train", lambda network, loss, images, **_: shown.append(images) or [0.5])
+    monkeypatch.setattr(
+        _gradient, "train", lambda network, loss, images, **_: shown.append(images) or [0.5]
+    )
     standardised = []
     monkeypatch.setattr(
-        Inpainting, "_surprise", lambda self, batch, _: standardised.append(batch) or excess_of(batch[:, 0])
+        Inpainting,
+        "_surprise",
+        lambda self, batch, _: standardised.append(batch) or excess_of(batch[:, 0]),
     )
     images = blobs(50)
     small().fit(images)
@@ -220,7 +233,9 @@ def test_what_scores_are_standardised_by_was_not_trained_on(monkeypatch):
 
 def test_the_mean_of_the_map_is_another_score():
     images = blobs(20, seed=1)
-    default, mean = (small(aggregation=how).fit(blobs(100)).score(images) for how in ("features", "mean"))
+    default, mean = (
+        small(aggregation=how).fit(blobs(100)).score(images) for how in ("features", "mean")
+    )
     np.testing.assert_array_equal(default.pixel, mean.pixel)
     np.testing.assert_allclose(mean.image, mean.pixel.mean(axis=(1, 2)), rtol=1e-5)
     assert (default.image != mean.image).any()
@@ -236,9 +251,17 @@ def test_training_lowers_the_surprise_it_reports():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("width", 0), ("epochs", 0), ("batch_size", 0), ("learning_rate", 0), ("aggregation", "sum"), ("scales", ()),
-     ("scales", (0,)), ("scales", "wide")],
-)  # fmt: skip
+    [
+        ("width", 0),
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("learning_rate", 0),
+        ("aggregation", "sum"),
+        ("scales", ()),
+        ("scales", (0,)),
+        ("scales", "wide"),
+    ],
+)
 def test_a_wrong_option_is_refused_by_name(field, value):
     with refused(f"inpainting.{field}"):
         Inpainting(**{field: value})

@@ -44,7 +44,9 @@ def test_the_seed_decides_and_nothing_else(variant):
     other = small(variant[0], **dict(variant[1:]), seed=1).fit(blobs(150))
     assert same(fitted(variant).score(test), again.score(test))
     assert again.history == fitted(variant).history
-    assert same(other.score(test), again.score(test)) == again.deterministic  # it says so of itself, and is held to it
+    assert (
+        same(other.score(test), again.score(test)) == again.deterministic
+    )  # it says so of itself, and is held to it
 
 
 @each_variant
@@ -105,8 +107,10 @@ def test_read_only_images_and_views_are_scored_alike(variant):
     channels_last = np.ascontiguousarray(images.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     for given in (locked, channels_last, np.repeat(images, 2, axis=0)[::2]):
         assert same(detector.score(given), detector.score(images))
-    assert same(small(variant[0], **dict(variant[1:])).fit(blobs(301)[::-2]).score(images),
-                small(variant[0], **dict(variant[1:])).fit(blobs(301)[::-2].copy()).score(images))  # fmt: skip
+    assert same(
+        small(variant[0], **dict(variant[1:])).fit(blobs(301)[::-2]).score(images),
+        small(variant[0], **dict(variant[1:])).fit(blobs(301)[::-2].copy()).score(images),
+    )
 
 
 @each_name
@@ -120,8 +124,16 @@ def test_training_images_are_not_modified(name):
 @each_name
 def test_no_global_state_is_changed(name):
     def state():
-        torch_state = torch.get_rng_state().tolist(), torch.get_num_threads(), torch.get_num_interop_threads()
-        settings = torch.are_deterministic_algorithms_enabled(), torch.get_default_dtype(), torch.is_grad_enabled()
+        torch_state = (
+            torch.get_rng_state().tolist(),
+            torch.get_num_threads(),
+            torch.get_num_interop_threads(),
+        )
+        settings = (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.get_default_dtype(),
+            torch.is_grad_enabled(),
+        )
         return torch_state, settings, np.random.get_state()[1].tolist(), random.getstate()
 
     torch.manual_seed(77)  # no state that a fit ends in
@@ -208,7 +220,10 @@ def test_anomalies_score_higher_than_normal_images(variant):
     detector = small(variant[0], **dict(variant[1:]), **changes).fit(blobs(300))
     normal = blobs(100, seed=1)
     scores = detector.score(normal)
-    for anomalies in (inverted(normal), np.random.default_rng(0).random(normal.shape, dtype=np.float32)):
+    for anomalies in (
+        inverted(normal),
+        np.random.default_rng(0).random(normal.shape, dtype=np.float32),
+    ):
         strange = detector.score(anomalies)
         auroc = (strange.image[:, None] > scores.image[None]).mean()
         assert auroc > 0.95

@@ -39,7 +39,9 @@ def fit(detector, *options, **changes):
 )
 def test_scores_are_pyods(name, options, alone):
     detector = fit(name, *(f"{key}={value}" for key, value in options.items()))
-    reference = getattr(importlib.import_module(f"pyod.models.{name.lower()}"), name)(**options).fit(vectors(TRAIN))
+    reference = getattr(importlib.import_module(f"pyod.models.{name.lower()}"), name)(
+        **options
+    ).fit(vectors(TRAIN))
     expected = [reference.decision_function(row[None])[0] for row in vectors(TEST)]
     np.testing.assert_allclose(detector.score(TEST).image, expected, rtol=1e-6)
     assert detector._alone == alone
@@ -66,7 +68,11 @@ def test_a_score_depends_on_its_image_and_the_seed_alone(name, tmp_path):
 
 
 def test_anomalies_score_higher_after_preprocessing():
-    for detector in (fit("KNN", blur=1), fit("ECOD", components=5), fit("HBOS", deskew=True, samples=60)):
+    for detector in (
+        fit("KNN", blur=1),
+        fit("ECOD", components=5),
+        fit("HBOS", deskew=True, samples=60),
+    ):
         scores = detector.score(TEST).image
         assert scores[20:].min() > np.quantile(scores[:20], 0.8)
 
@@ -92,7 +98,8 @@ def test_wrong_options_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("name", "module", "words"), [("VAE", "vae", ["from call to call"]), ("SOS", "sos", ["one image alone"])]
+    ("name", "module", "words"),
+    [("VAE", "vae", ["from call to call"]), ("SOS", "sos", ["one image alone"])],
 )
 def test_what_the_list_overlooks_the_fit_finds(name, module, words, monkeypatch):
     monkeypatch.setitem(ours._MODULES, name, module)

@@ -27,7 +27,9 @@ def test_a_saved_detector_comes_back_bit_by_bit(variant, size, tmp_path):
     ]
     read.save(tmp_path / "again")
     for name in ("arrays.safetensors", "detector.json"):
-        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "new" / "folder" / name).read_bytes()
+        assert (tmp_path / "again" / name).read_bytes() == (
+            tmp_path / "new" / "folder" / name
+        ).read_bytes()
 
 
 @pytest.fixture(params=NAMES)
@@ -45,7 +47,9 @@ def test_a_damaged_file_is_refused(saved, file, damage):
     if damage == "one bit":
         data[1 if file == "detector.json" else len(data) // 2] ^= 0x80
     if damage != "missing":
-        path.write_bytes({"empty": b"", "cut": data[:-40], "garbage": b"\x80\x04garbage"}.get(damage, data))
+        path.write_bytes(
+            {"empty": b"", "cut": data[:-40], "garbage": b"\x80\x04garbage"}.get(damage, data)
+        )
     with refused(str(saved), file):
         models.load(saved)
 

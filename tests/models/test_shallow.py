@@ -41,7 +41,9 @@ def test_knn_is_the_distance_to_the_nearest(k, distance):
 
 @pytest.mark.parametrize("k", [1, 20, 299])
 def test_lof_is_scikit_learns(k):
-    expected = -LocalOutlierFactor(n_neighbors=k, novelty=True, algorithm="brute").fit(X).score_samples(Y)
+    expected = (
+        -LocalOutlierFactor(n_neighbors=k, novelty=True, algorithm="brute").fit(X).score_samples(Y)
+    )
     np.testing.assert_allclose(scores("lof", k=k), expected, rtol=1e-5)
 
 
@@ -51,7 +53,9 @@ def test_more_neighbours_than_images_are_all_of_them():
 
 @pytest.mark.parametrize("options", [{}, {"nu": 0.5, "gamma": 0.3}, {"nu": 0.99}])
 def test_ocsvm_is_scikit_learns(options):
-    machine = OneClassSVM(nu=options.get("nu", 0.1), gamma=options.get("gamma", "scale"), tol=1e-3).fit(X)
+    machine = OneClassSVM(
+        nu=options.get("nu", 0.1), gamma=options.get("gamma", "scale"), tol=1e-3
+    ).fit(X)
     expected = -machine.decision_function(Y)
     scale = np.abs(expected).max()
     np.testing.assert_allclose(
@@ -59,14 +63,18 @@ def test_ocsvm_is_scikit_learns(options):
     )  # the solver's tolerance
     fitted = parse({"name": "ocsvm", **options}).fit(TRAIN)
     exact = OneClassSVM(nu=fitted.nu, gamma=fitted._constants[0]).fit(prepare(TRAIN, 0, False))
-    np.testing.assert_allclose(fitted.score(TEST).image, -exact.decision_function(Y), rtol=1e-5, atol=1e-5 * scale)
+    np.testing.assert_allclose(
+        fitted.score(TEST).image, -exact.decision_function(Y), rtol=1e-5, atol=1e-5 * scale
+    )
 
 
 @pytest.mark.parametrize("subsample", [1, 2, 64, 256, 1_000])
 def test_isolation_forest_is_scikit_learns(subsample):
     state = derive(3, "trees") % 2**32
     size = min(subsample, 300)
-    forest = IsolationForest(n_estimators=30, max_samples=size, random_state=state).fit(prepare(TRAIN, 0, False))
+    forest = IsolationForest(n_estimators=30, max_samples=size, random_state=state).fit(
+        prepare(TRAIN, 0, False)
+    )
     expected = -forest.score_samples(prepare(TEST, 0, False))
     found = scores("isolation_forest", trees=30, subsample=subsample, seed=3)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
@@ -74,7 +82,9 @@ def test_isolation_forest_is_scikit_learns(subsample):
 
 @pytest.mark.parametrize("bandwidth", [0.1, 0.5, 2.0])
 def test_kde_is_scikit_learns(bandwidth):
-    reference = KernelDensity(bandwidth=bandwidth, leaf_size=1_000)  # one leaf: its trees are not exact far away
+    reference = KernelDensity(
+        bandwidth=bandwidth, leaf_size=1_000
+    )  # one leaf: its trees are not exact far away
     expected = -reference.fit(X).score_samples(Y)
     np.testing.assert_allclose(scores("kde", bandwidth=bandwidth), expected, rtol=1e-5, atol=1e-2)
 
@@ -83,16 +93,22 @@ def test_the_leave_one_out_bandwidth_is_the_likeliest():
     width = parse("kde").fit(TRAIN)._width
 
     def likelihood(h):
-        exponent = -squared_distances(prepare(TRAIN, 0, False), prepare(TRAIN, 0, False)) / (2 * h**2)
+        exponent = -squared_distances(prepare(TRAIN, 0, False), prepare(TRAIN, 0, False)) / (
+            2 * h**2
+        )
         np.fill_diagonal(exponent, -np.inf)
         return np.logaddexp.reduce(exponent, axis=1).mean() - X.shape[1] * np.log(h)
 
-    assert likelihood(width) >= max(likelihood(width * factor) for factor in (0.5, 0.9, 0.99, 1.01, 1.1, 2))
+    assert likelihood(width) >= max(
+        likelihood(width * factor) for factor in (0.5, 0.9, 0.99, 1.01, 1.1, 2)
+    )
 
 
 def test_scotts_rule():
     spread = np.sqrt(X.var(axis=0).mean())
-    assert parse("kde:rule=scott").fit(TRAIN)._width == pytest.approx(spread * 300 ** (-1 / 148), rel=1e-5)
+    assert parse("kde:rule=scott").fit(TRAIN)._width == pytest.approx(
+        spread * 300 ** (-1 / 148), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("components", [1, 5, 15])
@@ -101,8 +117,12 @@ def test_pca_is_scikit_learns(components, count):
     reference = PCA(n_components=components, svd_solver="full").fit(X[:count].astype(np.float64))
     restored = reference.inverse_transform(reference.transform(Y.astype(np.float64)))
     detector = parse({"name": "pca", "components": components}).fit(TRAIN[:count])
-    np.testing.assert_allclose(detector.score(TEST).pixel.reshape(50, -1), (Y - restored) ** 2, atol=1e-5)
-    np.testing.assert_allclose(detector.reconstruct(TEST).reshape(50, -1), np.clip(restored, 0, 1), atol=1e-5)
+    np.testing.assert_allclose(
+        detector.score(TEST).pixel.reshape(50, -1), (Y - restored) ** 2, atol=1e-5
+    )
+    np.testing.assert_allclose(
+        detector.reconstruct(TEST).reshape(50, -1), np.clip(restored, 0, 1), atol=1e-5
+    )
 
 
 def test_pca_keeps_as_many_components_as_hold_the_variance():
@@ -130,9 +150,13 @@ def test_pca_has_a_map_unless_images_are_deskewed():
 @pytest.mark.slow
 @each_shallow
 @pytest.mark.parametrize("directions", [None, 5])
-@pytest.mark.parametrize("size", [(1, 12, 12), (3, 9, 14), (2, 1, 7), (1, 6, 1), (1, 1, 1)], ids=str)
+@pytest.mark.parametrize(
+    "size", [(1, 12, 12), (3, 9, 14), (2, 1, 7), (1, 6, 1), (1, 1, 1)], ids=str
+)
 def test_every_preprocessing_keeps_the_contract(name, size, directions, tmp_path):
-    options = {"blur": 0.8, "deskew": True, "samples": 40} | ({} if name == "pca" else {"components": 4})
+    options = {"blur": 0.8, "deskew": True, "samples": 40} | (
+        {} if name == "pca" else {"components": 4}
+    )
     options["directions"] = directions
     detector = parse({"name": name, **options}).fit(noise(60, size))
     images = noise(300, size, seed=1)
@@ -140,7 +164,9 @@ def test_every_preprocessing_keeps_the_contract(name, size, directions, tmp_path
     assert np.isfinite(whole).all()
     for threads in (1, 2, 3):
         with threadpool_limits(threads):
-            alone = np.concatenate([detector.score(images[i : i + 1]).image for i in (0, 7, 255, 256, 299)])
+            alone = np.concatenate(
+                [detector.score(images[i : i + 1]).image for i in (0, 7, 255, 256, 299)]
+            )
             assert alone.tobytes() == whole[[0, 7, 255, 256, 299]].tobytes()
             assert detector.score(images[::-1]).image.tobytes() == whole[::-1].tobytes()
     detector.save(tmp_path)
@@ -154,16 +180,23 @@ def test_samples_are_drawn_by_the_seed(name):
     few, other = (scores(name, samples=50, seed=seed) for seed in (1, 2))
     assert few.tobytes() != other.tobytes()
     assert few.tobytes() == scores(name, samples=50, seed=1).tobytes()
-    assert scores(name, samples=300).tobytes() == scores(name).tobytes() == scores(name, samples=9_999).tobytes()
+    assert (
+        scores(name, samples=300).tobytes()
+        == scores(name).tobytes()
+        == scores(name, samples=9_999).tobytes()
+    )
 
 
 @pytest.mark.parametrize("name", ["knn", "lof", "kde", "ocsvm"])
 def test_components_change_little_when_all_are_kept(name):
     np.testing.assert_allclose(
-        scores(name, components=144, gamma=0.05) if name == "ocsvm" else scores(name, components=144),
+        scores(name, components=144, gamma=0.05)
+        if name == "ocsvm"
+        else scores(name, components=144),
         scores(name, gamma=0.05) if name == "ocsvm" else scores(name),
-        rtol=2e-2, atol=1e-2,
-    )  # fmt: skip
+        rtol=2e-2,
+        atol=1e-2,
+    )
 
 
 @each_shallow
@@ -180,7 +213,9 @@ def test_products_are_exact():
         rows = prepare(noise(7, (1, 1, size)), 0, False)
         table = np.concatenate([prepare(noise(30, (1, 1, size), seed=1), 0, False), rows])
         step = 2.0 ** ((50 - int(np.ceil(np.log2(size)))) // 2)
-        whole = [[int(value * step) for value in row] for row in np.concatenate([rows, table]).tolist()]
+        whole = [
+            [int(value * step) for value in row] for row in np.concatenate([rows, table]).tolist()
+        ]
         assert all(value * step == int(value * step) for value in rows[0].tolist())
         found = squared_distances(rows, table)
         for i in (0, 6):
@@ -241,20 +276,26 @@ def test_directions_add_up_to_the_gradient(count):
     angles = 2 * np.pi * np.arange(count) / count
     dy, dx = np.gradient(np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge"), axis=(2, 3))
     for unit, gradient in ((np.cos(angles), dx), (np.sin(angles), dy)):
-        assert np.allclose(np.einsum("nckhw,k->nchw", planes, unit), gradient[:, :, 1:-1, 1:-1], atol=1e-6)
+        assert np.allclose(
+            np.einsum("nckhw,k->nchw", planes, unit), gradient[:, :, 1:-1, 1:-1], atol=1e-6
+        )
 
 
 def test_a_quarter_turn_turns_the_directions():
     images = noise(5, (1, 8, 8))
     turned = direction_planes(np.rot90(images, axes=(2, 3)).copy(), 8)
     planes = np.rot90(direction_planes(images, 8), axes=(2, 3))
-    assert np.allclose(turned, np.roll(planes, -2, axis=1), atol=1e-6)  # y points down: rot90 turns by -90 degrees
+    assert np.allclose(
+        turned, np.roll(planes, -2, axis=1), atol=1e-6
+    )  # y points down: rot90 turns by -90 degrees
 
 
 def test_planes_are_blurred_sampled_and_rooted():
     images = noise(3, (1, 12, 12))
     planes = gaussian_filter(direction_planes(images, 4), (0, 0, 1.5, 1.5))
-    assert np.allclose(prepare(images, 1.5, False, 4).reshape(3, 4, 4, 4) ** 2, planes[:, :, 1::3, 1::3], atol=1e-6)
+    assert np.allclose(
+        prepare(images, 1.5, False, 4).reshape(3, 4, 4, 4) ** 2, planes[:, :, 1::3, 1::3], atol=1e-6
+    )
     assert prepare(images, 0, False, 4).shape == (3, 4 * 144)
 
 
@@ -262,14 +303,19 @@ def test_planes_are_blurred_sampled_and_rooted():
 def test_copies_of_a_training_image_change_no_score_of_lof(copies):
     images = blobs(300)
     expected = Lof().fit(images).score(blobs(50, seed=1)).image
-    more = np.concatenate([np.repeat(images[:1], copies, axis=0), images, np.repeat(images[7:9], copies, axis=0)])
+    more = np.concatenate(
+        [np.repeat(images[:1], copies, axis=0), images, np.repeat(images[7:9], copies, axis=0)]
+    )
     np.testing.assert_array_equal(Lof().fit(more).score(blobs(50, seed=1)).image, expected)
 
 
 def test_near_copies_and_equal_images_leave_scores_of_lof_finite_and_small():
     images = blobs(300)
     near = np.clip(
-        np.repeat(images[:1], 40, axis=0) + np.linspace(0, 1e-5, 40, dtype=np.float32)[:, None, None, None], 0, 1
+        np.repeat(images[:1], 40, axis=0)
+        + np.linspace(0, 1e-5, 40, dtype=np.float32)[:, None, None, None],
+        0,
+        1,
     )
     assert Lof().fit(np.concatenate([images, near])).score(blobs(50, seed=1)).image.max() < 30
     far = Lof().fit(np.repeat(images[:1], 30, axis=0)).score(images).image

@@ -20,13 +20,21 @@ from toys import blobs
 
 IMAGES = blobs(200)
 SMALL = {"width": 4, "epochs": 5, "batch_size": 32, "device": "cpu"}
-SEEN_TASK = {"kind": "corrupted", "train": 200, "calibration": 150, "test": 40, "corruption": "blobs:area=0.3"}
+SEEN_TASK = {
+    "kind": "corrupted",
+    "train": 200,
+    "calibration": 150,
+    "test": 40,
+    "corruption": "blobs:area=0.3",
+}
 TINY = {"name": "synthetic", "epochs": 1, "width": 4, "batch_size": 64}
 
 
 def spoil(detector, images, seed=0):
     with seeded(seed, "test"):
-        return _auxiliary.spoil(images, detector.defects, detector.clean, detector.least, detector.most)
+        return _auxiliary.spoil(
+            images, detector.defects, detector.clean, detector.least, detector.most
+        )
 
 
 def test_masks_are_the_changed_pixels_and_the_clean_share_is_kept():
@@ -40,15 +48,23 @@ def test_masks_are_the_changed_pixels_and_the_clean_share_is_kept():
 
 def test_severities_are_drawn_log_uniform_and_a_strength_of_a_defect_s_own_is_kept():
     images = np.full((4000, 1, 20, 20), 0.5, np.float32)
-    drawn = spoil(Synthetic(defects=["blobs:fill=white"], clean=0, least=0.01, most=0.25), images)[1].sum(axis=(1, 2))
+    drawn = spoil(Synthetic(defects=["blobs:fill=white"], clean=0, least=0.01, most=0.25), images)[
+        1
+    ].sum(axis=(1, 2))
     assert (drawn.min(), drawn.max()) == pytest.approx((4, 100), abs=2)
-    assert np.median(drawn) == pytest.approx(20, abs=4)  # half of the draws lie below the geometric mean
-    own = spoil(Synthetic(defects=["blobs:fill=white,area=0.1"], clean=0), images)[1].sum(axis=(1, 2))
+    assert np.median(drawn) == pytest.approx(
+        20, abs=4
+    )  # half of the draws lie below the geometric mean
+    own = spoil(Synthetic(defects=["blobs:fill=white,area=0.1"], clean=0), images)[1].sum(
+        axis=(1, 2)
+    )
     assert set(own) == {40}
 
 
 def test_all_defects_come_and_no_two_batches_are_alike():
-    detector = Synthetic(defects=["blobs:fill=white,area=0.1", "stripes:lines=1,value=black"], clean=0)
+    detector = Synthetic(
+        defects=["blobs:fill=white,area=0.1", "stripes:lines=1,value=black"], clean=0
+    )
     images = np.full((1600, 1, 20, 20), 0.5, np.float32)
     spoilt, _ = spoil(detector, images)
     assert 0.3 < (spoilt.reshape(1600, -1).max(axis=1) == 1).mean() < 0.7
@@ -65,7 +81,9 @@ def test_the_standard_defects_are_none_of_the_baseline_s():
 def test_the_map_is_the_surprise_of_a_normal_pixel():
     detector = Synthetic(**SMALL, aggregation="mean").fit(IMAGES)
     with torch.inference_mode():
-        logits = detector._network(torch.from_numpy(IMAGES)).double().numpy()[:, 1:].reshape(-1, 12, 12)
+        logits = (
+            detector._network(torch.from_numpy(IMAGES)).double().numpy()[:, 1:].reshape(-1, 12, 12)
+        )
     expected = -np.log(1 - 1 / (1 + np.exp(-logits)))
     scores = detector.score(IMAGES)
     np.testing.assert_allclose(scores.pixel, expected, rtol=1e-4, atol=1e-6)
@@ -172,5 +190,8 @@ def test_rows_and_tables_say_so_too():
 def test_the_console_says_so_too(tmp_path, capsys):
     from anomalist import baseline
 
-    baseline.run(Baseline(train=200, calibration=150, test=40, corruptions=["stripes:lines=3"], model=TINY), tmp_path)
+    baseline.run(
+        Baseline(train=200, calibration=150, test=40, corruptions=["stripes:lines=3"], model=TINY),
+        tmp_path,
+    )
     assert "synthetic (trained on synthetic anomalies) on mnist" in capsys.readouterr().out

@@ -11,7 +11,9 @@ from toys import blobs
 
 
 def small(**changes):
-    return Vae(**{"width": 4, "bottleneck": 3, "epochs": 20, "batch_size": 32, "device": "cpu", **changes})
+    return Vae(
+        **{"width": 4, "bottleneck": 3, "epochs": 20, "batch_size": 32, "device": "cpu", **changes}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,9 @@ def test_the_score_is_the_negative_bound_but_for_a_constant(beta):
     detector = small(beta=beta).fit(blobs(200))
     mean, _ = detector.encode(images)
     restored = torch.from_numpy(detector.reconstruct(images))
-    likelihood = Normal(restored, detector._variance**0.5).log_prob(torch.from_numpy(images)).sum((1, 2, 3))
+    likelihood = (
+        Normal(restored, detector._variance**0.5).log_prob(torch.from_numpy(images)).sum((1, 2, 3))
+    )
     bound = likelihood.numpy() - beta * divergence(detector, images)
     score = detector.score(images).image
     assert mean.shape == (30, 3)
@@ -63,7 +67,9 @@ def test_parts_are_standardised_on_images_it_has_not_learnt_from():
 def test_what_is_no_blob_scores_higher(score_by):
     detector = small(score_by=score_by, epochs=40).fit(blobs(300))
     noise = np.random.default_rng(0).random((50, 1, 12, 12), dtype=np.float32)
-    assert detector.score(noise).image.min() > np.quantile(detector.score(blobs(100, seed=1)).image, 0.95)
+    assert detector.score(noise).image.min() > np.quantile(
+        detector.score(blobs(100, seed=1)).image, 0.95
+    )
 
 
 def test_training_lowers_the_bound(fitted):
@@ -72,7 +78,8 @@ def test_training_lowers_the_bound(fitted):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("bottleneck", 0), ("width", 0), ("beta", 0), ("epochs", 0), ("score_by", "error")]
+    ("field", "value"),
+    [("bottleneck", 0), ("width", 0), ("beta", 0), ("epochs", 0), ("score_by", "error")],
 )
 def test_a_wrong_option_is_refused_by_name(field, value):
     with refused(f"vae.{field}"):

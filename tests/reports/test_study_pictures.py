@@ -24,7 +24,8 @@ def points(ticks, lines=("a", "b")):
 
 
 @pytest.mark.parametrize(
-    ("ticks", "scale"), [([2, 8, 32, 128], "log"), ([0.0, 0.1, 0.2], "linear"), (["p", "q"], "linear")]
+    ("ticks", "scale"),
+    [([2, 8, 32, 128], "log"), ([0.0, 0.1, 0.2], "linear"), (["p", "q"], "linear")],
 )
 def test_each_line_has_its_points_and_band(ticks, scale):
     given = points(ticks)
@@ -33,7 +34,9 @@ def test_each_line_has_its_points_and_band(ticks, scale):
     means = [line for line in axes.lines if line.get_label() in ("a", "b")]
     assert [len(line.get_xdata()) for line in means] == [len(ticks)] * 2
     raw = [line for line in axes.lines if line.get_marker() == "."]
-    assert sorted(np.concatenate([line.get_ydata() for line in raw])) == sorted(v for p in given for v in p["values"])
+    assert sorted(np.concatenate([line.get_ydata() for line in raw])) == sorted(
+        v for p in given for v in p["values"]
+    )
     assert len(axes.collections) == 2
 
 
@@ -45,14 +48,18 @@ def test_few_ticks_are_named_and_many_are_left_to_the_axis():
 
 
 def test_one_seed_has_no_interval():
-    alone = [{"x": 1, "line": None, "mean": 0.5, "low": None, "high": None, "n": 1, "values": [0.5]}]
+    alone = [
+        {"x": 1, "line": None, "mean": 0.5, "low": None, "high": None, "n": 1, "values": [0.5]}
+    ]
     assert "0.5000  " in points_table(alone, ["line", "x"], "auroc")
     assert "[" not in points_table(alone, ["line", "x"], "auroc").splitlines()[-1]
     assert len(curves(alone, "x", ["line"], "auroc").axes[0].lines) == 3
 
 
 def test_many_lines_are_parted_into_panels():
-    many = [{**point, "part": part} for part in ("p", "q") for point in points([0.0, 0.01, 0.2], "abcd")]
+    many = [
+        {**point, "part": part} for part in ("p", "q") for point in points([0.0, 0.01, 0.2], "abcd")
+    ]
     figure = curves(many, "x", ["part", "line"], "auroc")
     assert [axes.get_title() for axes in figure.axes] == ["p", "q"]
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]

@@ -10,7 +10,11 @@ BASE = Trial(
 )
 AXES = {
     "model.bottleneck": [2, 8],
-    "task.corruption": ["stripes:lines=1", "gaussian_noise:sigma=0.2", "pixel_dropout:probability=0.2"],
+    "task.corruption": [
+        "stripes:lines=1",
+        "gaussian_noise:sigma=0.2",
+        "pixel_dropout:probability=0.2",
+    ],
 }
 
 

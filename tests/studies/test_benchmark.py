@@ -25,8 +25,14 @@ SMALL = Suite(
     2,
     ("pca", "knn"),
     {
-        "one-class": tuple(parse(f"one_class:dataset=digits,normal_classes={n},calibration=20") for n in (2, 5)),
-        "noise": (parse("corrupted:dataset=digits,corruption=gaussian_noise,train=200,calibration=50,test=40"),),
+        "one-class": tuple(
+            parse(f"one_class:dataset=digits,normal_classes={n},calibration=20") for n in (2, 5)
+        ),
+        "noise": (
+            parse(
+                "corrupted:dataset=digits,corruption=gaussian_noise,train=200,calibration=50,test=40"
+            ),
+        ),
         "elsewhere": (parse("defects:dataset=(medmnist:set=pneumoniamnist,path=nowhere.npz)"),),
     },
 )
@@ -48,7 +54,13 @@ def test_every_detector_task_and_seed_has_a_row_and_what_is_absent_is_named(fini
     assert "Absent, since their data are not here:\n- elsewhere" in said
     assert said.startswith("# Benchmark: small, version 1\n\n12 of 12 trials are finished.")
     files = {path.name for path in (results / "small").iterdir()}
-    assert files >= {"report.md", "rows.csv", "leaderboard.csv", "critical_difference.png", "auc_vs_cost.png"}
+    assert files >= {
+        "report.md",
+        "rows.csv",
+        "leaderboard.csv",
+        "critical_difference.png",
+        "auc_vs_cost.png",
+    }
 
 
 def test_the_leaderboard_is_of_means_over_groups(finished):
@@ -57,11 +69,21 @@ def test_the_leaderboard_is_of_means_over_groups(finished):
         board = {line["model"]: line for line in csv.DictReader(file)}
     for model in ("pca", "knn"):
         groups = [
-            np.mean([row["auroc"] for row in outcome.table if (row["model"], row["group"]) == (model, group)])
+            np.mean(
+                [
+                    row["auroc"]
+                    for row in outcome.table
+                    if (row["model"], row["group"]) == (model, group)
+                ]
+            )
             for group in ("one-class", "noise")
         ]
         assert float(board[model]["auroc"]) == pytest.approx(np.mean(groups))
-        assert float(board[model]["auroc_low"]) < float(board[model]["auroc"]) < float(board[model]["auroc_high"])
+        assert (
+            float(board[model]["auroc_low"])
+            < float(board[model]["auroc"])
+            < float(board[model]["auroc_high"])
+        )
     assert board["knn"]["aupro"] == ""  # it has no map
     assert 0 < float(board["pca"]["aupro"]) < 1
     assert sorted(float(line["mean_rank"]) for line in board.values()) in ([1.0, 2.0], [1.5, 1.5])
@@ -72,9 +94,15 @@ def test_a_new_detector_stands_beside_kept_rows_and_nothing_else_is_run(finished
     kept = results / "small" / "rows.csv"
     beside = benchmark.run(SMALL, tmp_path, models=["lof"], references=[kept], workers=1)
     assert {(row["model"], row["origin"]) for row in beside.table} == {
-        ("lof", "run here"), ("pca", "rows.csv"), ("knn", "rows.csv"),
-    }  # fmt: skip
-    assert len([path for path in (tmp_path / "trials").iterdir() if path.name.count(".") == 1]) == beside.total == 6
+        ("lof", "run here"),
+        ("pca", "rows.csv"),
+        ("knn", "rows.csv"),
+    }
+    assert (
+        len([path for path in (tmp_path / "trials").iterdir() if path.name.count(".") == 1])
+        == beside.total
+        == 6
+    )
     old = {(row["model"], row["task"], row["seed"]): row["auroc"] for row in outcome.table}
     for row in beside.table:
         if row["model"] != "lof":
@@ -105,14 +133,19 @@ def test_rows_of_another_version_task_or_seed_are_left_out_and_counted(finished,
     other = [Place("noise", "noise", "0" * 16)]
     assert rows.matching(read, "small", 1, other, 2) == ([], 12)
     newer = benchmark.run(
-        Suite("small", 2, 1, ("pca",), SMALL.groups), tmp_path, references=[results / "small" / "rows.csv"], workers=1
+        Suite("small", 2, 1, ("pca",), SMALL.groups),
+        tmp_path,
+        references=[results / "small" / "rows.csv"],
+        workers=1,
     )
     assert "12 rows of" in benchmark_report.report(newer, tmp_path / "report")
 
 
 def test_rows_come_back_from_their_file(finished):
     outcome, results, _ = finished
-    written = [{name: value for name, value in row.items() if name != "origin"} for row in outcome.table]
+    written = [
+        {name: value for name, value in row.items() if name != "origin"} for row in outcome.table
+    ]
     assert rows.read(results / "small" / "rows.csv") == [
         {**row, "threads": row["threads"] and float(row["threads"])} for row in written
     ]
@@ -125,9 +158,18 @@ def test_rows_come_back_from_their_file(finished):
         (lambda text: text.replace("task_sha256", "task_md5"), ["no column 'task_sha256'"]),
         (lambda text: text.replace(",pca,", ",p|ca,"), ["model must be a name"]),
         (lambda text: text.replace(",pca,", ",,"), ["model must be a name"]),
-        (lambda text: text.replace(",0,pca,", ",zero,pca,"), ["line 2", "seed must be a whole number", "'zero'"]),
-        (lambda text: text.replace(",0,pca,0.", ",0,pca,1."), ["line 2", "auroc must be a number in [0, 1]"]),
-        (lambda text: text.replace(",0,pca,0.", ",0,pca,nan0."), ["auroc must be a number in [0, 1]"]),
+        (
+            lambda text: text.replace(",0,pca,", ",zero,pca,"),
+            ["line 2", "seed must be a whole number", "'zero'"],
+        ),
+        (
+            lambda text: text.replace(",0,pca,0.", ",0,pca,1."),
+            ["line 2", "auroc must be a number in [0, 1]"],
+        ),
+        (
+            lambda text: text.replace(",0,pca,0.", ",0,pca,nan0."),
+            ["auroc must be a number in [0, 1]"],
+        ),
         (lambda text: text.replace(",0,pca,", ",,pca,"), ["seed and auroc must be there"]),
         (lambda text: text + "\0", ["rows.csv"]),
     ],
@@ -156,7 +198,13 @@ def test_no_data_at_all_is_refused(tmp_path):
 
 
 def test_a_detector_that_was_trained_on_what_is_tested_has_no_row_and_is_named(tmp_path):
-    blobs = Suite("blobs", 1, 1, (), {"blobs": (parse("corrupted:dataset=digits,corruption=blobs,calibration=50"),)})
+    blobs = Suite(
+        "blobs",
+        1,
+        1,
+        (),
+        {"blobs": (parse("corrupted:dataset=digits,corruption=blobs,calibration=50"),)},
+    )
     outcome = benchmark.run(blobs, tmp_path, models=["synthetic:defects=blobs"])
     assert outcome.table == []
     (message,) = outcome.failures.values()
@@ -167,11 +215,22 @@ def test_a_detector_that_was_trained_on_what_is_tested_has_no_row_and_is_named(t
 def table(values):
     """Rows of made values: detector to group to values of its tasks."""
     return [
-        {"model": model, "group": group, "task": str(n), "task_sha256": f"{group}{n}", "seed": seed,
-         "auroc": value + seed / 100, "origin": "run here", "duplicates": None}
-        for model, groups in values.items() for group, tasks in groups.items() for n, value in enumerate(tasks)
-        for seed in (0, 1) if value is not None
-    ]  # fmt: skip
+        {
+            "model": model,
+            "group": group,
+            "task": str(n),
+            "task_sha256": f"{group}{n}",
+            "seed": seed,
+            "auroc": value + seed / 100,
+            "origin": "run here",
+            "duplicates": None,
+        }
+        for model, groups in values.items()
+        for group, tasks in groups.items()
+        for n, value in enumerate(tasks)
+        for seed in (0, 1)
+        if value is not None
+    ]
 
 
 def test_a_group_counts_once_and_only_where_all_of_its_tasks_are_there():
@@ -184,7 +243,10 @@ def test_a_group_counts_once_and_only_where_all_of_its_tasks_are_there():
 
 
 def test_the_report_says_what_cannot_be_told(tmp_path):
-    many = {f"m{n}": {f"g{group}": [0.5 + 0.01 * n + 0.001 * group] for group in range(8)} for n in range(3)}
+    many = {
+        f"m{n}": {f"g{group}": [0.5 + 0.01 * n + 0.001 * group] for group in range(8)}
+        for n in range(3)
+    }
     outcome = benchmark.Outcome("made", 1, table(many | {"late": {"g0": [0.9]}}))
     outcome.table[0]["duplicates"] = 7
     said = benchmark_report.report(outcome, tmp_path)
@@ -196,7 +258,11 @@ def test_the_report_says_what_cannot_be_told(tmp_path):
     line = next(line for line in whole.splitlines() if line.startswith("| 1. m2"))
     assert [cell.strip() for cell in line.split("|")] == ["", "1. m2", "", "8 : 0", "8 : 0", ""]
     few = benchmark.Outcome(
-        "made", 1, table({name: {g: [v] for g, v in zip("xyz", (0.5, 0.6, 0.7), strict=True)} for name in "ab"})
+        "made",
+        1,
+        table(
+            {name: {g: [v] for g, v in zip("xyz", (0.5, 0.6, 0.7), strict=True)} for name in "ab"}
+        ),
     )
     assert "3 groups are too few" in benchmark_report.report(few, tmp_path)
     one = benchmark.Outcome("made", 1, table({"a": {"x": [0.5]}}))
@@ -209,8 +275,13 @@ def test_the_picture_has_a_bar_for_each_clique_and_a_label_for_each_detector():
     order, ranks = benchmark_report.ranking(leaderboard(table(many), "group", "auroc"))
     figure = critical_differences(order, ranks, 0.05)
     nemenyi, wilcoxon = figure.axes
-    assert {text.get_text().strip() for text in nemenyi.texts} >= {f"m{n} ({4 - n:.2f})" for n in range(4)}
-    bars = [[item for item in axes.collections if item.get_linewidth()[0] == 4] for axes in (nemenyi, wilcoxon)]
+    assert {text.get_text().strip() for text in nemenyi.texts} >= {
+        f"m{n} ({4 - n:.2f})" for n in range(4)
+    }
+    bars = [
+        [item for item in axes.collections if item.get_linewidth()[0] == 4]
+        for axes in (nemenyi, wilcoxon)
+    ]
     assert [len(found) for found in bars] == [3, 0]  # neighbours only: the difference is 1.56 ranks
 
 
@@ -228,7 +299,9 @@ def test_every_suite_reads_and_names_data_sets_and_detectors_that_exist(name):
 
 
 def test_the_command_exports_evaluates_and_puts_other_scores_in_the_same_table(tmp_path, capsys):
-    task = parse("corrupted:dataset=digits,corruption=gaussian_noise,train=200,calibration=50,test=40")
+    task = parse(
+        "corrupted:dataset=digits,corruption=gaussian_noise,train=200,calibration=50,test=40"
+    )
     own = Suite("own", 1, 1, ("pca",), {"noise": (task,)})
     test, scores, row = tmp_path / "test.npz", tmp_path / "scores.npz", tmp_path / "row.csv"
     assert cli.main(["data", "export", str(task), "--out", str(test)]) == 0
@@ -237,8 +310,12 @@ def test_the_command_exports_evaluates_and_puts_other_scores_in_the_same_table(t
         assert json.loads(str(given["about"]))["sha256"] == sha256
         built = task.build(datasets.load("digits"), 0)
         found = Pca().fit(built.train.images).score(given["images"])
-    np.savez_compressed(scores, image=found.image, pixel=found.pixel, test_sha256=sha256, method="our PCA")
-    assert cli.main(["evaluate", "--scores", str(scores), "--test", str(test), "--row", str(row)]) == 0
+    np.savez_compressed(
+        scores, image=found.image, pixel=found.pixel, test_sha256=sha256, method="our PCA"
+    )
+    assert (
+        cli.main(["evaluate", "--scores", str(scores), "--test", str(test), "--row", str(row)]) == 0
+    )
     said = capsys.readouterr().out
     assert "our PCA on corrupted:dataset=digits" in said
     assert "AUPRO" in said
@@ -258,10 +335,19 @@ def test_the_command_exports_evaluates_and_puts_other_scores_in_the_same_table(t
         (["benchmark", "quick", "--reference", "nowhere.csv"], "cannot read 'nowhere.csv'"),
         (["benchmark", "quick", "--models", "nothing"], "unknown model 'nothing'"),
         (["evaluate", "--scores", "a.npz", "--test", "nowhere.npz"], "cannot read 'nowhere.npz'"),
-        (["evaluate", "--scores", "a.npz", "--test", "b.npz", "--row", "c.txt"], "a row is written as a .csv file"),
-        (["data", "export", "quick/digits", "--out", "a.npz"], "unknown task of the suite quick 'digits'"),
+        (
+            ["evaluate", "--scores", "a.npz", "--test", "b.npz", "--row", "c.txt"],
+            "a row is written as a .csv file",
+        ),
+        (
+            ["data", "export", "quick/digits", "--out", "a.npz"],
+            "unknown task of the suite quick 'digits'",
+        ),
         (["data", "export", "one_clas", "--out", "a.npz"], "unknown task 'one_clas'"),
-        (["data", "export", "one_class:dataset=digits", "--out", "a.npz"], "calibration: 6,000 images asked for"),
+        (
+            ["data", "export", "one_class:dataset=digits", "--out", "a.npz"],
+            "calibration: 6,000 images asked for",
+        ),
     ],
 )
 def test_wrong_words_are_one_clear_line(words, message, tmp_path, capsys, monkeypatch):
@@ -272,9 +358,25 @@ def test_wrong_words_are_one_clear_line(words, message, tmp_path, capsys, monkey
 
 
 def test_a_task_of_a_suite_is_exported_by_its_place(tmp_path, capsys):
-    assert cli.main(["data", "export", "quick/digits one-class/class 5", "--out", str(tmp_path / "five.npz")]) == 0
-    assert frozen.read(tmp_path / "five.npz").task == str(suite.load("quick").groups["digits one-class"][1])
-    assert cli.main(["data", "export", "quick/digits stripes", "--out", str(tmp_path / "lines.npz")]) == 0
+    assert (
+        cli.main(
+            [
+                "data",
+                "export",
+                "quick/digits one-class/class 5",
+                "--out",
+                str(tmp_path / "five.npz"),
+            ]
+        )
+        == 0
+    )
+    assert frozen.read(tmp_path / "five.npz").task == str(
+        suite.load("quick").groups["digits one-class"][1]
+    )
+    assert (
+        cli.main(["data", "export", "quick/digits stripes", "--out", str(tmp_path / "lines.npz")])
+        == 0
+    )
 
 
 def test_help_teaches(capsys):

@@ -13,7 +13,13 @@ RNG = np.random.default_rng(0)
 SEEDS = RNG.normal(0.8, 0.05, 10)
 AXES = ("kind", "size")
 TABLE = [
-    {"seed": seed, "size": size, "kind": kind, "corruption": kind, "auroc": SEEDS[seed] + gain + RNG.normal(0, 0.002)}
+    {
+        "seed": seed,
+        "size": size,
+        "kind": kind,
+        "corruption": kind,
+        "auroc": SEEDS[seed] + gain + RNG.normal(0, 0.002),
+    }
     for kind in ("a", "b")
     for size, gain in ((8, -0.01 if kind == "a" else 0.0), (32, 0.0), (128, 0.0))
     for seed in range(10)
@@ -23,18 +29,26 @@ CLAIM = Claim(statement="smaller is better", along="size", direction="less", ref
 
 def by_hand(kind, base, other):
     return paired(
-        *([row["auroc"] for row in TABLE if (row["kind"], row["size"]) == (kind, size)] for size in (base, other))
+        *(
+            [row["auroc"] for row in TABLE if (row["kind"], row["size"]) == (kind, size)]
+            for size in (base, other)
+        )
     )
 
 
 def test_each_line_is_compared_and_each_corruption_corrected_by_itself():
     found = compare(TABLE, AXES, CLAIM, "auroc")
     assert [(one.line["kind"], one.base, one.setting) for one in found] == [
-        ("a", 32, 8), ("a", 32, 128), ("b", 32, 8), ("b", 32, 128)
-    ]  # fmt: skip
+        ("a", 32, 8),
+        ("a", 32, 128),
+        ("b", 32, 8),
+        ("b", 32, 128),
+    ]
     own = [by_hand("a", 32, other) for other in (8, 128)]
     assert [one.found[:6] for one in found[:2]] == [result[:6] for result in own]
-    assert [one.found.p_holm for one in found[:2]] == pytest.approx(holm([result.p for result in own]))
+    assert [one.found.p_holm for one in found[:2]] == pytest.approx(
+        holm([result.p for result in own])
+    )
 
 
 def test_lines_of_one_corruption_are_one_family():
@@ -57,7 +71,9 @@ def test_the_rows_order_does_not_matter_and_lone_seeds_are_left_out():
     assert sorted(compare(lone, AXES, CLAIM, "auroc"), key=str) == first
 
 
-@pytest.mark.parametrize(("direction", "verdict"), [("less", "contradicted"), ("greater", "supported")])
+@pytest.mark.parametrize(
+    ("direction", "verdict"), [("less", "contradicted"), ("greater", "supported")]
+)
 def test_a_claim_is_turned_round_below_the_reference(direction, verdict):
     claim = CLAIM.model_copy(update={"direction": direction})
     found = compare(TABLE, AXES, claim, "auroc")
@@ -72,10 +88,17 @@ def test_a_claim_is_turned_round_below_the_reference(direction, verdict):
 
 def test_a_small_loss_agrees_with_a_claim_that_allows_for_it():
     shares = [row | {"size": {32: 0.0, 8: 0.1, 128: 0.2}[row["size"]]} for row in TABLE]
-    claim = Claim(statement="it costs little", along="size", direction="greater", reference=0.0, margin=0.02)
+    claim = Claim(
+        statement="it costs little", along="size", direction="greater", reference=0.0, margin=0.02
+    )
     assert {one.verdict for one in compare(shares, AXES, claim, "auroc")} == {"supported"}
     strict = claim.model_copy(update={"margin": 0.0})
-    assert [one.verdict for one in compare(shares, AXES, strict, "auroc")] == ["contradicted", "open", "open", "open"]
+    assert [one.verdict for one in compare(shares, AXES, strict, "auroc")] == [
+        "contradicted",
+        "open",
+        "open",
+        "open",
+    ]
 
 
 def test_without_the_reference_nothing_is_compared():
@@ -83,9 +106,19 @@ def test_without_the_reference_nothing_is_compared():
 
 
 SEVERITIES = (0.05, 0.1, 0.2, 0.4, 0.8)
-COURSES = {"easy": [0.6, 0.7, 0.8, 0.97, 1.0], "blind": [0.5, 0.52, 0.5, 0.51, 0.5], "instant": [0.99, 1, 1, 1, 1]}
+COURSES = {
+    "easy": [0.6, 0.7, 0.8, 0.97, 1.0],
+    "blind": [0.5, 0.52, 0.5, 0.51, 0.5],
+    "instant": [0.99, 1, 1, 1, 1],
+}
 GRADED = [
-    {"seed": seed, "kind": kind, "severity": s, "auroc": min(1.0, y + 0.001 * seed), "changed_energy": s**2}
+    {
+        "seed": seed,
+        "kind": kind,
+        "severity": s,
+        "auroc": min(1.0, y + 0.001 * seed),
+        "changed_energy": s**2,
+    }
     for kind, course in COURSES.items()
     for s, y in zip(SEVERITIES, course, strict=True)
     for seed in range(4)
@@ -107,7 +140,9 @@ def test_thresholds_are_found_line_by_line_with_the_energy_there():
 
 def test_fitted_curves_are_drawn_with_their_band():
     found = psychometrics(GRADED, "severity", ["kind"], (0.75,), resamples=20)
-    axes = curves(points(GRADED, ("kind", "severity"), "auroc"), "severity", ["kind"], "AUROC", found).axes[0]
+    axes = curves(
+        points(GRADED, ("kind", "severity"), "auroc"), "severity", ["kind"], "AUROC", found
+    ).axes[0]
     smooth = [line for line in axes.lines if len(line.get_xdata()) == len(found[0].bootstrap.grid)]
     assert [list(line.get_ydata()) for line in smooth] == [
         list(f.bootstrap.fit.curve.at(f.bootstrap.grid)) for f in found
@@ -121,8 +156,15 @@ def test_one_seed_has_a_curve_and_no_interval():
     easy = next(line for line in thresholds_table(found, ["kind"]).splitlines() if "easy" in line)
     assert "[" not in easy
     assert "one seed shows no spread" in easy
-    assert curves(points(alone, ("kind", "severity"), "auroc"), "severity", ["kind"], "AUROC", found).axes
+    assert curves(
+        points(alone, ("kind", "severity"), "auroc"), "severity", ["kind"], "AUROC", found
+    ).axes
 
 
 def test_too_few_severities_have_no_curve():
-    assert psychometrics([row for row in GRADED if row["severity"] < 0.2], "severity", ["kind"], (0.75,)) == []
+    assert (
+        psychometrics(
+            [row for row in GRADED if row["severity"] < 0.2], "severity", ["kind"], (0.75,)
+        )
+        == []
+    )

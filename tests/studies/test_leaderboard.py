@@ -57,7 +57,14 @@ def test_what_is_not_run_leaves_a_gap_and_goes_last():
 
 
 def test_costs_are_those_of_the_trials_that_fitted(tmp_path):
-    trials = grid(BASE, {"model": ["pca", "autoencoder:epochs=2"], "task.corruption": ["stripes", "gaussian_noise"]}, 1)
+    trials = grid(
+        BASE,
+        {
+            "model": ["pca", "autoencoder:epochs=2"],
+            "task.corruption": ["stripes", "gaussian_noise"],
+        },
+        1,
+    )
     assert run_trials(trials, tmp_path, workers=1) == {}
     store = Store(tmp_path / "trials")
     found = costs(store, [store.row(trial.key) for trial in trials])
@@ -68,7 +75,12 @@ def test_costs_are_those_of_the_trials_that_fitted(tmp_path):
 
 @pytest.mark.parametrize(
     "spec",
-    ["autoencoder", "autoencoder:bottleneck=8", "lof:blur=1.0,deskew=True", "ensemble:members=(lof:blur=1.0,k=5);pca"],
+    [
+        "autoencoder",
+        "autoencoder:bottleneck=8",
+        "lof:blur=1.0,deskew=True",
+        "ensemble:members=(lof:blur=1.0,k=5);pca",
+    ],
 )
 def test_a_detectors_text_reads_back(spec):
     assert parse(spec).spec == spec
@@ -92,18 +104,35 @@ def test_models_are_for_the_studies_that_compare_them(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_the_labelled_study_has_a_leaderboard_for_each_pair_of_shares_and_every_pair_of_classes(tmp_path, capsys):
+def test_the_labelled_study_has_a_leaderboard_for_each_pair_of_shares_and_every_pair_of_classes(
+    tmp_path, capsys
+):
     from anomalist.studies.labelled import study
 
     full = study("full").trials
-    pairs = {(trial.task.normal_classes[0], trial.task.labelled_class) for trial in full if trial.task.labelled}
+    pairs = {
+        (trial.task.normal_classes[0], trial.task.labelled_class)
+        for trial in full
+        if trial.task.labelled
+    }
     assert pairs == {(one, other) for one in range(10) for other in range(10) if one != other}
     assert all(trial.task.labelled for trial in full if getattr(trial.model, "made", None) == 0)
     tenth = [trial.task for trial in study(seeds=10).trials if trial.seed == 9]
     assert {task.labelled_class - task.normal_classes[0] for task in tenth} == {1, -9}
-    words = ["study", "labelled", "--quick", "--models", "deep_sad:epochs=1,pretraining=1", "pca", "--workers", "1"]
+    words = [
+        "study",
+        "labelled",
+        "--quick",
+        "--models",
+        "deep_sad:epochs=1,pretraining=1",
+        "pca",
+        "--workers",
+        "1",
+    ]
     assert cli.main([*words, "--results", str(tmp_path)]) == 0
     text = capsys.readouterr().out
     assert "## AUROC: labelled=0.01, contamination=0\n" in text
     assert "## AUROC: labelled=0.05, contamination=0.1\n" in text
-    assert (tmp_path / "plots" / "labelled_labelled=0.05_contamination=0.1_auc_vs_cost.png").is_file()
+    assert (
+        tmp_path / "plots" / "labelled_labelled=0.05_contamination=0.1_auc_vs_cost.png"
+    ).is_file()

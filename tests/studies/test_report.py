@@ -16,7 +16,9 @@ from anomalist.studies.report import is_current
 from anomalist.studies.tables import points
 from refusals import refused
 
-CLAIM = Claim(statement="smaller is better", along="model.bottleneck", direction="less", reference=8)
+CLAIM = Claim(
+    statement="smaller is better", along="model.bottleneck", direction="less", reference=8
+)
 LAYOUT = Layout(name="small", x="model.bottleneck", lines=("task.corruption",), claims=(CLAIM,))
 SMALL = study.Study(LAYOUT, trials())
 KEYS = [trial.key for trial in SMALL.trials]
@@ -30,7 +32,11 @@ def finished(tmp_path_factory):
 
 
 def outputs(folder):
-    return {path: path.read_bytes() for part in ("studies", "plots") for path in (folder / part).iterdir()}
+    return {
+        path: path.read_bytes()
+        for part in ("studies", "plots")
+        for path in (folder / part).iterdir()
+    }
 
 
 def test_it_says_what_the_data_make_of_each_claim(finished):
@@ -97,12 +103,16 @@ def test_a_failed_trial_is_listed(tmp_path):
 
     Store(tmp_path / "trials").keep_failure("0123", {"error": "it went wrong"})
     report(LAYOUT, ["0123"], tmp_path)
-    assert "1 failed:\n- `0123`: it went wrong" in (tmp_path / "studies" / "small.md").read_text().replace("\n\n", "\n")
+    assert "1 failed:\n- `0123`: it went wrong" in (
+        tmp_path / "studies" / "small.md"
+    ).read_text().replace("\n\n", "\n")
     assert json.loads((tmp_path / "studies" / "small.json").read_text())["trials"] == ["0123"]
 
 
 def test_intervals_of_points_stay_within_the_range_of_a_metric():
-    rows = [{"size": 2, "seed": seed, "auroc": value} for seed, value in enumerate((0.999, 1.0, 0.97))]
+    rows = [
+        {"size": 2, "seed": seed, "auroc": value} for seed, value in enumerate((0.999, 1.0, 0.97))
+    ]
     rows += [{"size": 4, "seed": seed, "auroc": value} for seed, value in enumerate((0.0, 0.03))]
     high, low = points(rows, ["size"], "auroc")
     assert high["high"] == 1

@@ -24,7 +24,8 @@ from anomalist.studies.store import Store
 
 HERE = Path(__file__).parent
 DRIVER = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from small import trials; from pathlib import Path;"
+    "import sys; sys.path.insert(0, sys.argv[1]); from small import trials; from pathlib import "
+    "Path;"
     "from anomalist.studies.runner import run_trials;"
     "sys.exit(bool(run_trials(trials(), Path(sys.argv[2]), workers=int(sys.argv[3]))))"
 )
@@ -82,7 +83,9 @@ def test_a_trial_that_raises_is_noted_and_the_rest_goes_on(tmp_path):
     store = Store(tmp_path / "trials")
     before = store.failure(bad.key)
     store.keep_failure(bad.key, {**before, "error": "an old story"})
-    assert run_trials([bad], tmp_path, workers=1) == {bad.key: "an old story"}  # not run again unasked
+    assert run_trials([bad], tmp_path, workers=1) == {
+        bad.key: "an old story"
+    }  # not run again unasked
     assert "no anomaly" in run_trials([bad], tmp_path, workers=1, retry_failed=True)[bad.key]
 
 
@@ -173,12 +176,16 @@ GRID = ["study", "grid", "--quick", "--vary", "model.bottleneck=2,4,8", "--vary"
 
 def command(folder, *words, limit=None):
     def prepare():
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+        signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        )  # a shell's background jobs ignore it
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     line = [sys.executable, "-m", "anomalist", *GRID, "--results", str(folder), *words]
-    return subprocess.Popen(line, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=prepare)
+    return subprocess.Popen(
+        line, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=prepare
+    )
 
 
 @pytest.mark.slow
@@ -248,12 +255,34 @@ def test_without_a_shared_folder_rows_come_back_to_the_driver(tmp_path, expected
 
 @pytest.mark.slow
 def test_the_command_runs_a_grid_shows_a_trial_and_reruns_it(tmp_path, capsys):
-    words = ["study", "grid", "--quick", "--seeds", "2", "--workers", "1", "--results", str(tmp_path)]
-    words += ["--vary", "model.bottleneck=2,8", "--vary", "model.epochs=1", "--vary", "task.train=200"]
+    words = [
+        "study",
+        "grid",
+        "--quick",
+        "--seeds",
+        "2",
+        "--workers",
+        "1",
+        "--results",
+        str(tmp_path),
+    ]
+    words += [
+        "--vary",
+        "model.bottleneck=2,8",
+        "--vary",
+        "model.epochs=1",
+        "--vary",
+        "task.train=200",
+    ]
     assert cli.main(words) == 0
     assert "4 of 4 trials are finished" in capsys.readouterr().out
     written = {str(path.relative_to(tmp_path)) for path in tmp_path.glob("[sp]*/*")}
-    assert {"studies/grid.csv", "studies/grid.parquet", "studies/grid.md", "plots/grid_vs_auc.png"} <= written
+    assert {
+        "studies/grid.csv",
+        "studies/grid.parquet",
+        "studies/grid.md",
+        "plots/grid_vs_auc.png",
+    } <= written
     key = next(iter(rows_in(tmp_path))).removesuffix(".json")
     assert cli.main(["trial", key[:9], "--results", str(tmp_path)]) == 0
     assert json.loads(capsys.readouterr().out)["trial"] == key
@@ -297,7 +326,9 @@ def test_a_scheduler_that_is_not_there_is_one_clear_line(tmp_path):
 def test_a_dask_worker_killed_in_the_middle_loses_nothing(tmp_path, expected):
     from dask.distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50) as cluster:
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
+    ) as cluster:
         victim = next(iter(cluster.workers.values())).pid
 
         def kill_after_the_first_row():
@@ -308,6 +339,8 @@ def test_a_dask_worker_killed_in_the_middle_loses_nothing(tmp_path, expected):
         (tmp_path / "trials").mkdir()
         killer = threading.Thread(target=kill_after_the_first_row)
         killer.start()
-        assert run_trials(trials(), tmp_path, executor="dask", address=cluster.scheduler_address) == {}
+        assert (
+            run_trials(trials(), tmp_path, executor="dask", address=cluster.scheduler_address) == {}
+        )
         killer.join()
     assert rows_in(tmp_path) == expected

@@ -17,10 +17,19 @@ from toys import toy_dataset
 
 def test_the_key_changes_with_everything_that_a_row_depends_on():
     changes = [
-        {}, {"seed": 1}, {"model.bottleneck": 4}, {"task.corruption": "stripes:lines=2"}, {"task.test": 41},
-        {"task.train": 301}, {"localize": True}, {"threads": 2}, {"precision": "bfloat16"}, {"false_alarm_rate": 0.02},
-        {"task.kind": "one_class", "task.normal_classes": (3,)}, {"task.normal_classes": (0, 1)},
-    ]  # fmt: skip
+        {},
+        {"seed": 1},
+        {"model.bottleneck": 4},
+        {"task.corruption": "stripes:lines=2"},
+        {"task.test": 41},
+        {"task.train": 301},
+        {"localize": True},
+        {"threads": 2},
+        {"precision": "bfloat16"},
+        {"false_alarm_rate": 0.02},
+        {"task.kind": "one_class", "task.normal_classes": (3,)},
+        {"task.normal_classes": (0, 1)},
+    ]
     keys = [with_values(BASE, change).key for change in changes]
     assert len(set(keys)) == len(keys)
 
@@ -54,8 +63,18 @@ def test_a_fit_depends_on_training_alone():
         {"task.contaminant": "class"},
     ):
         assert with_values(BASE, change).fit_key == BASE.fit_key, change
-    contaminated = {"task.contamination": 0.1, "task.contaminant": "class", "task.normal_classes": (0, 1)}
-    for change in ({"seed": 1}, {"task.train": 200}, {"model.epochs": 3}, {"task.calibration": 200}, contaminated):
+    contaminated = {
+        "task.contamination": 0.1,
+        "task.contaminant": "class",
+        "task.normal_classes": (0, 1),
+    }
+    for change in (
+        {"seed": 1},
+        {"task.train": 200},
+        {"model.epochs": 3},
+        {"task.calibration": 200},
+        contaminated,
+    ):
         assert with_values(BASE, change).fit_key != BASE.fit_key, change
 
 
@@ -100,7 +119,10 @@ def test_the_grid_is_every_combination_of_values_and_seeds():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"model.botleneck": 2}, "unknown option 'model.botleneck': did you mean 'model.bottleneck'?"),
+        (
+            {"model.botleneck": 2},
+            "unknown option 'model.botleneck': did you mean 'model.bottleneck'?",
+        ),
         ({"task.sed": 2}, "unknown option 'task.sed'"),
         ({"sed": 2}, "unknown option 'sed': did you mean 'seed'?"),
         ({"model.seed": 2}, "unknown option 'model.seed'"),  # the trial's own seed is the only one
@@ -118,7 +140,10 @@ def test_wrong_axes_are_answered_with_the_valid_ones(change, words):
 def test_axes_are_read_from_text():
     assert parse_axis("model.bottleneck=2, 4,8") == ("model.bottleneck", ["2", "4", "8"])
     assert parse_axis("task.dataset=(folder:path=p,resize=32)")[1] == ["folder:path=p,resize=32"]
-    assert parse_axis("task.dataset=(folder:path=p,resize=32),digits")[1] == ["folder:path=p,resize=32", "digits"]
+    assert parse_axis("task.dataset=(folder:path=p,resize=32),digits")[1] == [
+        "folder:path=p,resize=32",
+        "digits",
+    ]
     assert parse_axis("model.blurs=(0;1),(0;1;2)")[1] == ["0;1", "0;1;2"]
     assert parse_axis("task.corruption=stripes:lines=1,value=black;stripes")[1] == [
         "stripes:lines=1,value=black",
@@ -129,7 +154,9 @@ def test_axes_are_read_from_text():
 
 
 def test_points_are_means_over_seeds_with_student_s_interval():
-    table = [{"size": size, "auroc": value} for size, value in ((2, 0.6), (2, 0.7), (2, 0.8), (4, 0.9))]
+    table = [
+        {"size": size, "auroc": value} for size, value in ((2, 0.6), (2, 0.7), (2, 0.8), (4, 0.9))
+    ]
     two, four = points(table, ["size"], "auroc")
     assert two["mean"] == pytest.approx(0.7)
     half = 4.302652729911275 * 0.1 / 3**0.5  # t quantile of 2 degrees of freedom

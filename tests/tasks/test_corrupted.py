@@ -28,7 +28,9 @@ def test_the_seed_alone_decides_the_split():
 
 
 def test_the_calibration_images_do_not_depend_on_how_many_are_trained_on():
-    few, many = (tasks.Corrupted(calibration=50, train=n).training(TOY, 0)[1].source for n in (10, 200))
+    few, many = (
+        tasks.Corrupted(calibration=50, train=n).training(TOY, 0)[1].source for n in (10, 200)
+    )
     np.testing.assert_array_equal(few, many)
 
 
@@ -52,7 +54,9 @@ def test_images_with_a_real_defect_are_no_clean_ones():
 
 def test_an_image_that_nothing_changed_is_left_out_and_counted():
     dataset = toy_dataset()
-    dataset.test.images[:, :, :6] = 0  # the upper half is black: many a small black hole changes nothing
+    dataset.test.images[:, :, :6] = (
+        0  # the upper half is black: many a small black hole changes nothing
+    )
     task = tasks.corrupted(dataset, "patch_occlusion:side=2", seed=0, calibration=50)
     dirty = task.test.labels
     assert task.test.left_out > 0
@@ -62,16 +66,25 @@ def test_an_image_that_nothing_changed_is_left_out_and_counted():
 
 def test_an_image_s_corruption_does_not_depend_on_how_many_are_tested():
     all_of_them = tasks.corrupted(TOY, "gaussian_noise", severity=0.3, seed=0, calibration=50).test
-    some = tasks.corrupted(TOY, "gaussian_noise", severity=0.3, seed=0, calibration=50, test=20).test
+    some = tasks.corrupted(
+        TOY, "gaussian_noise", severity=0.3, seed=0, calibration=50, test=20
+    ).test
     dirty = some.labels
-    where = [np.flatnonzero(all_of_them.labels & (all_of_them.source == i))[0] for i in some.source[dirty]]
+    where = [
+        np.flatnonzero(all_of_them.labels & (all_of_them.source == i))[0]
+        for i in some.source[dirty]
+    ]
     np.testing.assert_array_equal(some.images[dirty], all_of_them.images[where])
 
 
 def test_severity_is_joined_with_the_corruption_s_other_options():
-    task = tasks.corrupted(TOY, "stripes:value=black,direction=rows", severity=0.5, seed=0, calibration=50)
+    task = tasks.corrupted(
+        TOY, "stripes:value=black,direction=rows", severity=0.5, seed=0, calibration=50
+    )
     dirty = task.test.labels
-    assert (task.test.images[dirty][:, 0] == 0).all(axis=2).any(axis=1).all()  # a black row in every image
+    assert (
+        (task.test.images[dirty][:, 0] == 0).all(axis=2).any(axis=1).all()
+    )  # a black row in every image
     with pytest.raises(InputError, match="either severity or lines"):
         tasks.corrupted(TOY, "stripes:lines=2", severity=0.5, calibration=50)
 
@@ -82,7 +95,10 @@ def test_severity_is_joined_with_the_corruption_s_other_options():
         ({"calibration": 301}, "calibration: 301 images asked for, the split has 300"),
         ({"calibration": 50, "train": 251}, "train: 251 images asked for, the split has 250"),
         ({"calibration": 50, "test": 61}, "test: 61 images asked for, the split has 60"),
-        ({"calibration": 50, "test": 0}, "corrupted.test: input should be greater than or equal to 1"),
+        (
+            {"calibration": 50, "test": 0},
+            "corrupted.test: input should be greater than or equal to 1",
+        ),
         ({"calibration": 300}, "train: no image is left to train on; hold out fewer"),
     ],
 )

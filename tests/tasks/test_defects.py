@@ -38,11 +38,15 @@ def test_defects_that_training_may_have_are_never_tested(shares):
     assert task.duplicates == 0
     assert task.test.labels.sum() == 12  # half of each type
     dirty = {image.tobytes() for image in PARTS.test.to_float()[PARTS.test.labels > 0]}
-    assert sum(image.tobytes() in dirty for image in task.train.images) == round(sum(shares.values()) * 60)
+    assert sum(image.tobytes() in dirty for image in task.train.images) == round(
+        sum(shares.values()) * 60
+    )
 
 
 def test_what_is_tested_does_not_depend_on_the_share():
-    few, many = (Defects(calibration=30, labelled=share).build(PARTS, 0).test for share in (0.05, 0.2))
+    few, many = (
+        Defects(calibration=30, labelled=share).build(PARTS, 0).test for share in (0.05, 0.2)
+    )
     np.testing.assert_array_equal(few.source, many.source)
     with refused("30 images of other classes needed, there are 12"):
         Defects(calibration=30, labelled=0.5).build(PARTS, 0)

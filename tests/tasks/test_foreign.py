@@ -38,7 +38,8 @@ def test_there_are_no_more_anomalies_than_the_other_set_has():
 def test_matched_images_have_the_mean_and_the_deviation_of_normal_ones(plain, matched):
     normal, found = (matched.test.images[matched.test.labels == kind] for kind in (False, True))
     apart = {
-        value: np.abs(value(found, axis=(1, 2, 3)) - value(normal, axis=(1, 2, 3))).max() for value in (np.mean, np.std)
+        value: np.abs(value(found, axis=(1, 2, 3)) - value(normal, axis=(1, 2, 3))).max()
+        for value in (np.mean, np.std)
     }
     assert apart[np.mean] < 0.002
     assert apart[np.std] < 0.002
@@ -57,7 +58,9 @@ def test_colour_becomes_grey_as_the_mean_and_grey_becomes_colour_by_repetition()
         return ImageSet(images, np.zeros(len(images), np.int64), ("any",))
 
     colour = np.random.default_rng(0).random((4, 3, 12, 12), np.float32)
-    np.testing.assert_allclose(_alike(as_set(colour), (1, 12, 12))[:, 0], colour.mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(
+        _alike(as_set(colour), (1, 12, 12))[:, 0], colour.mean(axis=1), atol=1e-6
+    )
     grey = blobs(4)
     np.testing.assert_array_equal(_alike(as_set(grey), (3, 12, 12)), np.repeat(grey, 3, axis=1))
     with refused("images of 3 channels cannot stand for images of 4"):
@@ -72,7 +75,9 @@ def test_a_flat_image_stays_flat_at_any_size_and_brightness_is_kept(size):
 
 def test_foreign_images_contaminate_training_too():
     task = Foreign(calibration=100, train=200, contamination=0.1, labelled=0.05)
-    clean, dirty = (one.training(MNIST, 0)[0] for one in (Foreign(calibration=100, train=200), task))
+    clean, dirty = (
+        one.training(MNIST, 0)[0] for one in (Foreign(calibration=100, train=200), task)
+    )
     changed = (clean.images != dirty.images).any(axis=(1, 2, 3))
     assert changed.sum() == 30
     assert (dirty.known == -1).sum() == 10

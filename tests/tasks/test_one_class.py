@@ -21,7 +21,10 @@ DIGITS = datasets.load("digits")
 )
 def test_the_normal_classes_alone_are_trained_on_and_the_others_are_anomalies(options, normal):
     task = OneClass(dataset="digits", calibration=30, **options).build(DIGITS, 0)
-    of = {split: set(DIGITS.train.labels[getattr(task, split).source]) for split in ("train", "calibration")}
+    of = {
+        split: set(DIGITS.train.labels[getattr(task, split).source])
+        for split in ("train", "calibration")
+    }
     assert of["train"] == normal
     assert of["calibration"] <= normal
     tested = DIGITS.test.labels[task.test.source]
@@ -48,21 +51,34 @@ def test_known_anomalies_are_named_and_take_no_place_of_the_unnoticed_ones():
     np.testing.assert_array_equal(more.images[unchanged], less.images[unchanged])
     zeros = {image.tobytes() for image in DIGITS.train.to_float()[DIGITS.train.labels == 0]}
     assert not any(image.tobytes() in zeros for image in more.images[~unchanged])
-    assert sum(image.tobytes() not in zeros for image in more.images[unchanged]) == round(0.1 * len(more))
+    assert sum(image.tobytes() not in zeros for image in more.images[unchanged]) == round(
+        0.1 * len(more)
+    )
 
 
 def test_a_larger_labelled_share_names_the_same_anomalies_and_more():
-    few, many = (OneClass(calibration=30, labelled=share).training(DIGITS, 0)[0] for share in (0.1, 0.3))
+    few, many = (
+        OneClass(calibration=30, labelled=share).training(DIGITS, 0)[0] for share in (0.1, 0.3)
+    )
     named = few.known == -1
     assert (many.known[named] == -1).all()
     np.testing.assert_array_equal(few.images[named], many.images[named])
 
 
 def test_known_anomalies_may_be_of_one_class_and_are_never_unnoticed_ones_too():
-    task = OneClass(dataset="digits", calibration=30, contamination=0.3, labelled=0.2, labelled_class=7)
+    task = OneClass(
+        dataset="digits", calibration=30, contamination=0.3, labelled=0.2, labelled_class=7
+    )
     train, _ = task.training(DIGITS, 0)
-    label = dict(zip((image.tobytes() for image in DIGITS.train.to_float()), DIGITS.train.labels, strict=True))
-    named, others = ([label[image.tobytes()] for image in train.images[train.known == known]] for known in (-1, 0))
+    label = dict(
+        zip(
+            (image.tobytes() for image in DIGITS.train.to_float()), DIGITS.train.labels, strict=True
+        )
+    )
+    named, others = (
+        [label[image.tobytes()] for image in train.images[train.known == known]]
+        for known in (-1, 0)
+    )
     assert named == [7] * round(0.2 * len(train))
     assert len(set(others)) > 5
     assert len({image.tobytes() for image in train.images}) == len(train)
@@ -72,8 +88,12 @@ def test_known_anomalies_may_be_of_one_class_and_are_never_unnoticed_ones_too():
 
 def test_a_labelled_class_that_is_normal_or_too_small_is_refused():
     with refused("labelled_class: 0 is a normal class"):
-        OneClass(dataset="digits", calibration=30, labelled=0.2, labelled_class=0).training(DIGITS, 0)
-    few = DIGITS.train.take(np.flatnonzero((DIGITS.train.labels != 7) | (np.arange(len(DIGITS.train)) < 100)))
+        OneClass(dataset="digits", calibration=30, labelled=0.2, labelled_class=0).training(
+            DIGITS, 0
+        )
+    few = DIGITS.train.take(
+        np.flatnonzero((DIGITS.train.labels != 7) | (np.arange(len(DIGITS.train)) < 100))
+    )
     with refused("images of class 7 needed"):
         OneClass(dataset="digits", calibration=10, labelled=0.5, labelled_class=7).training(
             Dataset("few", few, DIGITS.test, "made for a test"), 0

@@ -12,7 +12,11 @@ from refusals import refused
 from toys import defect_dataset, toy_dataset
 
 OPTIONS = {
-    "corrupted": {"corruption": "stripes:lines=1,value=black", "contaminant": "class", "normal_classes": (1, 2)},
+    "corrupted": {
+        "corruption": "stripes:lines=1,value=black",
+        "contaminant": "class",
+        "normal_classes": (1, 2),
+    },
     "defects": {"types": ("crack", "hole")},
     "foreign": {"foreign": "digits", "matched": True},
     "one_class": {"all_but": 4},
@@ -25,7 +29,11 @@ def test_every_kind_is_listed():
 
 @pytest.mark.parametrize("kind", OPTIONS)
 def test_a_task_s_text_and_its_json_read_back(kind):
-    for options in ({}, OPTIONS[kind], {**OPTIONS[kind], "dataset": "folder:path=a,size=3", "labelled": 0.1}):
+    for options in (
+        {},
+        OPTIONS[kind],
+        {**OPTIONS[kind], "dataset": "folder:path=a,size=3", "labelled": 0.1},
+    ):
         made = tasks.parse({"kind": kind, **options})
         assert tasks.parse(str(made)) == made
         assert tasks.parse(made.model_dump(mode="json")) == made
@@ -44,12 +52,24 @@ def test_wrong_tasks_are_one_clear_line():
 def test_the_names_of_trials_are_those_that_they_always_had(monkeypatch):
     """All that has changed them is the version of the autoencoder, which is 2 since large images train otherwise."""
     monkeypatch.setattr(Autoencoder, "version", 1)
-    keys = [(trial.key, trial.fit_key) for trial in (
-        Trial(),
-        Trial(task={"kind": "one_class", "train": 5}),
-        Trial(task={"kind": "corrupted", "contamination": 0.1, "contaminant": "class", "normal_classes": (1, 2)}),
-        Trial(task={"kind": "corrupted", "corruption": "stripes:lines=2", "test": 7}, model="pca"),
-    )]  # fmt: skip
+    keys = [
+        (trial.key, trial.fit_key)
+        for trial in (
+            Trial(),
+            Trial(task={"kind": "one_class", "train": 5}),
+            Trial(
+                task={
+                    "kind": "corrupted",
+                    "contamination": 0.1,
+                    "contaminant": "class",
+                    "normal_classes": (1, 2),
+                }
+            ),
+            Trial(
+                task={"kind": "corrupted", "corruption": "stripes:lines=2", "test": 7}, model="pca"
+            ),
+        )
+    ]
     assert keys == [
         ("2454e4746ae29238", "2454e4746ae29238"),
         ("142b2ba2068fbe19", "142b2ba2068fbe19"),
@@ -82,7 +102,11 @@ def test_a_row_says_nothing_of_what_is_not_used():
         (OneClass(), OneClass(all_but=1), False),
         (OneClass(), OneClass(labelled_class=3), True),
         (OneClass(labelled=0.1), OneClass(labelled=0.1, labelled_class=3), False),
-        (Corrupted(labelled=0.1, contaminant="class"), Corrupted(labelled=0.1, contaminant="stripes"), False),
+        (
+            Corrupted(labelled=0.1, contaminant="class"),
+            Corrupted(labelled=0.1, contaminant="stripes"),
+            False,
+        ),
     ],
 )
 def test_a_fit_depends_on_what_training_depends_on(first, second, shared):
@@ -95,7 +119,9 @@ def leaking(count):
     toy = toy_dataset()
     images = toy.test.images.copy()
     images[:count] = toy.train.images[:count]
-    return Dataset("toy", toy.train, ImageSet(images, toy.test.labels, toy.test.kinds), "made for a test")
+    return Dataset(
+        "toy", toy.train, ImageSet(images, toy.test.labels, toy.test.kinds), "made for a test"
+    )
 
 
 def test_a_few_test_images_that_are_training_images_are_counted():
@@ -115,4 +141,6 @@ def test_the_hash_tells_images_apart_by_every_byte():
     images[0, 0, 0, 0] += np.float32(1e-6)
     assert len(set(split.fingerprints(one))) == len(one)
     other = split.Split(images, one.labels, one.source)
-    assert split.count_leaks(split.fingerprints(other), set(split.fingerprints(one))) == len(one) - 1
+    assert (
+        split.count_leaks(split.fingerprints(other), set(split.fingerprints(one))) == len(one) - 1
+    )

@@ -15,12 +15,23 @@ __all__ = ["add_execution", "execution"]
 
 def add_execution(parser: Parser) -> None:
     """Add the options."""
-    parser.add_argument("--results", type=a_path, default=Path("results"), help="folder to write to (default: results)")
-    parser.add_argument("--executor", choices=executors.EXECUTORS, default="local", help="where trials run")
+    parser.add_argument(
+        "--results",
+        type=a_path,
+        default=Path("results"),
+        help="folder to write to (default: results)",
+    )
+    parser.add_argument(
+        "--executor", choices=executors.EXECUTORS, default="local", help="where trials run"
+    )
     parser.add_argument("--address", help="of the cluster; by default one is started here")
     parser.add_argument("--workers", type=int, help="trials at once (default: one a core)")
-    parser.add_argument("--no-shared-folder", action="store_true", help="workers do not see the results folder")
-    parser.add_argument("--retry-failed", action="store_true", help="run trials again that failed before")
+    parser.add_argument(
+        "--no-shared-folder", action="store_true", help="workers do not see the results folder"
+    )
+    parser.add_argument(
+        "--retry-failed", action="store_true", help="run trials again that failed before"
+    )
 
 
 def execution(found: argparse.Namespace) -> dict[str, Any]:

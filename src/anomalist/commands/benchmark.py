@@ -38,17 +38,31 @@ written to RESULTS/benchmarks/SUITE: report.md, rows.csv (a later --reference), 
 
 def main(words: Sequence[str]) -> int:
     """Run the command; return 1 if a trial failed, else 0."""
-    names = {name.replace("_", "-"): catalog.describe("suites", name) for name in catalog.names("suites")}
+    names = {
+        name.replace("_", "-"): catalog.describe("suites", name) for name in catalog.names("suites")
+    }
     listed = "\n".join(f"  {name:<14}{line}" for name, line in names.items())
     parser = Parser("benchmark", _ABOUT.format(suites=listed))
     parser.add_argument("suite", metavar="{" + ",".join(names) + "}", help="which suite")
-    parser.add_argument("--models", nargs="+", default=(), metavar="NAME:OPTION=VALUE,…", help="detectors to run")
     parser.add_argument(
-        "--reference", nargs="+", default=(), type=a_path, metavar="FILE", help="rows to put beside them"
+        "--models", nargs="+", default=(), metavar="NAME:OPTION=VALUE,…", help="detectors to run"
     )
-    parser.add_argument("--seeds", type=int, help="how many seeds (default: the suite's own number)")
     parser.add_argument(
-        "--data", type=a_path, default=Path("data"), help="folder with data sets given by path (default: data)"
+        "--reference",
+        nargs="+",
+        default=(),
+        type=a_path,
+        metavar="FILE",
+        help="rows to put beside them",
+    )
+    parser.add_argument(
+        "--seeds", type=int, help="how many seeds (default: the suite's own number)"
+    )
+    parser.add_argument(
+        "--data",
+        type=a_path,
+        default=Path("data"),
+        help="folder with data sets given by path (default: data)",
     )
     add_execution(parser)
     found = parser.read(words)
@@ -58,7 +72,12 @@ def main(words: Sequence[str]) -> int:
     from anomalist.studies import benchmark, benchmark_report
 
     outcome = benchmark.run(
-        chosen, found.results, models=found.models, seeds=found.seeds, references=found.reference, **where
+        chosen,
+        found.results,
+        models=found.models,
+        seeds=found.seeds,
+        references=found.reference,
+        **where,
     )
     print(benchmark_report.report(outcome, found.results / "benchmarks" / chosen.name))
     return 1 if outcome.failures else 0

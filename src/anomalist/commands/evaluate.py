@@ -34,9 +34,15 @@ examples:
 def main(words: Sequence[str]) -> None:
     """Run the command."""
     parser = Parser("evaluate", _ABOUT)
-    parser.add_argument("--scores", type=a_path, required=True, metavar="FILE.npz", help="the scores")
-    parser.add_argument("--test", type=a_path, required=True, metavar="FILE.npz", help="the exported test set")
-    parser.add_argument("--row", type=a_path, metavar="FILE.csv", help="write the result as a row for a benchmark")
+    parser.add_argument(
+        "--scores", type=a_path, required=True, metavar="FILE.npz", help="the scores"
+    )
+    parser.add_argument(
+        "--test", type=a_path, required=True, metavar="FILE.npz", help="the exported test set"
+    )
+    parser.add_argument(
+        "--row", type=a_path, metavar="FILE.csv", help="write the result as a row for a benchmark"
+    )
     found = parser.read(words)
     if found.row is not None and found.row.suffix != ".csv":
         raise InputError(f"a row is written as a .csv file, got {str(found.row)!r}")
@@ -46,7 +52,10 @@ def main(words: Sequence[str]) -> None:
     method, scores = frozen.read_scores(found.scores, test)
     metrics = evaluate(scores, test.test, seed=test.seed)
     count, anomalies = len(test.test), int(test.test.labels.sum())
-    print(f"{method} on {test.task}, seed {test.seed}: {count:,} images, {anomalies:,} of them anomalies")
+    print(
+        f"{method} on {test.task}, seed {test.seed}: {count:,} images, {anomalies:,} of them "
+        "anomalies"
+    )
     for name, estimate in metrics.items():
         print(f"  {LABELS[name]:<12} {estimate}")
     if found.row is not None:

@@ -28,13 +28,24 @@ def main(words: Sequence[str]) -> None:
     """Run the command."""
     parser = Parser("data export", _ABOUT)
     parser.add_argument(
-        "task", metavar="TASK", help="KIND:OPTION=VALUE,… (`anomalist list tasks`), or SUITE/GROUP/TASK"
+        "task",
+        metavar="TASK",
+        help="KIND:OPTION=VALUE,… (`anomalist list tasks`), or SUITE/GROUP/TASK",
     )
-    parser.add_argument("--out", type=a_path, required=True, metavar="FILE.npz", help="the file to write")
-    parser.add_argument("--seed", type=a_seed, default=0, help="of splits and corruptions (default: 0)")
-    parser.add_argument("--training", action="store_true", help="write training and calibration images too")
     parser.add_argument(
-        "--data", type=a_path, default=Path("data"), help="folder with a suite's data sets given by path"
+        "--out", type=a_path, required=True, metavar="FILE.npz", help="the file to write"
+    )
+    parser.add_argument(
+        "--seed", type=a_seed, default=0, help="of splits and corruptions (default: 0)"
+    )
+    parser.add_argument(
+        "--training", action="store_true", help="write training and calibration images too"
+    )
+    parser.add_argument(
+        "--data",
+        type=a_path,
+        default=Path("data"),
+        help="folder with a suite's data sets given by path",
     )
     found = parser.read(words)
     make_folder(found.out.parent, "folder")
@@ -42,7 +53,8 @@ def main(words: Sequence[str]) -> None:
     made = frozen.export(task, found.seed, found.out, training=found.training)
     images, anomalies = len(made.test), int(made.test.labels.sum())
     print(
-        f"{found.out}: {images:,} test images, {anomalies:,} of them anomalies\nsha256 of the test set: {made.sha256}"
+        f"{found.out}: {images:,} test images, {anomalies:,} of them anomalies\nsha256 of the test "
+        f"set: {made.sha256}"
     )
 
 

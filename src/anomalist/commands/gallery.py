@@ -12,8 +12,12 @@ __all__ = ["main"]
 
 def main(words: Sequence[str]) -> None:
     """Draw the picture, write the page, and print where they lie."""
-    parser = options.Parser("gallery", "Draw every corruption at several severities, with a page that describes them.")
-    parser.add_argument("--dataset", default="mnist", help="whose images are shown (default: mnist)")
+    parser = options.Parser(
+        "gallery", "Draw every corruption at several severities, with a page that describes them."
+    )
+    parser.add_argument(
+        "--dataset", default="mnist", help="whose images are shown (default: mnist)"
+    )
     parser.add_argument(
         "--out",
         type=options.a_path,

@@ -20,7 +20,9 @@ def bell(distance: NDArray[np.float32], sigma: NDArray[np.float32]) -> NDArray[n
         float32 ``[n, k]``; twice their sum, for both sides, and the middle's own weight make 1.
     """
     edge = np.float32(np.exp(-4.5))
-    weights: NDArray[np.float32] = np.maximum(np.exp(np.float32(-0.5) * np.square(distance / sigma)) - edge, 0)
+    weights: NDArray[np.float32] = np.maximum(
+        np.exp(np.float32(-0.5) * np.square(distance / sigma)) - edge, 0
+    )
     weights /= 2 * weights.sum(axis=1, keepdims=True) + (1 - edge)
     return weights
 
@@ -28,7 +30,8 @@ def bell(distance: NDArray[np.float32], sigma: NDArray[np.float32]) -> NDArray[n
 def order(draws: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return the places ``[n, k]`` of each row's draws in [0, 1), smallest first; equal draws: the earlier one first.
 
-    It is a stable argsort, but several times as fast: draws are multiples of 2^-24, so draw and place fit one number.
+    It is a stable argsort, but several times as fast: draws are multiples of 2^-24, so draw and
+    place fit one number.
     """
     keys = (draws * np.float32(2**24)).astype(np.uint64)
     keys <<= np.uint64(32)
@@ -40,11 +43,16 @@ def order(draws: NDArray[np.float32]) -> NDArray[np.int64]:
 
 def pick(draw: NDArray[np.float32], count: NDArray[np.int64] | int) -> NDArray[np.int64]:
     """Return a whole number in 0..count-1 for each draw in [0, 1), all as likely."""
-    return (draw.astype(np.float64) * count).astype(np.int64)  # float64: float32 could round up to count
+    return (draw.astype(np.float64) * count).astype(
+        np.int64
+    )  # float64: float32 could round up to count
 
 
 def cut(
-    images: NDArray[np.float32], top: NDArray[np.int64], left: NDArray[np.int64], size: tuple[int, int]
+    images: NDArray[np.float32],
+    top: NDArray[np.int64],
+    left: NDArray[np.int64],
+    size: tuple[int, int],
 ) -> NDArray[np.float32]:
     """Return a copy of each image's patch: ``[n, C, *size]``, its upper left corner at row ``top``, column ``left``."""
     windows = sliding_window_view(images, size, axis=(2, 3))
@@ -53,7 +61,10 @@ def cut(
 
 
 def put(
-    images: NDArray[np.float32], top: NDArray[np.int64], left: NDArray[np.int64], patches: NDArray[np.float32]
+    images: NDArray[np.float32],
+    top: NDArray[np.int64],
+    left: NDArray[np.int64],
+    patches: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """Return a copy of the images with each one's patch ``[n, C, h, w]`` laid at row ``top``, column ``left``."""
     out = images.copy()
@@ -62,7 +73,9 @@ def put(
     return out
 
 
-def sample(images: NDArray[np.float32], y: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
+def sample(
+    images: NDArray[np.float32], y: NDArray[np.float32], x: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Read each image at points between its pixels, bilinearly; beyond the border the nearest pixel is read.
 
     Args:
@@ -94,7 +107,9 @@ def sample(images: NDArray[np.float32], y: NDArray[np.float32], x: NDArray[np.fl
 
 
 def soften(
-    images: NDArray[np.float32], cover: NDArray[np.float32], target: NDArray[np.float32] | np.float32
+    images: NDArray[np.float32],
+    cover: NDArray[np.float32],
+    target: NDArray[np.float32] | np.float32,
 ) -> NDArray[np.float32]:
     """Return ``images`` where ``cover`` is 0, ``target`` where it is 1, and in between a mixture, kept in [0, 1]."""
     mixed: NDArray[np.float32] = target - images
@@ -115,7 +130,8 @@ def replace_around(
 
     Args:
         images: float32 ``[n, C, H, W]``.
-        middle: row and column ``[n, 2]`` of the middle of a square of side 2 k + 1, which may hang over the border.
+        middle: row and column ``[n, 2]`` of the middle of a square of side 2 k + 1, which may hang
+            over the border.
         cover: ``[n or 1, 2 k + 1, 2 k + 1]``, how much of the new value a pixel takes, 0 to 1.
         y: the row ``[n, 2 k + 1, 2 k + 1]`` that it takes it from, as for :func:`sample`.
         x: the column, likewise.

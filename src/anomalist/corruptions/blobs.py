@@ -1,16 +1,19 @@
 """Irregular regions, cut out of smoothed noise, are erased, filled or pasted over: stains, gaps and scratches.
 
-Each image has a field of white noise smoothed by a Gaussian of standard deviation ``scale`` pixels (two for
-scratches). The ``ceil(area x H x W)`` pixels where it is highest are hit, as textures are laid on by DRAEM (Zavrtanik
-et al., ICCV 2021, there with Perlin noise): they never have a straight edge, and a larger area holds each smaller one.
-A blot is mostly one piece: its field falls with the distance from a centre, drawn from all pixels or, every other
-time, from the bright ones, in proportion to their value, so that what is bright is hit more often than by chance.
-``fill="paste"`` takes the image's own content from elsewhere, as CutPaste does (Li et al., CVPR 2021).
+Each image has a field of white noise smoothed by a Gaussian of standard deviation ``scale`` pixels
+(two for scratches). The ``ceil(area x H x W)`` pixels where it is highest are hit, as textures are
+laid on by DRAEM (Zavrtanik et al., ICCV 2021, there with Perlin noise): they never have a straight
+edge, and a larger area holds each smaller one. A blot is mostly one piece: its field falls with the
+distance from a centre, drawn from all pixels or, every other time, from the bright ones, in
+proportion to their value, so that what is bright is hit more often than by chance. ``fill="paste"``
+takes the image's own content from elsewhere, as CutPaste does (Li et al., CVPR 2021).
 
-Strength: ``area`` = severity, the share of the image's pixels that are hit. Where the fill equals what was there, as
+Strength: ``area`` = severity, the share of the image's pixels that are hit. Where the fill equals
+    what was there, as
 black on black, nothing changes.
 
-Source: regions laid on as by DRAEM, Zavrtanik et al., ICCV 2021; pasted content as by CutPaste, Li et al., CVPR 2021.
+Source: regions laid on as by DRAEM, Zavrtanik et al., ICCV 2021; pasted content as by CutPaste, Li
+    et al., CVPR 2021.
 """
 
 from __future__ import annotations
@@ -31,8 +34,11 @@ __all__ = ["Blobs"]
 _Fill = Literal["black", "white", "grey", "noise", "paste"]
 _FILLS: tuple[_Fill, ...] = get_args(_Fill)
 _THIN = 8.0  # how many times longer than wide a scratch is, about
-_FALL = 1.5  # of a blot's field, within ``scale`` pixels: its edge is rough, and it seldom falls apart
-_NEGATIVE = 0.25  # of the pasted copies are in negative: even an image of one pixel then has something to paste
+_FALL = (
+    1.5  # of a blot's field, within ``scale`` pixels: its edge is rough, and it seldom falls apart
+)
+# Of the pasted copies are in negative: even an image of one pixel then has something to paste.
+_NEGATIVE = 0.25
 
 
 class Blobs(Corruption):
@@ -40,18 +46,26 @@ class Blobs(Corruption):
 
     physical: ClassVar[str] = "area"
 
-    area: float | None = Field(None, ge=0, le=1, description="share of the image's pixels that are hit")
-    scale: float = Field(2.0, gt=0, description="how coarse the regions are: the noise's smoothing, in pixels")
+    area: float | None = Field(
+        None, ge=0, le=1, description="share of the image's pixels that are hit"
+    )
+    scale: float = Field(
+        2.0, gt=0, description="how coarse the regions are: the noise's smoothing, in pixels"
+    )
     shape: Literal["spots", "blot", "scratches"] = Field(
         "spots", description="roundish regions here and there, one region, or long thin bent ones"
     )
     fill: Literal["black", "white", "grey", "noise", "paste", "mixed"] = Field(
         "black",
-        description="what fills a region: black, white, one grey an image, noise, the image's own content from "
+        description="what fills a region: black, white, one grey an image, noise, the image's own "
+        "content from "
         "elsewhere, or 'mixed', one of these drawn for each image",
     )
     opacity: float = Field(
-        1.0, gt=0, le=1, description="least opacity of the fill: each image draws its own, log-uniform up to 1"
+        1.0,
+        gt=0,
+        le=1,
+        description="least opacity of the fill: each image draws its own, log-uniform up to 1",
     )
 
     def change(
@@ -69,18 +83,26 @@ class Blobs(Corruption):
         """Return the pixels that are hit: bool ``[n, H, W]``, as many in each image."""
         h, w = images.shape[2:]
         field = _smooth((h, w), self.scale, seed, "blobs/shape", index)
-        if self.shape == "scratches":  # near the zero line of a second field, where the first one is high
-            field -= np.float32(_THIN) * np.abs(_smooth((h, w), self.scale, seed, "blobs/line", index))
+        if (
+            self.shape == "scratches"
+        ):  # near the zero line of a second field, where the first one is high
+            field -= np.float32(_THIN) * np.abs(
+                _smooth((h, w), self.scale, seed, "blobs/line", index)
+            )
         elif self.shape == "blot":
             field -= np.float32(_FALL / self.scale) * _distance(images, seed, index)
         place = h * w - math.ceil(round(area * h * w, 9))
         lowest = np.partition(field.reshape(-1, h * w), place, axis=1)[:, place]
         return field >= lowest[:, None, None]
 
-    def _filling(self, images: NDArray[np.float32], seed: int, index: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _filling(
+        self, images: NDArray[np.float32], seed: int, index: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
         """Return what the regions show: float32 like ``images``."""
         if self.fill == "mixed":
-            chosen = (uniform(seed, "blobs/fill", index, 1)[:, 0] * np.float32(len(_FILLS))).astype(np.int64)
+            chosen = (uniform(seed, "blobs/fill", index, 1)[:, 0] * np.float32(len(_FILLS))).astype(
+                np.int64
+            )
             filling = np.empty(images.shape, np.float32)
             for number, fill in enumerate(_FILLS):
                 rows = np.flatnonzero(chosen == number)
@@ -89,7 +111,9 @@ class Blobs(Corruption):
             filling = _fill(self.fill, images, seed, index)
         if self.opacity == 1:
             return filling
-        opacity = np.float32(self.opacity) ** uniform(seed, "blobs/opacity", index, 1)[:, :, None, None]
+        opacity = (
+            np.float32(self.opacity) ** uniform(seed, "blobs/opacity", index, 1)[:, :, None, None]
+        )
         return np.clip(images + opacity * (filling - images), 0, 1)
 
 
@@ -101,11 +125,15 @@ def _smooth(
     noise = uniform(seed, purpose, index, h * w).reshape(-1, h, w)
     noise -= np.float32(0.5)
     noise *= np.float32(math.sqrt(12))
-    smooth: NDArray[np.float32] = _gaussian(h, scale) @ noise @ np.ascontiguousarray(_gaussian(w, scale).T)
+    smooth: NDArray[np.float32] = (
+        _gaussian(h, scale) @ noise @ np.ascontiguousarray(_gaussian(w, scale).T)
+    )
     return smooth
 
 
-def _distance(images: NDArray[np.float32], seed: int, index: NDArray[np.int64]) -> NDArray[np.float32]:
+def _distance(
+    images: NDArray[np.float32], seed: int, index: NDArray[np.int64]
+) -> NDArray[np.float32]:
     """Return each pixel's distance from the image's centre of a blot, in pixels, float32 ``[n, H, W]``."""
     n, _, h, w = images.shape
     draws = uniform(seed, "blobs/centre", index, 2)
@@ -129,21 +157,32 @@ def _gaussian(length: int, scale: float) -> NDArray[np.float32]:
     return kernel.astype(np.float32)
 
 
-def _fill(fill: _Fill, images: NDArray[np.float32], seed: int, index: NDArray[np.int64]) -> NDArray[np.float32]:
+def _fill(
+    fill: _Fill, images: NDArray[np.float32], seed: int, index: NDArray[np.int64]
+) -> NDArray[np.float32]:
     """Return what may be seen through the region: float32 like ``images``."""
     if fill == "paste":
         return _elsewhere(images, seed, index)
     if fill == "noise":
-        return uniform(seed, "blobs/noise", index, math.prod(images.shape[1:])).reshape(images.shape)
+        return uniform(seed, "blobs/noise", index, math.prod(images.shape[1:])).reshape(
+            images.shape
+        )
     if fill == "grey":
-        return np.broadcast_to(uniform(seed, "blobs/grey", index, 1)[:, :, None, None], images.shape)
+        return np.broadcast_to(
+            uniform(seed, "blobs/grey", index, 1)[:, :, None, None], images.shape
+        )
     return np.full_like(images, fill == "white")
 
 
-def _elsewhere(images: NDArray[np.float32], seed: int, index: NDArray[np.int64]) -> NDArray[np.float32]:
+def _elsewhere(
+    images: NDArray[np.float32], seed: int, index: NDArray[np.int64]
+) -> NDArray[np.float32]:
     """Return each image shifted around its borders by a random step, flipped or not along each axis."""
     draws = uniform(seed, "blobs/paste", index, 5)
-    rows, columns = (_walk(draws[:, 2 * axis : 2 * axis + 2], length) for axis, length in enumerate(images.shape[2:]))
+    rows, columns = (
+        _walk(draws[:, 2 * axis : 2 * axis + 2], length)
+        for axis, length in enumerate(images.shape[2:])
+    )
     copy = images[np.arange(len(images))[:, None, None], :, rows[:, :, None], columns[:, None, :]]
     copy = copy.transpose(0, 3, 1, 2)
     return np.where((draws[:, 4] < _NEGATIVE)[:, None, None, None], 1 - copy, copy)

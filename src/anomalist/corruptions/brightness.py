@@ -1,6 +1,7 @@
 """All values of an image grow or shrink by one amount: too long or too short an exposure.
 
-Strength: ``shift`` = severity, as a share of the range. Each image has two draws: up or down, and u; shift x (1 + u) /
+Strength: ``shift`` = severity, as a share of the range. Each image has two draws: up or down, and
+    u; shift x (1 + u) /
 2 is added to all its values or taken from them, which are then clipped to [0, 1].
 
 Source: brightness of ImageNet-C, Hendrycks & Dietterich, ICLR 2019, there upwards alone.
@@ -25,7 +26,9 @@ class Brightness(Corruption):
 
     physical: ClassVar[str] = "shift"
 
-    shift: float | None = Field(None, ge=0, le=1, description="the most that is added, as a share of the range")
+    shift: float | None = Field(
+        None, ge=0, le=1, description="the most that is added, as a share of the range"
+    )
     direction: Literal["brighter", "darker", "either"] = Field(
         "either", description="which way; 'either' draws one of the two for each image"
     )

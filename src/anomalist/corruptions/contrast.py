@@ -1,7 +1,9 @@
 """Values draw nearer to the image's mean or move away from it: a flat or a harsh picture.
 
-Strength: ``amount`` c = severity. Each image has two draws: less or more contrast, and u; with c' = c (1 + u) / 2 the
-distance of every value from the image's mean is multiplied by 1 - c', or divided by it and clipped to [0, 1].
+Strength: ``amount`` c = severity. Each image has two draws: less or more contrast, and u; with c' =
+    c (1 + u) / 2 the
+distance of every value from the image's mean is multiplied by 1 - c', or divided by it and clipped
+to [0, 1].
 
 Source: contrast of ImageNet-C, Hendrycks & Dietterich, ICLR 2019, there downwards alone.
 """
@@ -25,7 +27,9 @@ class Contrast(Corruption):
 
     physical: ClassVar[str] = "amount"
 
-    amount: float | None = Field(None, ge=0, le=1, description="the most contrast that is lost, or gained likewise")
+    amount: float | None = Field(
+        None, ge=0, le=1, description="the most contrast that is lost, or gained likewise"
+    )
     direction: Literal["less", "more", "either"] = Field(
         "either", description="which way; 'either' draws one of the two for each image"
     )
@@ -37,8 +41,12 @@ class Contrast(Corruption):
         draws = uniform(seed, "contrast", index, 2).astype(np.float64)
         amount = strength * (1 + draws[:, 0]) / 2  # below 1, since a draw is
         limit = {"less": 1.0, "more": 0.0, "either": 0.5}[self.direction]
-        gain = np.where(draws[:, 1] < limit, -amount, amount / (1 - amount)).astype(np.float32)[:, None, None, None]
-        moved = images - images[:, :1, :1, :1]  # a flat image has then exact zeros, whatever the mean's rounding
+        gain = np.where(draws[:, 1] < limit, -amount, amount / (1 - amount)).astype(np.float32)[
+            :, None, None, None
+        ]
+        moved = (
+            images - images[:, :1, :1, :1]
+        )  # a flat image has then exact zeros, whatever the mean's rounding
         moved -= moved.reshape(len(images), -1).mean(axis=1)[:, None, None, None]
         moved *= gain
         moved += images

@@ -1,10 +1,12 @@
 """A square patch of the image is pasted elsewhere in it: a wrong part that looks right by itself.
 
-The patch is the image's own, as in CutPaste, not another image's: the result for an image depends on its number alone.
+The patch is the image's own, as in CutPaste, not another image's: the result for an image depends
+on its number alone.
 
-Strength: ``side`` = ceil(severity x half the shorter side). Each image draws how far the patch travels, between a
-quarter and a half of the image along one axis or both, then its place u, v in [0, 1), uniform where both the patch and
-its copy lie within the image. A larger patch contains each smaller one.
+Strength: ``side`` = ceil(severity x half the shorter side). Each image draws how far the patch
+    travels, between a
+quarter and a half of the image along one axis or both, then its place u, v in [0, 1), uniform where
+both the patch and its copy lie within the image. A larger patch contains each smaller one.
 
 Source: CutPaste, Li et al., CVPR 2021, there rectangles of any shape.
 """
@@ -46,7 +48,9 @@ class CutPaste(Corruption):
             return images
         draws = uniform(seed, "cut_paste", index, 3)
         step = steps[pick(draws[:, 0], len(steps))]
-        room = np.array(shape) - np.abs(step)  # within it, the patch and its copy both lie in the image
+        room = np.array(shape) - np.abs(
+            step
+        )  # within it, the patch and its copy both lie in the image
         corner = np.maximum(0, -step) + pick(draws[:, 1:], room - side + 1)
         source = corner + step
         patches = cut(images, source[:, 0], source[:, 1], (side, side))

@@ -1,9 +1,11 @@
 """A disc of the image is warped, as if drawn on rubber; the rest stays.
 
-Strength: ``radius`` in pixels = severity x a third of the shorter side (1.5 pixels at least). Each image draws the
-disc's middle, a pixel where the largest disc fits into the image, and 4 x 4 vectors on a grid over the largest disc,
-each part uniform within ``reach`` of the largest radius. Interpolated smoothly they say where each pixel takes its
-value from, whatever the severity; the warped image fades in from the disc's edge inwards.
+Strength: ``radius`` in pixels = severity x a third of the shorter side (1.5 pixels at least). Each
+    image draws the
+disc's middle, a pixel where the largest disc fits into the image, and 4 x 4 vectors on a grid over
+the largest disc, each part uniform within ``reach`` of the largest radius. Interpolated smoothly
+they say where each pixel takes its value from, whatever the severity; the warped image fades in
+from the disc's edge inwards.
 
 Source: elastic deformations, Simard et al., ICDAR 2003, there of the whole image.
 """
@@ -33,7 +35,10 @@ class ElasticWarp(Corruption):
 
     radius: float | None = Field(None, ge=0, description="radius of the disc in pixels")
     reach: float = Field(
-        0.6, gt=0, le=1, description="how far a value may travel along each axis, as a share of the largest radius"
+        0.6,
+        gt=0,
+        le=1,
+        description="how far a value may travel along each axis, as a share of the largest radius",
     )
 
     def most(self, shape: tuple[int, int]) -> float:
@@ -51,7 +56,9 @@ class ElasticWarp(Corruption):
         middle = border + pick(draws[:, :2], np.array(shape) - 2 * border)
         offset = np.arange(-int(strength), int(strength) + 1, dtype=np.float32)
         weights = _interpolation(offset / np.float32(most))
-        vectors = np.float32(2 * self.reach * most) * (draws[:, 2:].reshape(-1, 2, _GRID, _GRID) - np.float32(0.5))
+        vectors = np.float32(2 * self.reach * most) * (
+            draws[:, 2:].reshape(-1, 2, _GRID, _GRID) - np.float32(0.5)
+        )
         move: NDArray[np.float32] = weights @ vectors @ weights.T
         place = middle.astype(np.float32)[:, :, None] + offset
         y, x = move[:, 0] + place[:, 0, :, None], move[:, 1] + place[:, 1, None, :]

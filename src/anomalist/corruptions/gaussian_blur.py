@@ -1,9 +1,10 @@
 """The image is out of focus: a Gaussian blur.
 
-Strength: ``sigma`` in pixels = severity x an eighth of the shorter side (of 16 pixels at least). Each image has one
-uniform draw u and is blurred by the standard deviation sigma (1 + u) / 2. The kernel is lowered by its value at three
-standard deviations, so that it ends there without a step: what is farther from an edge does not change at all. Beyond
-its border the image is mirrored.
+Strength: ``sigma`` in pixels = severity x an eighth of the shorter side (of 16 pixels at least).
+    Each image has one
+uniform draw u and is blurred by the standard deviation sigma (1 + u) / 2. The kernel is lowered by
+its value at three standard deviations, so that it ends there without a step: what is farther from
+an edge does not change at all. Beyond its border the image is mirrored.
 
 Source: Gaussian blur of ImageNet-C, Hendrycks & Dietterich, ICLR 2019.
 """
@@ -44,7 +45,9 @@ class GaussianBlur(Corruption):
         return np.clip(blurred, 0, 1, out=blurred)
 
 
-def _along(images: NDArray[np.float32], weights: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+def _along(
+    images: NDArray[np.float32], weights: NDArray[np.float32], axis: int
+) -> NDArray[np.float32]:
     """Blur along one axis. Differences are summed, not values: where all are equal, nothing changes."""
     reach, length = weights.shape[1], images.shape[axis]
     border = [(reach, reach) if number == axis else (0, 0) for number in range(4)]
@@ -53,7 +56,11 @@ def _along(images: NDArray[np.float32], weights: NDArray[np.float32], axis: int)
     middle, total = 2 * np.moveaxis(images, axis, 0), np.moveaxis(result, axis, 0)
     both = np.empty_like(middle)
     for step in range(1, reach + 1):
-        np.add(padded[reach - step : reach - step + length], padded[reach + step : reach + step + length], out=both)
+        np.add(
+            padded[reach - step : reach - step + length],
+            padded[reach + step : reach + step + length],
+            out=both,
+        )
         both -= middle
         both *= weights[:, step - 1, None, None]
         total += both

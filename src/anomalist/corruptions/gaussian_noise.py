@@ -1,6 +1,7 @@
 """Additive Gaussian noise, clipped to [0, 1]: a noisy sensor.
 
-Strength: ``sigma`` = severity, in units of the full value range. Each value (pixel and channel) has one
+Strength: ``sigma`` = severity, in units of the full value range. Each value (pixel and channel) has
+    one
 standard normal draw z and becomes clip(x + sigma z), so every change grows with sigma.
 
 Source: Gaussian noise of ImageNet-C, Hendrycks & Dietterich, ICLR 2019.
@@ -25,7 +26,9 @@ class GaussianNoise(Corruption):
 
     physical: ClassVar[str] = "sigma"
 
-    sigma: float | None = Field(None, ge=0, le=1, description="standard deviation, as a share of the range")
+    sigma: float | None = Field(
+        None, ge=0, le=1, description="standard deviation, as a share of the range"
+    )
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]

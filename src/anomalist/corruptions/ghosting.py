@@ -1,8 +1,9 @@
 """The mirrored image shines through: a double exposure, a reflection in glass.
 
-Strength: ``opacity`` = severity. Each image has two draws: which mirror (left-right, top-bottom or both), and u; with a
-= opacity (1 + u) / 2 and the mirrored image m, x becomes 1 - (1 - x)(1 - a m), the sum of two lights that never leaves
-[0, 1].
+Strength: ``opacity`` = severity. Each image has two draws: which mirror (left-right, top-bottom or
+    both), and u; with a
+= opacity (1 + u) / 2 and the mirrored image m, x becomes 1 - (1 - x)(1 - a m), the sum of two
+lights that never leaves [0, 1].
 
 Source: reflections as additive layers, Levin & Weiss, TPAMI 2007; here of the image itself.
 """
@@ -27,7 +28,9 @@ class Ghosting(Corruption):
 
     physical: ClassVar[str] = "opacity"
 
-    opacity: float | None = Field(None, ge=0, le=1, description="the most of the mirror image's light that is added")
+    opacity: float | None = Field(
+        None, ge=0, le=1, description="the most of the mirror image's light that is added"
+    )
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
@@ -35,7 +38,9 @@ class Ghosting(Corruption):
         """Add each image's own mirror image."""
         draws = uniform(seed, "ghosting", index, 2)
         mirror, light = pick(draws[:, 0], 3), np.empty_like(images)
-        for kind, mirrored in enumerate((images[:, :, :, ::-1], images[:, :, ::-1], images[:, :, ::-1, ::-1])):
+        for kind, mirrored in enumerate(
+            (images[:, :, :, ::-1], images[:, :, ::-1], images[:, :, ::-1, ::-1])
+        ):
             light[mirror == kind] = mirrored[mirror == kind]
         light *= (np.float32(strength) * (1 + draws[:, 1]) / 2)[:, None, None, None]
         light *= 1 - images

@@ -1,7 +1,9 @@
 """Single rows slip sideways: a scanner that shook, a video line out of step.
 
-Strength: ``lines`` = ceil(severity x height). Each image has one random order of its rows, of which the first ``lines``
-slip, each around the border by its own 1 to width / 8 pixels, left or right. So more lines include the fewer.
+Strength: ``lines`` = ceil(severity x height). Each image has one random order of its rows, of which
+    the first ``lines``
+slip, each around the border by its own 1 to width / 8 pixels, left or right. So more lines include
+the fewer.
 
 Source: line jitter of video restoration, Kokaram, "Motion picture restoration", 1998.
 """

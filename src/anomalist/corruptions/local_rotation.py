@@ -1,8 +1,10 @@
 """A disc of the image is turned about its middle: a part that was put in askew.
 
-Strength: ``radius`` in pixels = severity x a third of the shorter side (1.5 pixels at least). Each image draws the
-disc's middle, where the largest disc fits into the image, and a turn of between half of ``angle`` and all of it, either
-way. Values between pixels are interpolated; outside of the disc, whose edge is one pixel soft, nothing changes.
+Strength: ``radius`` in pixels = severity x a third of the shorter side (1.5 pixels at least). Each
+    image draws the
+disc's middle, where the largest disc fits into the image, and a turn of between half of ``angle``
+and all of it, either way. Values between pixels are interpolated; outside of the disc, whose edge
+is one pixel soft, nothing changes.
 
 Source: rotations of AugMix, Hendrycks et al., ICLR 2020, there of the whole image.
 """
@@ -28,7 +30,9 @@ class LocalRotation(Corruption):
     physical: ClassVar[str] = "radius"
 
     radius: float | None = Field(None, ge=0, description="radius of the disc in pixels")
-    angle: float = Field(90.0, gt=0, le=180, description="the largest turn in degrees; each image draws its own")
+    angle: float = Field(
+        90.0, gt=0, le=180, description="the largest turn in degrees; each image draws its own"
+    )
 
     def most(self, shape: tuple[int, int]) -> float:
         """A third of the shorter side, 1.5 pixels at least."""
@@ -40,9 +44,16 @@ class LocalRotation(Corruption):
         """Turn each image's own disc."""
         shape = images.shape[2:]
         draws = uniform(seed, "local_rotation", index, 4)
-        room = np.maximum(np.array(shape, np.float32) - np.float32(2 * self.most((shape[0], shape[1]))), 0)
+        room = np.maximum(
+            np.array(shape, np.float32) - np.float32(2 * self.most((shape[0], shape[1]))), 0
+        )
         middle = (np.array(shape, np.float32) - room - 1) / 2 + room * draws[:, :2]
-        turn = np.float32(np.radians(self.angle)) * (1 + draws[:, 2]) / 2 * np.where(draws[:, 3] < 0.5, -1, 1)
+        turn = (
+            np.float32(np.radians(self.angle))
+            * (1 + draws[:, 2])
+            / 2
+            * np.where(draws[:, 3] < 0.5, -1, 1)
+        )
         pixel = np.rint(middle).astype(np.int64)
         offset = np.arange(-int(strength + 1), int(strength + 1) + 1, dtype=np.float32)
         dy, dx = (offset + (pixel - middle)[:, axis, None] for axis in range(2))  # from the middle

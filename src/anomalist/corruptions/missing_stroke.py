@@ -1,12 +1,15 @@
 """One connected piece of a stroke is erased: a broken line, ink that did not take.
 
-A stroke is what is brighter than the image's darkest value by more than ``level`` of its range (in the mean of the
-channels). Each image draws one of these pixels; what can be reached from it in ``radius`` steps over such pixels, to
-any of the eight neighbours, takes each channel's darkest value.
+A stroke is what is brighter than the image's darkest value by more than ``level`` of its range (in
+the mean of the channels). Each image draws one of these pixels; what can be reached from it in
+``radius`` steps over such pixels, to any of the eight neighbours, takes each channel's darkest
+value.
 
-Strength: ``radius`` in steps = ceil(severity x half the shorter side). More steps reach all that fewer do.
+Strength: ``radius`` in steps = ceil(severity x half the shorter side). More steps reach all that
+    fewer do.
 
-Source: geodesic dilation, Lantuejoul & Maisonneuve, Pattern Recognition 1984; fractures of Morpho-MNIST, Castro et al.,
+Source: geodesic dilation, Lantuejoul & Maisonneuve, Pattern Recognition 1984; fractures of
+    Morpho-MNIST, Castro et al.,
 JMLR 2019.
 """
 
@@ -31,7 +34,9 @@ class MissingStroke(Corruption):
     physical: ClassVar[str] = "radius"
 
     radius: int | None = Field(None, ge=0, description="steps along the stroke, to each side")
-    level: float = Field(0.1, ge=0, lt=1, description="where a stroke begins, as a share of the image's range")
+    level: float = Field(
+        0.1, ge=0, lt=1, description="where a stroke begins, as a share of the image's range"
+    )
 
     def most(self, shape: tuple[int, int]) -> int:
         """Half the shorter side."""

@@ -1,10 +1,13 @@
 """The image is smeared along a line: the object or the camera moved.
 
-Strength: ``length`` in pixels = severity x the shorter side (of 16 pixels at least). Each image has two draws: the
-direction, any angle, and u; length (1 + u) / 2 is the whole extent of the smear, whose weights are a Gaussian's up to
-three standard deviations to either side. The line is drawn pixel by pixel; beyond its border the image is mirrored.
+Strength: ``length`` in pixels = severity x the shorter side (of 16 pixels at least). Each image has
+    two draws: the
+direction, any angle, and u; length (1 + u) / 2 is the whole extent of the smear, whose weights are
+a Gaussian's up to three standard deviations to either side. The line is drawn pixel by pixel;
+beyond its border the image is mirrored.
 
-Source: motion blur of ImageNet-C, Hendrycks & Dietterich, ICLR 2019, whose weights are Gaussian too.
+Source: motion blur of ImageNet-C, Hendrycks & Dietterich, ICLR 2019, whose weights are Gaussian
+    too.
 """
 
 from __future__ import annotations

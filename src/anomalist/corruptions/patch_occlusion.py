@@ -1,8 +1,10 @@
 """A square hole at a random place, filled with black, white or noise: dirt, glare, a missing part.
 
-Strength: ``side`` = ceil(severity x shorter side of the region that may be hit), the region being the image less
-``margin`` pixels on each side. With draws u, v in [0, 1) the hole's corner is floor(u (H - side + 1)),
-floor(v (W - side + 1)) within the region: uniform for every side, and a larger hole contains each smaller one.
+Strength: ``side`` = ceil(severity x shorter side of the region that may be hit), the region being
+    the image less
+``margin`` pixels on each side. With draws u, v in [0, 1) the hole's corner is floor(u (H - side +
+1)), floor(v (W - side + 1)) within the region: uniform for every side, and a larger hole contains
+each smaller one.
 
 Source: Cutout, DeVries & Taylor, 2017.
 """
@@ -28,7 +30,9 @@ class PatchOcclusion(Corruption):
     physical: ClassVar[str] = "side"
 
     side: int | None = Field(None, ge=0, description="side of the square in pixels")
-    fill: Literal["black", "white", "noise"] = Field("black", description="what the square is filled with")
+    fill: Literal["black", "white", "noise"] = Field(
+        "black", description="what the square is filled with"
+    )
     margin: int = Field(0, ge=0, description="pixels at each border that are never hit")
 
     def most(self, shape: tuple[int, int]) -> int:
@@ -38,7 +42,9 @@ class PatchOcclusion(Corruption):
     def _region(self, shape: tuple[int, int]) -> tuple[int, int]:
         h, w = shape[0] - 2 * self.margin, shape[1] - 2 * self.margin
         if min(h, w) < 1:
-            raise InputError(f"patch_occlusion.margin: {self.margin} leaves nothing of {shape[0]} x {shape[1]}")
+            raise InputError(
+                f"patch_occlusion.margin: {self.margin} leaves nothing of {shape[0]} x {shape[1]}"
+            )
         return h, w
 
     def change(
@@ -58,13 +64,17 @@ class PatchOcclusion(Corruption):
         self, images: NDArray[np.float32], seed: int, index: NDArray[np.int64]
     ) -> NDArray[np.float32] | np.float32:
         if self.fill == "noise":
-            return uniform(seed, "patch_occlusion/fill", index, images[0].size).reshape(images.shape)
+            return uniform(seed, "patch_occlusion/fill", index, images[0].size).reshape(
+                images.shape
+            )
         return np.float32(self.fill == "white")
 
 
 def _span(draw: NDArray[np.float32], length: int, side: int, margin: int) -> NDArray[np.bool_]:
     """Mark, for each image, the ``side`` positions along an axis that its square covers."""
     room = length - 2 * margin - side + 1
-    first = margin + (draw.astype(np.float64) * room).astype(np.int64)  # float64: float32 could round up to room
+    first = margin + (draw.astype(np.float64) * room).astype(
+        np.int64
+    )  # float64: float32 could round up to room
     position = np.arange(length)
     return (position >= first[:, None]) & (position < first[:, None] + side)

@@ -1,12 +1,15 @@
 """Irregular regions cut out of Perlin noise are filled with a texture: stains, foreign matter.
 
-Each image has a field of Perlin noise, 2, 4 or 8 cells along each axis, drawn for each axis as is where the first one
-begins. The ceil(area x H x W) pixels where it is highest are hit, so a larger area holds each smaller one.
+Each image has a field of Perlin noise, 2, 4 or 8 cells along each axis, drawn for each axis as is
+where the first one begins. The ceil(area x H x W) pixels where it is highest are hit, so a larger
+area holds each smaller one.
 
-Strength: ``area`` = severity, the share of the image's pixels that are hit. Where the fill equals what was there, as
+Strength: ``area`` = severity, the share of the image's pixels that are hit. Where the fill equals
+    what was there, as
 black on black, nothing changes.
 
-Source: DRAEM, Zavrtanik et al., ICCV 2021, whose textures are photographs; noise of Perlin, SIGGRAPH 1985, with the
+Source: DRAEM, Zavrtanik et al., ICCV 2021, whose textures are photographs; noise of Perlin,
+    SIGGRAPH 1985, with the
 fade of Perlin, SIGGRAPH 2002.
 """
 
@@ -28,7 +31,8 @@ __all__ = ["Perlin"]
 
 _CELLS = (2, 4, 8)
 _POINTS = _CELLS[-1] + 2  # of the lattice along an axis: it may begin up to a cell before the image
-_PHASES = 16  # places of the lattice relative to the image, so that no pixel is nearer to a point than another
+# Places of the lattice relative to the image, so that no pixel is nearer to a point than another.
+_PHASES = 16
 _SPREAD = 0.9  # turns noise, which seldom goes beyond 0.6 in size, into a texture around 0.5
 
 
@@ -37,9 +41,13 @@ class Perlin(Corruption):
 
     physical: ClassVar[str] = "area"
 
-    area: float | None = Field(None, ge=0, le=1, description="share of the image's pixels that are hit")
+    area: float | None = Field(
+        None, ge=0, le=1, description="share of the image's pixels that are hit"
+    )
     fill: Literal["texture", "noise", "black", "white"] = Field(
-        "texture", description="what a region shows: Perlin noise of its own, noise in each pixel, black or white"
+        "texture",
+        description="what a region shows: Perlin noise of its own, noise in each pixel, black or "
+        "white",
     )
 
     def change(
@@ -53,18 +61,24 @@ class Perlin(Corruption):
         hit = field >= lowest[:, None, None]
         return np.where(hit[:, None], self._filling(images.shape, seed, index), images)
 
-    def _filling(self, shape: tuple[int, ...], seed: int, index: NDArray[np.int64]) -> NDArray[np.float32] | np.float32:
+    def _filling(
+        self, shape: tuple[int, ...], seed: int, index: NDArray[np.int64]
+    ) -> NDArray[np.float32] | np.float32:
         _, _, h, w = shape
         if self.fill == "texture":
             field = _noise((h, w), seed, "perlin/texture", index)[:, None]
-            texture: NDArray[np.float32] = np.clip(np.float32(_SPREAD) * field + np.float32(0.5), 0, 1)
+            texture: NDArray[np.float32] = np.clip(
+                np.float32(_SPREAD) * field + np.float32(0.5), 0, 1
+            )
             return texture
         if self.fill == "noise":
             return uniform(seed, "perlin/noise", index, math.prod(shape[1:])).reshape(shape)
         return np.float32(self.fill == "white")
 
 
-def _noise(shape: tuple[int, int], seed: int, purpose: str, index: NDArray[np.int64]) -> NDArray[np.float32]:
+def _noise(
+    shape: tuple[int, int], seed: int, purpose: str, index: NDArray[np.int64]
+) -> NDArray[np.float32]:
     """Return one field of Perlin noise for each image: float32 ``[n, H, W]``, about 0."""
     draws = uniform(seed, purpose, index, 2 + _POINTS**2)
     angle = np.float32(2 * np.pi) * draws[:, 2:].reshape(-1, _POINTS, _POINTS)
@@ -81,11 +95,13 @@ def _noise(shape: tuple[int, int], seed: int, purpose: str, index: NDArray[np.in
 def _weights(length: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return each lattice point's fade along an axis, and fade times distance, for each number of cells and phase.
 
-    Both are float32 ``[48, length, points]``: the noise is the sum over points of fade x (gradient . distance),
-    and the fade of a point is the product of those along both axes.
+    Both are float32 ``[48, length, points]``: the noise is the sum over points of fade x (gradient
+    . distance), and the fade of a point is the product of those along both axes.
     """
     position = (np.arange(length) + 0.5) / length
-    begin = (np.arange(_PHASES) + 0.31) / _PHASES  # by which no pixel falls on a lattice point, where all noise is 0
+    begin = (
+        np.arange(_PHASES) + 0.31
+    ) / _PHASES  # by which no pixel falls on a lattice point, where all noise is 0
     place = np.stack([position * cells + first for cells in _CELLS for first in begin])
     distance = place[:, :, None] - np.arange(_POINTS)
     near = np.clip(1 - np.abs(distance), 0, 1)

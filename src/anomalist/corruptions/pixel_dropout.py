@@ -1,7 +1,9 @@
 """Pixels go black, each with the same probability: dead sensor elements.
 
-Strength: ``probability`` = severity. A pixel has one uniform draw u and is dropped when u < probability, so
-the pixels dropped at one strength stay dropped at every higher one. All channels of a pixel go together.
+Strength: ``probability`` = severity. A pixel has one uniform draw u and is dropped when u <
+    probability, so
+the pixels dropped at one strength stay dropped at every higher one. All channels of a pixel go
+together.
 
 Source: masking noise of denoising autoencoders, Vincent et al., ICML 2008.
 """
@@ -25,12 +27,16 @@ class PixelDropout(Corruption):
 
     physical: ClassVar[str] = "probability"
 
-    probability: float | None = Field(None, ge=0, le=1, description="chance that a pixel goes black")
+    probability: float | None = Field(
+        None, ge=0, le=1, description="chance that a pixel goes black"
+    )
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Drop the pixels whose draw lies under the probability."""
         n, _, h, w = images.shape
-        kept = uniform(seed, "pixel_dropout", index, h * w).reshape(n, 1, h, w) >= np.float32(strength)
+        kept = uniform(seed, "pixel_dropout", index, h * w).reshape(n, 1, h, w) >= np.float32(
+            strength
+        )
         return images * kept

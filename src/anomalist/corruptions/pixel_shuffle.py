@@ -1,8 +1,9 @@
 """Pixels inside a square trade places: texture is lost, the histogram stays.
 
-Strength: ``share`` = severity. Each image draws the place of a square, ``size`` of the shorter side wide, and a random
-order of its pixels, of which the first half are paired with the second; the first ceil(share x pairs) pairs trade
-places. So a stronger shuffle trades the same pairs and more.
+Strength: ``share`` = severity. Each image draws the place of a square, ``size`` of the shorter side
+    wide, and a random
+order of its pixels, of which the first half are paired with the second; the first ceil(share x
+pairs) pairs trade places. So a stronger shuffle trades the same pairs and more.
 
 Source: patch shuffling, Kang et al., "PatchShuffle regularization", 2017.
 """
@@ -28,8 +29,12 @@ class PixelShuffle(Corruption):
 
     physical: ClassVar[str] = "share"
 
-    share: float | None = Field(None, ge=0, le=1, description="share of the square's pixels that trade places")
-    size: float = Field(0.5, gt=0, le=1, description="side of the square, as a share of the image's shorter side")
+    share: float | None = Field(
+        None, ge=0, le=1, description="share of the square's pixels that trade places"
+    )
+    size: float = Field(
+        0.5, gt=0, le=1, description="side of the square, as a share of the image's shorter side"
+    )
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
@@ -46,5 +51,8 @@ class PixelShuffle(Corruption):
         one, other = places[:, :pairs], places[:, half : half + pairs]
         square = cut(images, top, left, (height, width)).reshape(n, channels, -1)
         image = np.arange(n)[:, None]
-        square[image, :, one], square[image, :, other] = square[image, :, other], square[image, :, one]
+        square[image, :, one], square[image, :, other] = (
+            square[image, :, other],
+            square[image, :, one],
+        )
         return put(images, top, left, square.reshape(n, channels, height, width))

@@ -1,13 +1,16 @@
 """Square blocks lose their fine detail and show their borders, as in a strongly compressed JPEG.
 
-The image is cut into 8 x 8 blocks, whose grid each image draws; those at its border may be smaller. In a block that is
-hit, each coefficient of the discrete cosine transform at frequencies i, j is rounded to a multiple of ``step`` (1 + i +
-j), as JPEG's tables rise with frequency; each channel by itself.
+The image is cut into 8 x 8 blocks, whose grid each image draws; those at its border may be smaller.
+In a block that is hit, each coefficient of the discrete cosine transform at frequencies i, j is
+rounded to a multiple of ``step`` (1 + i + j), as JPEG's tables rise with frequency; each channel by
+itself.
 
-Strength: ``share`` = severity, the share of the blocks that are hit, rounded up. Each image has one random order of its
+Strength: ``share`` = severity, the share of the blocks that are hit, rounded up. Each image has one
+    random order of its
 blocks; a stronger corruption takes the same ones and more.
 
-Source: JPEG, Wallace, Communications of the ACM 1991; JPEG compression of ImageNet-C, Hendrycks & Dietterich, ICLR
+Source: JPEG, Wallace, Communications of the ACM 1991; JPEG compression of ImageNet-C, Hendrycks &
+    Dietterich, ICLR
 2019.
 """
 
@@ -35,8 +38,12 @@ class Quantisation(Corruption):
 
     physical: ClassVar[str] = "share"
 
-    share: float | None = Field(None, ge=0, le=1, description="share of the blocks that are quantised")
-    step: float = Field(0.2, gt=0, description="what the lowest coefficient is rounded to; white is 8 of it in JPEG")
+    share: float | None = Field(
+        None, ge=0, le=1, description="share of the blocks that are quantised"
+    )
+    step: float = Field(
+        0.2, gt=0, description="what the lowest coefficient is rounded to; white is 8 of it in JPEG"
+    )
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
@@ -60,14 +67,19 @@ class Quantisation(Corruption):
 class _Transforms(NamedTuple):
     """How an axis is cut into blocks, for each of the eight grids."""
 
-    matrix: NDArray[np.float32]  # [8, length, length], the orthonormal cosine transform of each block
+    matrix: NDArray[
+        np.float32
+    ]  # [8, length, length], the orthonormal cosine transform of each block
     frequency: NDArray[np.float32]  # [8, length], 0 up to 8, of each coefficient
     block: NDArray[np.int64]  # [8, length], the number of each position's block
 
 
 @lru_cache(maxsize=32)
 def _transforms(length: int) -> _Transforms:
-    matrix, frequency = np.zeros((_SIDE, length, length), np.float32), np.zeros((_SIDE, length), np.float32)
+    matrix, frequency = (
+        np.zeros((_SIDE, length, length), np.float32),
+        np.zeros((_SIDE, length), np.float32),
+    )
     block = (np.arange(length) + np.arange(_SIDE)[:, None]) // _SIDE
     for grid in range(_SIDE):
         for number in range(block[grid, -1] + 1):
@@ -79,7 +91,11 @@ def _transforms(length: int) -> _Transforms:
 
 
 def _hit(
-    rows: NDArray[np.int64], columns: NDArray[np.int64], share: float, seed: int, index: NDArray[np.int64]
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    share: float,
+    seed: int,
+    index: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
     """Mark the pixels of the blocks that are hit: bool ``[n, H, W]``.
 
@@ -94,9 +110,12 @@ def _hit(
     draws = uniform(seed, "quantisation/block", index, most[0] * most[1]).reshape(n, *most)
     count = rows[:, -1] + 1, columns[:, -1] + 1
     draws[
-        (np.arange(most[0]) >= count[0][:, None])[:, :, None] | (np.arange(most[1]) >= count[1][:, None])[:, None]
+        (np.arange(most[0]) >= count[0][:, None])[:, :, None]
+        | (np.arange(most[1]) >= count[1][:, None])[:, None]
     ] = 2
     rank = np.argsort(np.argsort(draws.reshape(n, -1), axis=1, kind="stable"), axis=1)
     first = rank < np.ceil(np.round(share * count[0] * count[1], 9))[:, None]
-    marked: NDArray[np.bool_] = first.reshape(n, *most)[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None]]
+    marked: NDArray[np.bool_] = first.reshape(n, *most)[
+        np.arange(n)[:, None, None], rows[:, :, None], columns[:, None]
+    ]
     return marked

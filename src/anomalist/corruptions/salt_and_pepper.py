@@ -1,8 +1,9 @@
 """Pixels turn white or black, each kind half of the time: impulse noise, broken transmission.
 
-Strength: ``probability`` = severity. A pixel has one uniform draw u and is hit when u < probability; the last of the
-draw's 24 bits says white or black. So a pixel that is hit at one strength is the same at every higher one. All channels
-of a pixel go together.
+Strength: ``probability`` = severity. A pixel has one uniform draw u and is hit when u <
+    probability; the last of the
+draw's 24 bits says white or black. So a pixel that is hit at one strength is the same at every
+higher one. All channels of a pixel go together.
 
 Source: impulse noise in Gonzalez & Woods, "Digital image processing".
 """
@@ -26,7 +27,9 @@ class SaltAndPepper(Corruption):
 
     physical: ClassVar[str] = "probability"
 
-    probability: float | None = Field(None, ge=0, le=1, description="chance that a pixel goes white or black")
+    probability: float | None = Field(
+        None, ge=0, le=1, description="chance that a pixel goes white or black"
+    )
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]

@@ -1,9 +1,11 @@
 """Thin bent lines run over the image: scratches, hairs, fibres.
 
-Strength: ``length`` in pixels = severity x the shorter side. Each image draws ``count`` scratches: a middle anywhere,
-any direction, and a bend; each is a piece of a parabola, ``width`` pixels wide, that grows from its middle to both
-sides. A pixel is covered by 1/2 + half the width less its distance from the curve, kept in [0, 1]; with hard edges by
-all of it or nothing. So a longer scratch covers all that a shorter one does.
+Strength: ``length`` in pixels = severity x the shorter side. Each image draws ``count`` scratches:
+    a middle anywhere,
+any direction, and a bend; each is a piece of a parabola, ``width`` pixels wide, that grows from its
+middle to both sides. A pixel is covered by 1/2 + half the width less its distance from the curve,
+kept in [0, 1]; with hard edges by all of it or nothing. So a longer scratch covers all that a
+shorter one does.
 
 Source: the zigzag lines of MNIST-C, Mu & Gilmer, 2019; here bent, and anywhere.
 """
@@ -22,7 +24,9 @@ from anomalist.randomness import uniform
 
 __all__ = ["Scratches"]
 
-_BEND = 1.0  # the largest rise of a curve at the end of a full-length scratch, as a share of its half
+_BEND = (
+    1.0  # the largest rise of a curve at the end of a full-length scratch, as a share of its half
+)
 
 
 class Scratches(Corruption):
@@ -30,10 +34,14 @@ class Scratches(Corruption):
 
     physical: ClassVar[str] = "length"
 
-    length: float | None = Field(None, ge=0, description="length of each scratch in pixels, along its chord")
+    length: float | None = Field(
+        None, ge=0, description="length of each scratch in pixels, along its chord"
+    )
     count: int = Field(2, ge=1, le=100, description="scratches an image")
     width: float = Field(1.0, gt=0, description="width in pixels")
-    edges: Literal["soft", "hard"] = Field("soft", description="drawn with antialiasing, or without")
+    edges: Literal["soft", "hard"] = Field(
+        "soft", description="drawn with antialiasing, or without"
+    )
     value: Literal["white", "black"] = Field("white", description="what a scratch turns to")
 
     def most(self, shape: tuple[int, int]) -> float:
@@ -51,14 +59,20 @@ class Scratches(Corruption):
             np.maximum(cover, self._cover((h, w), strength, draws[:, number])[:, None], out=cover)
         return soften(images, cover, np.float32(self.value == "white"))
 
-    def _cover(self, shape: tuple[int, int], length: float, draws: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _cover(
+        self, shape: tuple[int, int], length: float, draws: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
         """Return how far one scratch covers each pixel: float32 ``[n, H, W]`` in [0, 1]."""
         h, w = shape
         y = np.arange(h, dtype=np.float32) + np.float32(0.5) - np.float32(h) * draws[:, :1]
         x = np.arange(w, dtype=np.float32) + np.float32(0.5) - np.float32(w) * draws[:, 1:2]
         angle = np.float32(np.pi) * draws[:, 2:3]
         cos, sin = np.cos(angle), np.sin(angle)
-        bend = (np.float32(2 * _BEND) * (draws[:, 3] - np.float32(0.5)) / np.float32(max(min(shape), 2) / 2))[:, None]
+        bend = (
+            np.float32(2 * _BEND)
+            * (draws[:, 3] - np.float32(0.5))
+            / np.float32(max(min(shape), 2) / 2)
+        )[:, None]
         along = (sin * y)[:, :, None] + (cos * x)[:, None, :]
         away = (cos * y)[:, :, None] - (sin * x)[:, None, :]
         slope = bend[:, :, None] * along
@@ -66,7 +80,9 @@ class Scratches(Corruption):
         slope *= 2
         away /= np.sqrt(1 + slope * slope)  # the distance from the curve, to first order
         half = np.float32(self.width / 2)
-        cover: NDArray[np.float32] = np.clip(half + np.float32(0.5) - np.abs(away, out=away), 0, 1, out=away)
+        cover: NDArray[np.float32] = np.clip(
+            half + np.float32(0.5) - np.abs(away, out=away), 0, 1, out=away
+        )
         np.abs(along, out=along)
         cover *= np.clip(np.float32(length / 2 + 0.5) - along, 0, 1, out=along)
         return cover if self.edges == "soft" else (cover >= 0.5).astype(np.float32)

@@ -1,7 +1,9 @@
 """Light falls off from one side of the image to the other: a lamp that stands aslant, a window near by.
 
-Strength: ``loss`` = severity. Each image has two draws: the direction, any angle, and u; x is multiplied by 1 - loss (1
-+ u) / 2 t, where t grows evenly from 0 at one end of the image along that direction to 1 at the other.
+Strength: ``loss`` = severity. Each image has two draws: the direction, any angle, and u; x is
+    multiplied by 1 - loss (1
++ u) / 2 t, where t grows evenly from 0 at one end of the image along that direction to 1 at the
+other.
 
 Source: multiplicative shading of microscopy, Likar et al., Journal of Microscopy 2000.
 """
@@ -25,7 +27,9 @@ class Shading(Corruption):
 
     physical: ClassVar[str] = "loss"
 
-    loss: float | None = Field(None, ge=0, le=1, description="the most light that is lost, at the dark end")
+    loss: float | None = Field(
+        None, ge=0, le=1, description="the most light that is lost, at the dark end"
+    )
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
@@ -35,9 +39,14 @@ class Shading(Corruption):
         draws = uniform(seed, "shading", index, 2)
         angle = np.float32(2 * np.pi) * draws[:, :1]
         down, across = np.sin(angle), np.cos(angle)
-        reach = np.float32(h) * np.abs(down) + np.float32(w) * np.abs(across)  # the image's extent that way
+        reach = np.float32(h) * np.abs(down) + np.float32(w) * np.abs(
+            across
+        )  # the image's extent that way
         most = np.float32(strength) * (1 + draws[:, 1:]) / 2
-        y, x = ((np.arange(length, dtype=np.float32) - np.float32((length - 1) / 2)) for length in (h, w))
+        y, x = (
+            (np.arange(length, dtype=np.float32) - np.float32((length - 1) / 2))
+            for length in (h, w)
+        )
         rows, columns = most * (down / reach * y + np.float32(0.5)), most * (across / reach * x)
         lost = (rows[:, :, None] + columns[:, None, :])[:, None] * images
         darker: NDArray[np.float32] = np.clip(images - lost, 0, 1)

@@ -1,6 +1,7 @@
 """Noise in proportion to the brightness: the grain of ultrasound, radar and laser light.
 
-Strength: ``sigma`` = severity. Each value (pixel and channel) has one standard normal draw z and becomes clip(x + sigma
+Strength: ``sigma`` = severity. Each value (pixel and channel) has one standard normal draw z and
+    becomes clip(x + sigma
 x z), so black stays black and every change grows with sigma.
 
 Source: speckle noise of ImageNet-C, Hendrycks & Dietterich, ICLR 2019.
@@ -25,7 +26,9 @@ class SpeckleNoise(Corruption):
 
     physical: ClassVar[str] = "sigma"
 
-    sigma: float | None = Field(None, ge=0, le=1, description="standard deviation, as a share of the value itself")
+    sigma: float | None = Field(
+        None, ge=0, le=1, description="standard deviation, as a share of the value itself"
+    )
 
     def change(
         self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]

@@ -1,8 +1,9 @@
 """Full rows or columns turn white or black: broken lines of a sensor or a scanner.
 
-Strength: ``lines`` = ceil(severity x half), half being half the shorter side, rounded down, but at least 1: severity
-1 covers half of a square image. Each image has one random order of its rows and columns; ``lines`` takes the first
-ones, so more lines include the fewer.
+Strength: ``lines`` = ceil(severity x half), half being half the shorter side, rounded down, but at
+    least 1: severity
+1 covers half of a square image. Each image has one random order of its rows and columns; ``lines``
+takes the first ones, so more lines include the fewer.
 
 Source: the stripe of MNIST-C, Mu & Gilmer, 2019, there one broad band.
 """
@@ -45,7 +46,11 @@ class Stripes(Corruption):
         draws = uniform(seed, "stripes", index, 1 + h + w)
         rows = _first(draws[:, 1 : 1 + h], int(strength))
         columns = _first(draws[:, 1 + h :], int(strength))
-        across = {"rows": np.ones(n, bool), "columns": np.zeros(n, bool), "either": draws[:, 0] < 0.5}
+        across = {
+            "rows": np.ones(n, bool),
+            "columns": np.zeros(n, bool),
+            "either": draws[:, 0] < 0.5,
+        }
         is_row = across[self.direction][:, None, None]
         hit = (rows[:, :, None] & is_row) | (columns[:, None, :] & ~is_row)
         changed: NDArray[np.float32] = (

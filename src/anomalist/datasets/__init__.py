@@ -22,11 +22,12 @@ def load(spec: str | dict[str, Any] | DatasetConfig) -> Dataset:
     """Return the data set that ``spec`` names, fetched on first use.
 
     Args:
-        spec: ``"mnist"``, ``"textures:texture=brick,side=64"``, or whatever else :func:`~anomalist.dataset.parse`
-            takes.
+        spec: ``"mnist"``, ``"textures:texture=brick,side=64"``, or whatever else
+            :func:`~anomalist.dataset.parse` takes.
 
     Raises:
-        InputError: an unknown name, option or value; or the data set is not here and cannot be fetched.
+        InputError: an unknown name, option or value; or the data set is not here and cannot be
+            fetched.
     """
     return parse(spec).load()
 

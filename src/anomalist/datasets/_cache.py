@@ -1,7 +1,7 @@
 """The cache of data sets: one verified file each, filled from the first source that serves.
 
-The file is the raw bytes of the arrays, one after the other, at sizes known beforehand: there is no format to
-parse, so nothing that a damaged file could break; every array is hashed on every load.
+The file is the raw bytes of the arrays, one after the other, at sizes known beforehand: there is no
+format to parse, so nothing that a damaged file could break; every array is hashed on every load.
 """
 
 from __future__ import annotations
@@ -21,7 +21,16 @@ from anomalist.dataset import Status
 from anomalist.errors import InputError
 from anomalist.files import make_folder, replacing, tilde
 
-__all__ = ["FOLDER_VARIABLE", "Arrays", "Part", "Source", "data_folder", "load_arrays", "say", "state"]
+__all__ = [
+    "FOLDER_VARIABLE",
+    "Arrays",
+    "Part",
+    "Source",
+    "data_folder",
+    "load_arrays",
+    "say",
+    "state",
+]
 
 FOLDER_VARIABLE = "ANOMALIST_DATA"
 
@@ -105,7 +114,10 @@ def load_arrays(
             continue
         _write(file, parts, arrays)
         return arrays, source.name
-    raise InputError(f"{name} could not be fetched; {'; '.join(failures)}; put into {tilde(folder)} by hand: {by_hand}")
+    raise InputError(
+        f"{name} could not be fetched; {'; '.join(failures)}; put into {tilde(folder)} by hand: "
+        f"{by_hand}"
+    )
 
 
 def state(name: str, parts: Mapping[str, Part], folder: Path) -> Status:
@@ -158,7 +170,8 @@ def _write(file: Path, parts: Mapping[str, Part], arrays: Arrays) -> None:
                 stream.write(_bytes(arrays[name]))
     except OSError as error:
         raise InputError(
-            f"cannot write {file}: {error.strerror}; name another folder in the environment variable {FOLDER_VARIABLE}"
+            f"cannot write {file}: {error.strerror}; name another folder in the environment "
+            f"variable {FOLDER_VARIABLE}"
         ) from None
 
 
@@ -166,7 +179,9 @@ def _verify(arrays: Arrays, parts: Mapping[str, Part]) -> None:
     for name, part in parts.items():
         array = arrays[name]
         if array.dtype != np.uint8 or array.shape != part.shape:
-            raise InputError(f"{name} are {array.dtype} {list(array.shape)}, not uint8 {list(part.shape)}")
+            raise InputError(
+                f"{name} are {array.dtype} {list(array.shape)}, not uint8 {list(part.shape)}"
+            )
         if hashlib.sha256(_bytes(array)).hexdigest() != part.sha256:
             raise InputError(f"{name} have the wrong sha256")
 

@@ -1,7 +1,7 @@
 """Readers of the formats that data sets travel in; none of them trusts what it reads.
 
-IDX is the format of MNIST's authors: https://yann.lecun.com/exdb/mnist (a magic number, one big-endian 32-bit
-size a dimension, then the values).
+IDX is the format of MNIST's authors: https://yann.lecun.com/exdb/mnist (a magic number, one
+big-endian 32-bit size a dimension, then the values).
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
     Args:
         path: the file.
-        shape: the shape that it must have. No more memory is asked for than this, whatever the header says
-            and however far the file would inflate.
+        shape: the shape that it must have. No more memory is asked for than this, whatever the
+            header says and however far the file would inflate.
 
     Raises:
-        InputError: the file is not IDX, not uint8, of another shape, too short, too long or damaged.
+        InputError: the file is not IDX, not uint8, of another shape, too short, too long or
+            damaged.
         OSError: it cannot be read.
     """
     with path.open("rb") as raw:
@@ -51,7 +52,9 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         return read_idx_stream(gzip.GzipFile(fileobj=raw) if zipped else raw, path.name, shape)
 
 
-def read_idx_stream(stream: IO[bytes] | gzip.GzipFile, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def read_idx_stream(
+    stream: IO[bytes] | gzip.GzipFile, name: str, shape: tuple[int, ...]
+) -> NDArray[np.uint8]:
     """Return the uint8 array of an IDX file that is open; ``name`` is its name in errors, the rest as above."""
     size = math.prod(shape)
     try:
@@ -78,8 +81,8 @@ def check_sha256(data: bytes, sha256: str, what: str) -> None:
 def unpickle_arrays(stream: IO[bytes] | gzip.GzipFile) -> Any:
     """Return what a pickle holds, where that is NumPy arrays in plain containers and nothing else.
 
-    Strings written by Python 2 become bytes. Check the stream's hash first: this keeps a pickle from running
-    code, not from asking for much memory.
+    Strings written by Python 2 become bytes. Check the stream's hash first: this keeps a pickle
+    from running code, not from asking for much memory.
 
     Raises:
         InputError: the pickle names anything but NumPy's arrays, or is damaged.

@@ -1,7 +1,8 @@
 """One image file to one array: PNG, JPEG, TIFF and BMP through Pillow, DICOM and FITS through ``_science``.
 
-Intensities are never stretched to what an image happens to hold. All planes of more than 8 bits are resized as
-float32. Pillow opens 16-bit colour at 8 bits; it is opened twice here, once for each half of every value.
+Intensities are never stretched to what an image happens to hold. All planes of more than 8 bits are
+resized as float32. Pillow opens 16-bit colour at 8 bits; it is opened twice here, once for each
+half of every value.
 """
 
 from __future__ import annotations
@@ -28,10 +29,14 @@ __all__ = ["MAX_PIXELS", "decode", "decode_mask", "open_regular", "probe", "reas
 
 MAX_PIXELS = 89_478_485  # Pillow's own default: a header that claims more is not believed
 _MAX_BYTES = 1 << 30
-_MAX_SCANS = 100  # of a progressive JPEG; each takes time for all of the picture, however few its bytes
+_MAX_SCANS = (
+    100  # of a progressive JPEG; each takes time for all of the picture, however few its bytes
+)
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 _GREY = ("1", "L", "LA", "La", "I", "F")
-_DRAFT = 2  # a JPEG is decoded at no less than this many times the size it is resized to (as Pillow's thumbnail)
+# A JPEG is decoded at no less than this many times the size it is resized to (as Pillow's
+# thumbnail).
+_DRAFT = 2
 
 
 def probe(file: BinaryIO, name: str) -> tuple[bool, int, bool]:
@@ -61,7 +66,8 @@ def decode(file: BinaryIO, name: str, look: Look) -> tuple[NDArray[np.generic], 
         look: what the image is brought to.
 
     Returns:
-        ``[C, H, W]`` of the look's dtype, and the width and height as the image is shown, turned as its EXIF data say.
+        ``[C, H, W]`` of the look's dtype, and the width and height as the image is shown, turned as
+        its EXIF data say.
 
     Raises:
         Exception: of any kind where the file cannot be read; see :func:`reason`.
@@ -83,10 +89,13 @@ def decode(file: BinaryIO, name: str, look: Look) -> tuple[NDArray[np.generic], 
         return _shallow(image, size, to, look), size
 
 
-def _grey_planes(image: ImageFile.ImageFile, window: tuple[float, float] | None) -> NDArray[np.float32]:
+def _grey_planes(
+    image: ImageFile.ImageFile, window: tuple[float, float] | None
+) -> NDArray[np.float32]:
     """Return a grey image of more than 8 bits as float32 ``[1, h, w]``, where bright is bright.
 
-    Pillow knows neither that a TIFF's 32-bit integers are unsigned nor that in a deep one low may be bright.
+    Pillow knows neither that a TIFF's 32-bit integers are unsigned nor that in a deep one low may
+    be bright.
 
     Raises:
         InputError: 32-bit integers without a window.
@@ -111,7 +120,9 @@ def _grey_planes(image: ImageFile.ImageFile, window: tuple[float, float] | None)
     return turned(values[None], turn)
 
 
-def decode_mask(file: BinaryIO, size: tuple[int, int], look: Look) -> tuple[NDArray[np.bool_], bool]:
+def decode_mask(
+    file: BinaryIO, size: tuple[int, int], look: Look
+) -> tuple[NDArray[np.bool_], bool]:
     """Decode a mask; which pixels are marked is said by :func:`anomalist.datasets._masks.marked`.
 
     Args:
@@ -123,23 +134,29 @@ def decode_mask(file: BinaryIO, size: tuple[int, int], look: Look) -> tuple[NDAr
         bool ``[H, W]``, and whether a pixel is still marked at that size.
 
     Raises:
-        Exception: of any kind where the file cannot be read, is of another size, marks nothing, or leaves unclear what
-            it marks.
+        Exception: of any kind where the file cannot be read, is of another size, marks nothing, or
+            leaves unclear what it marks.
     """
     with _open(file) as image:
         if shown_size(image) != size:
             (w, h), (mask_w, mask_h) = size, shown_size(image)
-            raise InputError(f"the mask is {mask_h} x {mask_w}, the image {h} x {w} (height x width)")
+            raise InputError(
+                f"the mask is {mask_h} x {mask_w}, the image {h} x {w} (height x width)"
+            )
         if image.mode in ("I", "F"):
             raise InputError("a mask has 8 or 16 bits")
         exact = image.format != "JPEG"
         if image.mode.startswith("I;16"):
             values = _grey_planes(image, None)[0] / np.float32(257)
         else:
-            values = np.asarray(_flat(upright(image, orientation_of(image)), colour=True)).astype(np.float32)
+            values = np.asarray(_flat(upright(image, orientation_of(image)), colour=True)).astype(
+                np.float32
+            )
     flagged = marked(values, exact=exact)
     to = frame(size, look)
-    small = Image.fromarray(flagged.astype(np.uint8)).resize(to.size, Image.Resampling.NEAREST, to.box)
+    small = Image.fromarray(flagged.astype(np.uint8)).resize(
+        to.size, Image.Resampling.NEAREST, to.box
+    )
     placed = place(np.asarray(small)[None], to, look, 0)[0] > 0
     return placed, bool(placed.any())
 
@@ -154,7 +171,13 @@ def open_regular(path: Path) -> io.BufferedReader:
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     file = os.fdopen(handle, "rb")
     found = os.fstat(handle)
-    fault = "no regular file" if not stat.S_ISREG(found.st_mode) else "" if found.st_size else "an empty file"
+    fault = (
+        "no regular file"
+        if not stat.S_ISREG(found.st_mode)
+        else ""
+        if found.st_size
+        else "an empty file"
+    )
     if found.st_size > _MAX_BYTES:
         fault = f"{found.st_size:,} bytes, more than {_MAX_BYTES:,}"
     if fault:
@@ -185,7 +208,9 @@ def _open(file: BinaryIO) -> ImageFile.ImageFile:
     if w * h > MAX_PIXELS:
         raise InputError(f"claims {h:,} x {w:,} pixels; at most {MAX_PIXELS:,} are read")
     if image.format == "TIFF" and _signed_bytes(image):
-        raise InputError("signed 8-bit integers are not read; save them as 16-bit or as unsigned ones")
+        raise InputError(
+            "signed 8-bit integers are not read; save them as 16-bit or as unsigned ones"
+        )
     if image.format in ("TIFF", "PNG") and getattr(image, "is_animated", False):
         raise InputError("holds several pictures; save each as a file of its own")
     if image.info.get("progressive") and (scans := _count(file, b"\xff\xda")) > _MAX_SCANS:
@@ -196,7 +221,10 @@ def _open(file: BinaryIO) -> ImageFile.ImageFile:
 def _signed_bytes(image: ImageFile.ImageFile) -> bool:
     """Return whether a TIFF holds signed 8-bit integers, which Pillow takes for unsigned ones."""
     tags = image.tag_v2  # type: ignore[attr-defined]
-    formats, bits = tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,)), tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
+    formats, bits = (
+        tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,)),
+        tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,)),
+    )
     return 2 in formats and max(bits) <= 8
 
 
@@ -219,21 +247,29 @@ def _raw_sixteen(image: ImageFile.ImageFile) -> str:
     if isinstance(raw, str) and "16" in raw:
         return raw
     bits = image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, ()) if hasattr(image, "tag_v2") else ()
-    return str(raw) if image.mode != "F" and any(isinstance(bit, int) and bit > 8 for bit in bits) else ""
+    return (
+        str(raw)
+        if image.mode != "F" and any(isinstance(bit, int) and bit > 8 for bit in bits)
+        else ""
+    )
 
 
 def _halves(file: BinaryIO, image: ImageFile.ImageFile, raw: str) -> NDArray[np.float32]:
     """Return 16-bit colour as float32 ``[3, h, w]``: the high bytes, and those that the other byte order calls high."""
     layout, _, order = raw.partition(";16")
     if layout not in ("RGB", "RGBX", "RGBA") or order not in ("B", "L", "N"):
-        raise InputError("16-bit pixels in a layout that is read at 8 bits only; save as 16-bit grey or RGB")
+        raise InputError(
+            "16-bit pixels in a layout that is read at 8 bits only; save as 16-bit grey or RGB"
+        )
     high = np.asarray(image).astype(np.float32)
     big = order == "B" or (order == "N" and sys.byteorder == "big")
     file.seek(0)
     with _open(file) as again:
         other = f"{layout};16{'L' if big else 'B'}"
         again.tile = [
-            tile._replace(args=other if isinstance(tile.args, str) else (other, *tuple(tile.args or ())[1:]))
+            tile._replace(
+                args=other if isinstance(tile.args, str) else (other, *tuple(tile.args or ())[1:])
+            )
             for tile in again.tile
         ]
         values = high * 256 + np.asarray(again)
@@ -252,7 +288,9 @@ def _flat(image: Image.Image, *, colour: bool) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def _shallow(image: ImageFile.ImageFile, size: tuple[int, int], to: Frame, look: Look) -> NDArray[np.generic]:
+def _shallow(
+    image: ImageFile.ImageFile, size: tuple[int, int], to: Frame, look: Look
+) -> NDArray[np.generic]:
     """Bring an image of 8 bits a value, which is shown at ``size`` (width, height), to ``[C, H, W]``."""
     (w, h), (left, top, right, bottom) = size, to.box
     share, orientation = 1.0, orientation_of(image)
@@ -262,7 +300,9 @@ def _shallow(image: ImageFile.ImageFile, size: tuple[int, int], to: Frame, look:
             math.ceil(_DRAFT * to.size[1] * h / (bottom - top)),
         )
         draft = image.draft("RGB" if look.colour else "L", enough)
-        share = draft[1][2] / w if draft else 1  # a JPEG may be decoded smaller: the box shrinks along
+        share = (
+            draft[1][2] / w if draft else 1
+        )  # a JPEG may be decoded smaller: the box shrinks along
     box = (left * share, top * share, right * share, bottom * share)
     flat = _flat(upright(image, orientation), colour=look.colour)
     values = np.asarray(flat.resize(to.size, Image.Resampling.BILINEAR, box))

@@ -24,7 +24,9 @@ _TURNS = {  # by EXIF's orientation
 def shown_size(image: ImageFile.ImageFile) -> tuple[int, int]:
     """Return the width and height of an image that is not loaded yet, turned as its EXIF data say."""
     width, height = image.size
-    sideways = image.format != "TIFF" and orientation_of(image) >= 5  # of a TIFF Pillow says the size as shown
+    sideways = (
+        image.format != "TIFF" and orientation_of(image) >= 5
+    )  # of a TIFF Pillow says the size as shown
     return (height, width) if sideways else (width, height)
 
 
@@ -42,7 +44,11 @@ def orientation_of(image: ImageFile.ImageFile) -> int:
 
 def upright(image: ImageFile.ImageFile, orientation: int) -> Image.Image:
     """Return the image turned as EXIF's orientation says; Pillow turns a TIFF by itself."""
-    return image if orientation == 1 or image.format == "TIFF" else image.transpose(_TURNS[orientation])
+    return (
+        image
+        if orientation == 1 or image.format == "TIFF"
+        else image.transpose(_TURNS[orientation])
+    )
 
 
 def turned(planes: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:

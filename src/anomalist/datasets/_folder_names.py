@@ -1,7 +1,7 @@
 """What folder names say of the images in them: good, bad, or part of a layout; what is unclear is asked about.
 
-Defects or masks that are taken for normal images spoil training without a word, so a folder whose names speak of
-defects is never taken as one of normal images alone.
+Defects or masks that are taken for normal images spoil training without a word, so a folder whose
+names speak of defects is never taken as one of normal images alone.
 """
 
 from __future__ import annotations
@@ -13,29 +13,107 @@ from anomalist.errors import InputError, printable
 
 __all__ = ["LAYOUTS", "is_good", "refuse_unclear"]
 
-_GOOD = frozenset({
-    "good", "ok", "okay", "io", "normal", "normals", "nominal", "regular", "healthy", "clean", "intact", "undamaged",
-    "pass", "passed", "accept", "accepted", "negative", "gut", "fine",
-    "nodefect", "nodefects", "defectfree", "nondefective", "nonanomalous", "noanomaly",
-})  # fmt: skip
-_BAD = frozenset({
-    "bad", "nok", "notok", "nio", "ng", "ko", "notgood", "anomaly", "anomalies", "anomalous", "abnormal", "abnormals",
-    "defect", "defects", "defective", "fault", "faults", "faulty", "flaw", "flaws", "damage", "damaged", "broken",
-    "fail", "failed", "failure", "reject", "rejects", "rejected", "scrap", "outlier", "outliers", "positive",
-    "schlecht", "unhealthy", "sick", "diseased",
-})  # fmt: skip
-_LAYOUT = frozenset({
-    "test", "testing", "testpublic", "testprivate", "testprivatemixed", "val", "valid",
-    "validation", "groundtruth", "gt", "mask", "masks", "annotation", "annotations", "label", "labels", "segmentation",
-    "segmentations",
-})  # fmt: skip
+_GOOD = frozenset(
+    {
+        "good",
+        "ok",
+        "okay",
+        "io",
+        "normal",
+        "normals",
+        "nominal",
+        "regular",
+        "healthy",
+        "clean",
+        "intact",
+        "undamaged",
+        "pass",
+        "passed",
+        "accept",
+        "accepted",
+        "negative",
+        "gut",
+        "fine",
+        "nodefect",
+        "nodefects",
+        "defectfree",
+        "nondefective",
+        "nonanomalous",
+        "noanomaly",
+    }
+)
+_BAD = frozenset(
+    {
+        "bad",
+        "nok",
+        "notok",
+        "nio",
+        "ng",
+        "ko",
+        "notgood",
+        "anomaly",
+        "anomalies",
+        "anomalous",
+        "abnormal",
+        "abnormals",
+        "defect",
+        "defects",
+        "defective",
+        "fault",
+        "faults",
+        "faulty",
+        "flaw",
+        "flaws",
+        "damage",
+        "damaged",
+        "broken",
+        "fail",
+        "failed",
+        "failure",
+        "reject",
+        "rejects",
+        "rejected",
+        "scrap",
+        "outlier",
+        "outliers",
+        "positive",
+        "schlecht",
+        "unhealthy",
+        "sick",
+        "diseased",
+    }
+)
+_LAYOUT = frozenset(
+    {
+        "test",
+        "testing",
+        "testpublic",
+        "testprivate",
+        "testprivatemixed",
+        "val",
+        "valid",
+        "validation",
+        "groundtruth",
+        "gt",
+        "mask",
+        "masks",
+        "annotation",
+        "annotations",
+        "label",
+        "labels",
+        "segmentation",
+        "segmentations",
+    }
+)
 _BAD_FILES = _BAD - {"broken"}  # a file called so may be one that cannot be read
 _TRAIN = ("train", "training")
 _MASK_ENDINGS = ("_mask", "-mask", "_gt", "_label", "_seg")
 
 LAYOUTS = (
-    "known layouts: train/good with test/good, test/KIND and ground_truth/KIND/NAME_mask.png (MVTec AD); or a folder "
-    "of normal images alone. Any other: say what folders hold by good=FOLDER,bad=FOLDER (several with ; between; "
+    "known layouts: train/good with test/good, test/KIND and ground_truth/KIND/NAME_mask.png "
+    "(MVTec AD); or a folder "
+    "of normal images alone. Any other: say what folders hold by good=FOLDER,bad=FOLDER (several "
+    "with ; between; "
     "good=. is all others), or list the anomalous images with anomalous=FILE"
 )
 
@@ -53,12 +131,14 @@ def refuse_unclear(images: Sequence[str], root: str) -> None:
         root: the folder, for the message.
 
     Raises:
-        InputError: a name speaks of defects, masks or a layout; the message says which, and how to answer.
+        InputError: a name speaks of defects, masks or a layout; the message says which, and how to
+            answer.
     """
     folders = {str(PurePosixPath(name).parent) for name in images}
     if above := _data_sets_below(folders):
         raise InputError(
-            f"folder.path: {root!r} lies above a data set in the MVTec AD layout: give folder:path={root}/{above}"
+            f"folder.path: {root!r} lies above a data set in the MVTec AD layout: give "
+            f"folder:path={root}/{above}"
         )
     if question := _unclear(folders) or _files_in_doubt(images):
         raise InputError(f"folder: {question}: are all of these normal images? {LAYOUTS}")
@@ -77,7 +157,9 @@ def _data_sets_below(folders: Iterable[str]) -> str:
 
 def _unclear(folders: Iterable[str]) -> str:
     """Return what speaks against all being normal, in words, or nothing."""
-    siblings: dict[str, set[str]] = {}  # folders with images below them, by the folder that they are in
+    siblings: dict[
+        str, set[str]
+    ] = {}  # folders with images below them, by the folder that they are in
     for folder in folders:
         parts = PurePosixPath(folder).parts
         for place, part in enumerate(parts):

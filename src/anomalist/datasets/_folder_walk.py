@@ -15,14 +15,31 @@ from anomalist.errors import InputError
 __all__ = ["READ", "File", "read_list", "walk"]
 
 READ = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", *_science.DICOM, *_science.FITS)
-_NOT_READ = (".gif", ".webp", ".avif", ".heic", ".jp2", ".jxl", ".ppm", ".pgm", ".pbm", ".exr", ".hdr", ".svg", ".psd")
+_NOT_READ = (
+    ".gif",
+    ".webp",
+    ".avif",
+    ".heic",
+    ".jp2",
+    ".jxl",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+    ".exr",
+    ".hdr",
+    ".svg",
+    ".psd",
+)
 
 
 class File(NamedTuple):
     """What the file system says of a file."""
 
     size: int = 0
-    times: tuple[int, int] = (0, 0)  # of the last change of contents and of anything, in nanoseconds
+    times: tuple[int, int] = (
+        0,
+        0,
+    )  # of the last change of contents and of anything, in nanoseconds
     fault: str | None = None
     link: bool = False  # whether it is a link to a folder
 
@@ -39,8 +56,12 @@ def walk(root: Path) -> tuple[dict[str, File], Counter[str]]:
             listed = list(os.scandir(root / prefix))
         except OSError as error:
             if not prefix:
-                raise InputError(f"folder.path: {str(root)!r} cannot be listed: {error.strerror}") from None
-            files[prefix.rstrip("/")] = File(fault=f"a folder that cannot be listed: {error.strerror}")
+                raise InputError(
+                    f"folder.path: {str(root)!r} cannot be listed: {error.strerror}"
+                ) from None
+            files[prefix.rstrip("/")] = File(
+                fault=f"a folder that cannot be listed: {error.strerror}"
+            )
             continue
         for item in listed:
             name, ending = prefix + item.name, os.path.splitext(item.name)[1].lower()  # noqa: PTH122
@@ -52,7 +73,9 @@ def walk(root: Path) -> tuple[dict[str, File], Counter[str]]:
             elif ending in READ or (item.is_symlink() and Path(item.path).is_dir()):
                 files[name] = _look(item, inside)
             elif ending in _NOT_READ:
-                files[name] = File(fault=f"{ending[1:].upper()} is not read; convert it to PNG or TIFF")
+                files[name] = File(
+                    fault=f"{ending[1:].upper()} is not read; convert it to PNG or TIFF"
+                )
             else:
                 others[ending or "no ending"] += 1
     return files, +others  # without those of which there are none
@@ -87,5 +110,7 @@ def read_list(root: Path, anomalous: str) -> dict[str, str | None]:
         why = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"folder.anomalous: cannot read {str(path)!r}: {why}") from None
     if wrong := [row for row in rows if len(row) > 2]:
-        raise InputError(f"folder.anomalous: {wrong[0][0]!r}: a line is a name, or name, tab, mask's name")
+        raise InputError(
+            f"folder.anomalous: {wrong[0][0]!r}: a line is a name, or name, tab, mask's name"
+        )
     return {row[0]: row[1] if len(row) == 2 and row[1] else None for row in rows}

@@ -53,7 +53,9 @@ class Wish(NamedTuple):
     def settle(self, seen: Iterable[Seen]) -> Look:
         """Return the look that loses nothing of any of the files: colour if one has it, the deepest type."""
         kinds = {(found.colour, found.depth) for found in seen}
-        colour = any(each for each, _ in kinds) if self.channels == "auto" else self.channels == "colour"
+        colour = (
+            any(each for each, _ in kinds) if self.channels == "auto" else self.channels == "colour"
+        )
         return Look(
             self.size,
             self.fit,
@@ -79,7 +81,11 @@ class Rows(NamedTuple):
     def create(self) -> int:
         """Write the header and leave the rows a hole, which reads as zeros; return where they start."""
         with self.path.open("r+b" if self.path.exists() else "wb") as file:
-            header = {"descr": np.dtype(self.dtype).str, "fortran_order": False, "shape": (self.total, *self.shape)}
+            header = {
+                "descr": np.dtype(self.dtype).str,
+                "fortran_order": False,
+                "shape": (self.total, *self.shape),
+            }
             np.lib.format.write_array_header_1_0(file, header)
             start = file.tell()
             file.truncate(start + self.total * self.row)
@@ -132,7 +138,9 @@ def decode_files(root: Path, jobs: Sequence[Job], target: Target) -> list[tuple[
         OSError: the cache cannot be written.
     """
     start = {
-        rows.path: rows.path.stat().st_size - rows.total * rows.row for rows in (target.images, target.masks) if rows
+        rows.path: rows.path.stat().st_size - rows.total * rows.row
+        for rows in (target.images, target.masks)
+        if rows
     }
     done = []
     for row, entry in jobs:
@@ -150,7 +158,9 @@ def decode_files(root: Path, jobs: Sequence[Job], target: Target) -> list[tuple[
     return done
 
 
-def _decode(root: Path, entry: Entry, look: Look) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None, bool]:
+def _decode(
+    root: Path, entry: Entry, look: Look
+) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None, bool]:
     with open_regular(root / entry.name) as file:
         image, size = decode(file, entry.name, look)
     if entry.mask is None:

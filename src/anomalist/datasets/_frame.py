@@ -12,7 +12,9 @@ from anomalist.errors import InputError
 
 __all__ = ["Fit", "Frame", "Look", "frame", "place", "resize_deep"]
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as in Pillow's own conversion to grey
+_LUMA = np.array(
+    [0.299, 0.587, 0.114], np.float32
+)  # ITU-R BT.601, as in Pillow's own conversion to grey
 
 Fit = Literal["squash", "pad", "mirror", "crop"]
 
@@ -22,7 +24,9 @@ class Look(NamedTuple):
 
     size: tuple[int, int]  # H, W
     fit: Fit
-    window: tuple[float, float] | None  # the values of black and white, or None: the file's type says
+    window: (
+        tuple[float, float] | None
+    )  # the values of black and white, or None: the file's type says
     colour: bool
     dtype: str  # "uint8", "uint16" or "float32"
 
@@ -56,19 +60,25 @@ def frame(size: tuple[int, int], look: Look) -> Frame:
     return Frame((0, 0, w, h), inner, (W - inner[0]) // 2, (H - inner[1]) // 2)
 
 
-def place(planes: NDArray[np.generic], to: Frame, look: Look, background: float) -> NDArray[np.generic]:
+def place(
+    planes: NDArray[np.generic], to: Frame, look: Look, background: float
+) -> NDArray[np.generic]:
     """Return ``[C, H, W]`` with the resized planes where the frame says, on ``background`` or their mirror images."""
     if planes.shape[1:] == look.size:
         return planes
     if look.fit == "mirror":
         (H, W), (h, w) = look.size, planes.shape[1:]
-        return np.pad(planes, ((0, 0), (to.top, H - h - to.top), (to.left, W - w - to.left)), mode="symmetric")
+        return np.pad(
+            planes, ((0, 0), (to.top, H - h - to.top), (to.left, W - w - to.left)), mode="symmetric"
+        )
     out = np.full((len(planes), *look.size), background, planes.dtype)
     out[:, to.top : to.top + to.size[1], to.left : to.left + to.size[0]] = planes
     return out
 
 
-def resize_deep(planes: NDArray[np.float32], depth: int, to: Frame, look: Look) -> NDArray[np.generic]:
+def resize_deep(
+    planes: NDArray[np.float32], depth: int, to: Frame, look: Look
+) -> NDArray[np.generic]:
     """Bring float32 planes ``[1 or 3, h, w]`` of ``depth`` bits (32: floats) to ``[C, H, W]`` of the look's dtype.
 
     Raises:
@@ -79,7 +89,9 @@ def resize_deep(planes: NDArray[np.float32], depth: int, to: Frame, look: Look) 
         if not (np.isfinite(low) and np.isfinite(high)):
             raise InputError("holds NaN or infinite values")
         if look.window is None and not 0 <= low <= high <= 1:
-            raise InputError(f"values in [{low:g}, {high:g}], floats are taken as 0..1; give intensity=LOW;HIGH")
+            raise InputError(
+                f"values in [{low:g}, {high:g}], floats are taken as 0..1; give intensity=LOW;HIGH"
+            )
     if len(planes) == 3 and not look.colour:
         planes = np.tensordot(_LUMA, planes, 1)[None]
     resized = np.stack([_resize(plane, to) for plane in planes])

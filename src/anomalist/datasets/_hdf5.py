@@ -19,8 +19,8 @@ __all__ = ["read_hdf5"]
 def read_hdf5(path: Path) -> Readers:
     """Return what reads each array of an HDF5 file, by its path within; none is read before it is asked for.
 
-    Links to other files are not followed. The readers raise InputError where an array cannot be read, or would take
-    more memory than :data:`~anomalist.datasets._npy.MOST_BYTES`.
+    Links to other files are not followed. The readers raise InputError where an array cannot be
+    read, or would take more memory than :data:`~anomalist.datasets._npy.MOST_BYTES`.
 
     Raises:
         InputError: it is not an HDF5 file, or h5py is not installed.
@@ -29,7 +29,9 @@ def read_hdf5(path: Path) -> Readers:
     try:
         import h5py
     except ImportError:
-        raise InputError(f"{path}: reading HDF5 needs h5py: pip install 'anomalist[hdf5]'") from None
+        raise InputError(
+            f"{path}: reading HDF5 needs h5py: pip install 'anomalist[hdf5]'"
+        ) from None
     names: list[str] = []
 
     def note(name: str, item: Any) -> None:
@@ -42,7 +44,9 @@ def read_hdf5(path: Path) -> Readers:
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise
-        raise InputError(f"{path} is not an HDF5 file, or a damaged one: {str(error)[:120]}") from None
+        raise InputError(
+            f"{path} is not an HDF5 file, or a damaged one: {str(error)[:120]}"
+        ) from None
     return {name: partial(_read, path, name) for name in names}
 
 
@@ -54,7 +58,9 @@ def _read(path: Path, name: str) -> NDArray[Any]:
         with h5py.File(path, "r") as opened:
             array = opened[name]
             if array.dtype.hasobject or array.dtype.names is not None or array.shape is None:
-                raise InputError(f"{what} holds no plain numbers, truth values or text of a fixed length")
+                raise InputError(
+                    f"{what} holds no plain numbers, truth values or text of a fixed length"
+                )
             if array.external or array.is_virtual:
                 raise InputError(f"{what} lies in other files; copy it into this one")
             size = math.prod(array.shape) * array.dtype.itemsize

@@ -22,7 +22,10 @@ def table() -> list[str]:
         state, detail = config.status()
         rows.append((config.name, state, config.size, config.shape, config.licence, detail))
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    return ["  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def details(spec: str | dict[str, Any] | DatasetConfig) -> Iterator[str]:
@@ -39,7 +42,9 @@ def details(spec: str | dict[str, Any] | DatasetConfig) -> Iterator[str]:
     yield ""
     facts = {"status": f"{state}: {detail}", "size": config.size, "shape": config.shape}
     facts |= {"licence": config.licence, "home": config.home}
-    facts |= {f"option {name}": f"{info.description} (now: {getattr(config, name)})"
-              for name, info in type(config).model_fields.items()}  # fmt: skip
+    facts |= {
+        f"option {name}": f"{info.description} (now: {getattr(config, name)})"
+        for name, info in type(config).model_fields.items()
+    }
     width = max(map(len, facts))
     yield from (f"{name:<{width}}  {text}" for name, text in facts.items())

@@ -1,8 +1,8 @@
 """Reader of NumPy's .npy and .npz files that trusts nothing: no pickle, and no more memory than the file can fill.
 
-The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. Of an array only the header is
-read at first. A .npy file, and an uncompressed member of a .npz file, is memory-mapped; a compressed member is
-inflated, up to :data:`MOST_BYTES`.
+The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. Of an array only
+the header is read at first. A .npy file, and an uncompressed member of a .npz file, is
+memory-mapped; a compressed member is inflated, up to :data:`MOST_BYTES`.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def read_npy(path: Path) -> NDArray[Any]:
 def read_npz(path: Path) -> Readers:
     """Return what reads each array of a .npz file, by name; none is read before it is asked for.
 
-    The readers raise InputError where a member is damaged, holds Python objects, or would inflate to more than
-    :data:`MOST_BYTES`.
+    The readers raise InputError where a member is damaged, holds Python objects, or would inflate
+    to more than :data:`MOST_BYTES`.
 
     Raises:
         InputError: it is not such a file.
@@ -69,7 +69,11 @@ def read_npz(path: Path) -> Readers:
             members = opened.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise InputError(f"{path} is not a .npz file, or a damaged one: {error}") from None
-    names = {info.filename.removesuffix(".npy"): info for info in members if info.filename.endswith(".npy")}
+    names = {
+        info.filename.removesuffix(".npy"): info
+        for info in members
+        if info.filename.endswith(".npy")
+    }
     return {name: partial(_read_member, path, info) for name, info in names.items()}
 
 
@@ -102,7 +106,9 @@ def _read_member(path: Path, info: zipfile.ZipInfo) -> NDArray[Any]:
             raise
         raise InputError(f"{what} is damaged: {error}") from None
     if len(values) != header.bytes:
-        raise InputError(f"{what} is damaged: it must hold {header.bytes} bytes, it holds other than that")
+        raise InputError(
+            f"{what} is damaged: it must hold {header.bytes} bytes, it holds other than that"
+        )
     flat = np.frombuffer(values, header.dtype)
     return flat.reshape(header.shape, order="F" if header.columns_first else "C")
 
@@ -137,12 +143,21 @@ def _read_header(stream: IO[bytes], what: str) -> _Header:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of headers that Python 2 wrote
             shape, columns_first, dtype = npy_format.read_array_header_1_0(stream)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, tokenize.TokenError) as error:
+    except (
+        ValueError,
+        SyntaxError,
+        TypeError,
+        RecursionError,
+        MemoryError,
+        tokenize.TokenError,
+    ) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{what} is no array that numpy.save wrote: {str(error)[:120]}") from None
     if dtype.hasobject or dtype.names is not None or dtype.itemsize == 0:
-        raise InputError(f"{what} holds {dtype}: only numbers, truth values and text of a fixed length are read")
+        raise InputError(
+            f"{what} holds {dtype}: only numbers, truth values and text of a fixed length are read"
+        )
     if any(size < 0 for size in shape):
         raise InputError(f"{what} is damaged: its header says {list(shape)}")
     return _Header(shape, columns_first, dtype, stream.tell())

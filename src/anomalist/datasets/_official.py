@@ -24,7 +24,8 @@ class Official:
     Attributes:
         hashes: ``"md5:…"`` or ``"sha256:…"`` by file name, as published; the smallest file first.
         homes: addresses of folders that hold all of these files, in the order to be asked.
-        probe_seconds: the deadline of the first file, which shows whether anybody is there; short if it is small.
+        probe_seconds: the deadline of the first file, which shows whether anybody is there; short
+            if it is small.
         file_seconds: the deadline of each other file.
     """
 
@@ -45,8 +46,8 @@ def status(name: str, official: Official) -> Status:
 def ensure(name: str, official: Official) -> tuple[Path, str]:
     """Make sure that the official files lie in the data folder, every byte of them; fetch those that do not.
 
-    Files that a user put there are used like fetched ones. A file with another hash is replaced, once the right one
-    has arrived.
+    Files that a user put there are used like fetched ones. A file with another hash is replaced,
+    once the right one has arrived.
 
     Returns:
         The folder, and the words for where the files came from.
@@ -55,7 +56,11 @@ def ensure(name: str, official: Official) -> tuple[Path, str]:
         InputError: no home serves them, or the folder cannot be written to.
     """
     folder = data_folder(name)
-    failures = {file: reason for file, known in official.hashes.items() if (reason := wrong(folder / file, known))}
+    failures = {
+        file: reason
+        for file, known in official.hashes.items()
+        if (reason := wrong(folder / file, known))
+    }
     if not failures:
         return folder, f"the official files in {folder}"
     try:
@@ -72,7 +77,9 @@ def ensure(name: str, official: Official) -> tuple[Path, str]:
             continue
         return folder, home
     files = ", ".join(f"{file} ({official.hashes[file]})" for file in failures)
-    raise InputError(f"{name} could not be fetched; {'; '.join(said)}; put into {tilde(folder)} by hand: {files}")
+    raise InputError(
+        f"{name} could not be fetched; {'; '.join(said)}; put into {tilde(folder)} by hand: {files}"
+    )
 
 
 def wrong(file: Path, known: str) -> str | None:
@@ -82,8 +89,16 @@ def wrong(file: Path, known: str) -> str | None:
         with file.open("rb") as stream:
             found = hashlib.file_digest(stream, algorithm).hexdigest()
     except OSError as error:
-        return f"{file.name} is missing" if isinstance(error, FileNotFoundError) else f"{file}: {error.strerror}"
-    return None if found == expected else f"{file} is not the official file: its {algorithm} is {found}"
+        return (
+            f"{file.name} is missing"
+            if isinstance(error, FileNotFoundError)
+            else f"{file}: {error.strerror}"
+        )
+    return (
+        None
+        if found == expected
+        else f"{file} is not the official file: its {algorithm} is {found}"
+    )
 
 
 def _fetch(home: str, hashes: Mapping[str, str], folder: Path, official: Official) -> None:

@@ -17,7 +17,9 @@ __all__ = ["DICOM", "FITS", "check_installed", "reader"]
 
 DICOM, FITS = (".dcm", ".dicom"), (".fits", ".fit", ".fts")
 _PACKAGES = {"dicom": ("pydicom", DICOM), "fits": ("astropy", FITS)}
-_DEFLATED = "1.2.840.10008.1.2.1.99"  # unpacked as a whole, whatever its size, before it can be looked at
+_DEFLATED = (
+    "1.2.840.10008.1.2.1.99"  # unpacked as a whole, whatever its size, before it can be looked at
+)
 
 _HEADER = 1 << 20  # bytes of a FITS header that are read
 
@@ -39,7 +41,9 @@ def check_installed(names: list[str]) -> None:
     for extra, (package, endings) in _PACKAGES.items():
         found = next((name for name in names if name.lower().endswith(endings)), None)
         if found and importlib.util.find_spec(package) is None:
-            raise InputError(f"{extra.upper()} files need {package}: pip install 'anomalist[{extra}]'")
+            raise InputError(
+                f"{extra.upper()} files need {package}: pip install 'anomalist[{extra}]'"
+            )
 
 
 def _dicom(file: BinaryIO, window: Window, limit: int) -> NDArray[np.float32]:
@@ -54,14 +58,20 @@ def _dicom(file: BinaryIO, window: Window, limit: int) -> NDArray[np.float32]:
         raise InputError("only grey pictures of one frame are read from DICOM")
     if (pixels := int(found.Rows) * int(found.Columns)) > limit:
         raise InputError(f"claims {pixels:,} pixels; at most {limit:,} are read")
-    values: NDArray[np.float32] = np.asarray(apply_modality_lut(found.pixel_array, found), np.float32)
-    if found.PhotometricInterpretation == "MONOCHROME1" and window is not None:  # here low is bright
+    values: NDArray[np.float32] = np.asarray(
+        apply_modality_lut(found.pixel_array, found), np.float32
+    )
+    if (
+        found.PhotometricInterpretation == "MONOCHROME1" and window is not None
+    ):  # here low is bright
         values = np.float32(sum(window)) - values
     return values
 
 
 def _check_dicom(file: BinaryIO, limit: int) -> None:
-    if (size := os.fstat(file.fileno()).st_size) > 4 * limit + _HEADER:  # pydicom reads all of it into memory
+    if (
+        size := os.fstat(file.fileno()).st_size
+    ) > 4 * limit + _HEADER:  # pydicom reads all of it into memory
         raise InputError(f"{size:,} bytes, more than a picture of {limit:,} pixels takes")
     head = file.read(4096)
     file.seek(0)
@@ -78,7 +88,9 @@ def _fits(file: BinaryIO, window: Window, limit: int) -> NDArray[np.float32]:
     head = file.read(_HEADER)
     if not head.startswith(b"SIMPLE"):  # Astropy would unpack a packed file, whatever its size
         raise InputError("not a FITS file")
-    if not any(head.startswith(b"END     ", card) for card in range(0, len(head), 80)):  # it would read all of it
+    if not any(
+        head.startswith(b"END     ", card) for card in range(0, len(head), 80)
+    ):  # it would read all of it
         raise InputError(f"its header does not end within {_HEADER:,} bytes")
     file.seek(0)
     with fits.open(file, memmap=False, lazy_load_hdus=True) as parts:

@@ -26,10 +26,11 @@ def stats(dataset: Dataset) -> dict[str, Any]:
         dataset: any data set.
 
     Returns:
-        ``{"name", "kinds", "train": {...}, "test": {...}}``; a split has ``count``, ``shape`` (one image,
-        ``[C, H, W]``), ``dtype``, ``per_kind`` (images of each kind), ``mean`` and ``std`` (population) of
-        its pixel values in [0, 1], None where it is empty, and the ``sha256`` of the images' and the labels'
-        bytes in C order, labels as uint8 (as int64 where there are more than 256 kinds).
+        ``{"name", "kinds", "train": {...}, "test": {...}}``; a split has ``count``, ``shape`` (one
+        image, ``[C, H, W]``), ``dtype``, ``per_kind`` (images of each kind), ``mean`` and ``std``
+        (population) of its pixel values in [0, 1], None where it is empty, and the ``sha256`` of
+        the images' and the labels' bytes in C order, labels as uint8 (as int64 where there are more
+        than 256 kinds).
     """
     return {
         "name": dataset.name,
@@ -60,7 +61,11 @@ def _moments(images: ImageSet) -> tuple[float | None, float | None]:
         return None, None
     sums, squares = [], []
     for start in range(0, len(images), _CHUNK):
-        values = images.take(np.arange(start, min(start + _CHUNK, len(images)))).to_float().astype(np.float64)
+        values = (
+            images.take(np.arange(start, min(start + _CHUNK, len(images))))
+            .to_float()
+            .astype(np.float64)
+        )
         sums.append(float(values.sum()))
         squares.append(float(np.square(values).sum()))
     mean = math.fsum(sums) / images.images.size

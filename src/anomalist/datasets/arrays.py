@@ -1,12 +1,13 @@
 """Your own arrays: .npy, .npz, HDF5 or a folder of .npy files, memory-mapped where they can be.
 
-Images are ``[N, H, W]``, ``[N, H, W, C]`` or, with ``channels=first``, ``[N, C, H, W]``, of any real numbers; which
-values stand for black and white is said once for all images (``low`` and ``high``), never taken from an image, since
-scaling each by its own values would hide anomalies of intensity. Labels are one integer, truth value (true is an
-anomaly) or text an image; masks are ``[N, H, W]``, true or not 0 where a pixel is marked. Nothing is ever unpickled.
+Images are ``[N, H, W]``, ``[N, H, W, C]`` or, with ``channels=first``, ``[N, C, H, W]``, of any
+real numbers; which values stand for black and white is said once for all images (``low`` and
+``high``), never taken from an image, since scaling each by its own values would hide anomalies of
+intensity. Labels are one integer, truth value (true is an anomaly) or text an image; masks are
+``[N, H, W]``, true or not 0 where a pixel is marked. Nothing is ever unpickled.
 
-uint8, uint16 and float32 are used where they lie; other types are brought to [0, 1] by ``low`` and ``high`` in float64
-and become float32 in memory, so that a small range far from 0 keeps its steps.
+uint8, uint16 and float32 are used where they lie; other types are brought to [0, 1] by ``low`` and
+``high`` in float64 and become float32 in memory, so that a small range far from 0 keeps its steps.
 """
 
 from __future__ import annotations
@@ -29,16 +30,20 @@ __all__ = ["Arrays"]
 _HDF5 = (".h5", ".hdf5", ".hdf")
 _CHUNK = 1 << 24  # values looked at together
 _EXACT = 1 << 53  # whole numbers up to it are the same as floats
-_MOST_CHANNELS = 4  # a last axis that is longer, behind a second one that is not, is hardly one of channels
-_Raw = dict[str, NDArray[Any] | None]  # "images", "labels" and "masks" of a split, as they are stored
+_MOST_CHANNELS = (
+    4  # a last axis that is longer, behind a second one that is not, is hardly one of channels
+)
+_Raw = dict[
+    str, NDArray[Any] | None
+]  # "images", "labels" and "masks" of a split, as they are stored
 
 
 class Arrays(DatasetConfig):
     """Arrays that lie in one file, or in one folder of .npy files.
 
-    In the names of arrays ``{split}`` stands for "train" and "test". Where the name of the images has no ``{split}``,
-    and for a single .npy file, the last images, in the order of the file, are the test split; labels and masks are
-    then "labels" and "masks" unless named.
+    In the names of arrays ``{split}`` stands for "train" and "test". Where the name of the images
+    has no ``{split}``, and for a single .npy file, the last images, in the order of the file, are
+    the test split; labels and masks are then "labels" and "masks" unless named.
     """
 
     licence: ClassVar[str] = "yours"
@@ -47,24 +52,41 @@ class Arrays(DatasetConfig):
     home: ClassVar[str] = "your own files"
     own: ClassVar[bool] = True
 
-    path: Path | None = Field(None, description="a .npy, .npz, .h5 or .hdf5 file, or a folder of .npy files")
-    images: str = Field("{split}_images", description="name of the images; {split} becomes train and test")
-    labels: str = Field("{split}_labels", description="name of the labels, used where there are any")
+    path: Path | None = Field(
+        None, description="a .npy, .npz, .h5 or .hdf5 file, or a folder of .npy files"
+    )
+    images: str = Field(
+        "{split}_images", description="name of the images; {split} becomes train and test"
+    )
+    labels: str = Field(
+        "{split}_labels", description="name of the labels, used where there are any"
+    )
     masks: str = Field("{split}_masks", description="name of the masks, used where there are any")
     channels: Literal["first", "last"] = Field(
-        "last", description="where four-dimensional images have channels; must be said where both ends could be"
+        "last",
+        description="where four-dimensional images have channels; must be said where both ends "
+        "could be",
     )
     low: float | None = Field(None, description="the value that stands for 0; needed but for uint8")
-    high: float | None = Field(None, description="the value that stands for 1; needed but for uint8")
-    test_share: float = Field(0.2, gt=0, lt=1, description="share of the last images to test, of images not split")
+    high: float | None = Field(
+        None, description="the value that stands for 1; needed but for uint8"
+    )
+    test_share: float = Field(
+        0.2, gt=0, lt=1, description="share of the last images to test, of images not split"
+    )
 
     @model_validator(mode="after")
     def _one_range(self) -> Self:
-        if (self.low is None) != (self.high is None) or (self.low or 0) >= (1 if self.high is None else self.high):
-            raise InputError(f"arrays: give low and high, low < high; got low={self.low}, high={self.high}")
+        if (self.low is None) != (self.high is None) or (self.low or 0) >= (
+            1 if self.high is None else self.high
+        ):
+            raise InputError(
+                f"arrays: give low and high, low < high; got low={self.low}, high={self.high}"
+            )
         if max(abs(self.low or 0), abs(self.high or 0)) > _EXACT:
             raise InputError(
-                "arrays: low and high lie beyond 2^53, where floats are rounded; subtract a number from all values"
+                "arrays: low and high lie beyond 2^53, where floats are rounded; subtract a number "
+                "from all values"
             )
         return self
 
@@ -72,11 +94,13 @@ class Arrays(DatasetConfig):
         """Return the arrays as a data set.
 
         Raises:
-            InputError: no path, no such file or array, arrays that do not fit each other, values that are not
-                numbers, or no ``low`` and ``high`` where they are needed.
+            InputError: no path, no such file or array, arrays that do not fit each other, values
+                that are not numbers, or no ``low`` and ``high`` where they are needed.
         """
         if self.path is None:
-            raise InputError("arrays.path is missing: name a file or folder, as in arrays:path=images.npz")
+            raise InputError(
+                "arrays.path is missing: name a file or folder, as in arrays:path=images.npz"
+            )
         try:
             raw = self._raw(self.path, _readers(self.path))
         except OSError as error:
@@ -85,7 +109,9 @@ class Arrays(DatasetConfig):
         train, test = (self._image_set(part, kinds, train=part is raw[0]) for part in raw)
         one, other = (" x ".join(map(str, part.images.shape[1:])) for part in (train, test))
         if one != other:
-            raise InputError(f"{self.path}: training images are {one}, test images are {other}; make them alike")
+            raise InputError(
+                f"{self.path}: training images are {one}, test images are {other}; make them alike"
+            )
         return Dataset(str(self), train, test, str(self.path))
 
     def status(self) -> Status:
@@ -101,7 +127,10 @@ class Arrays(DatasetConfig):
             assert images is not None
             count = len(images) - max(1, round(self.test_share * len(images)))
             if count < 1:
-                raise InputError(f"arrays: {path} holds {len(images)} images; two are needed, one of them to test")
+                raise InputError(
+                    f"arrays: {path} holds {len(images)} images; two are needed, one of them to "
+                    "test"
+                )
             return (
                 {key: None if value is None else value[:count] for key, value in whole.items()},
                 {key: None if value is None else value[count:] for key, value in whole.items()},
@@ -113,20 +142,29 @@ class Arrays(DatasetConfig):
         if lone:
             found: _Raw = {"images": readers[""](), "labels": None, "masks": None}
         else:
-            found = {what: self._read(path, readers, what, split) for what in ("images", "labels", "masks")}
+            found = {
+                what: self._read(path, readers, what, split)
+                for what in ("images", "labels", "masks")
+            }
         images, labels, masks = found["images"], found["labels"], found["masks"]
         assert images is not None
         found["images"] = images = self._with_channels(path, images)
         if labels is not None:
-            if labels.shape not in ((len(images),), (len(images), 1)) or labels.dtype.kind not in "iubUS":
+            if (
+                labels.shape not in ((len(images),), (len(images), 1))
+                or labels.dtype.kind not in "iubUS"
+            ):
                 got = f"{labels.dtype} {list(labels.shape)}"
                 raise InputError(
-                    f"{path}: labels must be integers, truth values or text [{len(images)}], one an image, got {got}"
+                    f"{path}: labels must be integers, truth values or text [{len(images)}], one "
+                    f"an image, got {got}"
                 )
             check_bytes(labels.nbytes, f"{path}: labels")
             found["labels"] = labels.reshape(-1)
         wanted = (len(images), *images.shape[2:])
-        if masks is not None and (masks.shape not in (wanted, (*wanted, 1)) or masks.dtype.kind not in "iubf"):
+        if masks is not None and (
+            masks.shape not in (wanted, (*wanted, 1)) or masks.dtype.kind not in "iubf"
+        ):
             got = f"{masks.dtype} {list(masks.shape)}"
             raise InputError(f"{path}: masks must be {list(wanted)}, as the images are, got {got}")
         found["masks"] = None if masks is None else masks.reshape(wanted)
@@ -139,19 +177,27 @@ class Arrays(DatasetConfig):
             return readers[name]()
         if what == "images" or what in self.model_fields_set:
             there = ", ".join(sorted(readers)[:20]) or "none"
-            raise InputError(f"arrays.{what}: {path} has no array {name!r}; it has: {there}; say {what}=NAME")
+            raise InputError(
+                f"arrays.{what}: {path} has no array {name!r}; it has: {there}; say {what}=NAME"
+            )
         return None
 
     def _with_channels(self, path: Path, images: NDArray[Any]) -> NDArray[Any]:
         """Return the images as ``[N, C, H, W]``."""
         if images.dtype.kind not in "biuf" or images.ndim not in (3, 4) or images.size == 0:
             got = f"{images.dtype} {list(images.shape)}"
-            raise InputError(f"{path}: images must be real numbers [N, H, W] or [N, H, W, C], got {got}")
+            raise InputError(
+                f"{path}: images must be real numbers [N, H, W] or [N, H, W, C], got {got}"
+            )
         if images.ndim == 3:
             return images[:, None]
-        if "channels" not in self.model_fields_set and images.shape[1] <= _MOST_CHANNELS < images.shape[3]:
+        if (
+            "channels" not in self.model_fields_set
+            and images.shape[1] <= _MOST_CHANNELS < images.shape[3]
+        ):
             raise InputError(
-                f"{path}: images {list(images.shape)} look as if channels came first: say channels=first, or "
+                f"{path}: images {list(images.shape)} look as if channels came first: say "
+                "channels=first, or "
                 f"channels=last if each has {images.shape[3]} channels"
             )
         return images if self.channels == "first" else np.moveaxis(images, 3, 1)
@@ -164,7 +210,10 @@ class Arrays(DatasetConfig):
             check_bytes(4 * images.size, f"{self.path}: images of {images.dtype}, as float32,")
             images, low, high = _unit_range(images, low, high), 0.0, 1.0
         if images.dtype == np.float32 and not _finite(images):
-            raise InputError(f"{self.path}: images hold NaN, or values that are not finite as float32; repair them")
+            raise InputError(
+                f"{self.path}: images hold NaN, or values that are not finite as float32; repair "
+                "them"
+            )
         if train and self.low is not None:
             self._check_range(part["images"])
         if masks is not None and masks.dtype != np.bool_:
@@ -186,7 +235,8 @@ class Arrays(DatasetConfig):
         least, most = float(images.min()), float(images.max())
         if least > high or most < low:
             raise InputError(
-                f"arrays: {self.path} holds values from {least:.12g} to {most:.12g}, none of which lies between "
+                f"arrays: {self.path} holds values from {least:.12g} to {most:.12g}, none of which "
+                "lies between "
                 f"low={low:.12g} and high={high:.12g}: say which values stand for black and white"
             )
 
@@ -197,7 +247,8 @@ class Arrays(DatasetConfig):
             return 0.0, 255.0
         low, high = float(images.min()), float(images.max())
         raise InputError(
-            f"arrays: {self.path} holds {images.dtype} from {low:g} to {high:g}; say which values stand for black and "
+            f"arrays: {self.path} holds {images.dtype} from {low:g} to {high:g}; say which values "
+            "stand for black and "
             "white, once for all images: low=…,high=…"
         )
 
@@ -211,7 +262,9 @@ def _unit_range(images: NDArray[Any], low: float, high: float) -> NDArray[np.flo
     wide = np.dtype(np.longdouble if exact else np.float64)
     for start in range(0, len(images), rows):
         offset = images[start : start + rows].astype(wide) - low
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by the caller
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # what is not finite is refused by the caller
             scaled[start : start + rows] = (offset / (high - low)).astype(np.float32)
     return scaled
 
@@ -226,7 +279,9 @@ def _readers(path: Path) -> Readers:
         return read_npz(path)
     if path.suffix.lower() in _HDF5:
         return read_hdf5(path)
-    raise InputError(f"arrays.path: {path} is no .npy, .npz, .h5 or .hdf5 file, nor a folder of .npy files")
+    raise InputError(
+        f"arrays.path: {path} is no .npy, .npz, .h5 or .hdf5 file, nor a folder of .npy files"
+    )
 
 
 def _kinds(labels: list[NDArray[Any] | None], masks: list[NDArray[Any] | None]) -> tuple[str, ...]:
@@ -240,7 +295,9 @@ def _kinds(labels: list[NDArray[Any] | None], masks: list[NDArray[Any] | None]) 
         return ("good", "anomaly")
     values = np.unique(np.concatenate([np.unique(part) for part in given]))
     texts = _texts(values)
-    return tuple(sorted(texts, key=lambda text: text != "good"))  # which keeps the order of the others
+    return tuple(
+        sorted(texts, key=lambda text: text != "good")
+    )  # which keeps the order of the others
 
 
 def _numbers(labels: NDArray[Any], kinds: tuple[str, ...]) -> NDArray[np.int64]:
@@ -253,9 +310,15 @@ def _numbers(labels: NDArray[Any], kinds: tuple[str, ...]) -> NDArray[np.int64]:
 
 
 def _texts(values: NDArray[Any]) -> list[str]:
-    return [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values.tolist()]
+    return [
+        value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        for value in values.tolist()
+    ]
 
 
 def _finite(images: NDArray[Any]) -> bool:
     rows = max(1, _CHUNK // max(1, images[0].size))
-    return all(bool(np.isfinite(images[start : start + rows]).all()) for start in range(0, len(images), rows))
+    return all(
+        bool(np.isfinite(images[start : start + rows]).all())
+        for start in range(0, len(images), rows)
+    )

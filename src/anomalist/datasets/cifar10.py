@@ -1,8 +1,8 @@
 """60,000 colour photographs of ten kinds of things, 32 x 32 (Krizhevsky, 2009).
 
-A. Krizhevsky: Learning multiple layers of features from tiny images, technical report, University of Toronto, 2009.
-It is the binary version that is read, not the pickled one: a record is a label of one byte, then the red, the green
-and the blue plane.
+A. Krizhevsky: Learning multiple layers of features from tiny images, technical report, University
+of Toronto, 2009. It is the binary version that is read, not the pickled one: a record is a label of
+one byte, then the red, the green and the blue plane.
 
 File: cifar-10-binary.tar.gz.
 """
@@ -41,7 +41,9 @@ _BATCHES = {
     "test": [f"{_FOLDER}/test_batch.bin"],
 }
 _COUNT, _RECORD = 10_000, 1 + 3 * 32 * 32  # records in a batch, bytes in a record
-_MOST = 6 * _COUNT * _RECORD + (1 << 20)  # bytes of the unpacked archive, with room for its small files
+_MOST = 6 * _COUNT * _RECORD + (
+    1 << 20
+)  # bytes of the unpacked archive, with room for its small files
 
 
 class Cifar10(DatasetConfig):
@@ -82,7 +84,9 @@ def _read_batches(archive: Path) -> dict[str, NDArray[np.uint8]]:
         if len(unpacked) > _MOST:
             raise InputError(f"{archive} unpacks to more than CIFAR-10")
         with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as opened:
-            return {name: _read_batch(opened, name) for names in _BATCHES.values() for name in names}
+            return {
+                name: _read_batch(opened, name) for names in _BATCHES.values() for name in names
+            }
     except KeyError as error:
         raise InputError(f"{archive}: {error.args[0]}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError) as error:

@@ -1,7 +1,7 @@
 """1,797 handwritten digits, 8 x 8 grey in 17 levels: small, inside scikit-learn, there in an instant.
 
-E. Alpaydin, C. Kaynak: Optical recognition of handwritten digits, UCI machine learning repository, 1998
-(doi:10.24432/C50P49). scikit-learn carries the test part, by 13 writers.
+E. Alpaydin, C. Kaynak: Optical recognition of handwritten digits, UCI machine learning repository,
+1998 (doi:10.24432/C50P49). scikit-learn carries the test part, by 13 writers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ class Digits(DatasetConfig):
     licence: ClassVar[str] = "CC BY 4.0"
     size: ClassVar[str] = "1,797 images"
     shape: ClassVar[str] = "1 x 8 x 8"
-    home: ClassVar[str] = "https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits"
+    home: ClassVar[str] = (
+        "https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits"
+    )
 
     def load(self) -> Dataset:
         """Return the digits; kinds "0" to "9"."""

@@ -1,8 +1,9 @@
 """145,600 handwritten letters of 26 kinds, capital or small, 28 x 28 grey (Cohen et al., 2017).
 
 G. Cohen, S. Afshar, J. Tapson, A. van Schaik: EMNIST: an extension of MNIST to handwritten letters,
-arXiv:1702.05373, 2017. This is the authors' split "letters", in which the two forms of a letter are one kind. The
-published images lie on their side (columns first); here they stand upright, as MNIST's do.
+arXiv:1702.05373, 2017. This is the authors' split "letters", in which the two forms of a letter are
+one kind. The published images lie on their side (columns first); here they stand upright, as
+MNIST's do.
 
 File: gzip.zip (562 MB, in which all splits of EMNIST lie).
 """
@@ -30,7 +31,10 @@ __all__ = ["Emnist"]
 
 FILES = Official(
     {"gzip.zip": "md5:58c8d27c78d21e728a6bc7b3cc06412e"},
-    ("https://biometrics.nist.gov/cs_links/EMNIST/", "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/"),
+    (
+        "https://biometrics.nist.gov/cs_links/EMNIST/",
+        "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/",
+    ),
     probe_seconds=1800,  # of one file of 562 MB
 )
 COUNTS = {"train": 124_800, "test": 20_800}
@@ -60,8 +64,12 @@ class Emnist(DatasetConfig):
 
 
 def _read_split(archive: Path, split: str) -> ImageSet:
-    images = _read_member(archive, f"gzip/emnist-letters-{split}-images-idx3-ubyte.gz", (COUNTS[split], 28, 28))
-    labels = _read_member(archive, f"gzip/emnist-letters-{split}-labels-idx1-ubyte.gz", (COUNTS[split],))
+    images = _read_member(
+        archive, f"gzip/emnist-letters-{split}-images-idx3-ubyte.gz", (COUNTS[split], 28, 28)
+    )
+    labels = _read_member(
+        archive, f"gzip/emnist-letters-{split}-labels-idx1-ubyte.gz", (COUNTS[split],)
+    )
     upright = np.ascontiguousarray(images.transpose(0, 2, 1))
     return ImageSet(upright[:, None], labels.astype(np.int64) - 1, tuple(string.ascii_uppercase))
 
@@ -69,7 +77,11 @@ def _read_split(archive: Path, split: str) -> ImageSet:
 def _read_member(archive: Path, member: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Return an IDX file of the archive, which is unpacked no further than ``shape`` asks for."""
     try:
-        with zipfile.ZipFile(archive) as opened, opened.open(member) as packed, gzip.GzipFile(fileobj=packed) as stream:
+        with (
+            zipfile.ZipFile(archive) as opened,
+            opened.open(member) as packed,
+            gzip.GzipFile(fileobj=packed) as stream,
+        ):
             return read_idx_stream(stream, member, shape)
     except KeyError:
         raise InputError(f"{archive} has no {member}") from None

@@ -1,10 +1,12 @@
 """70,000 characters of old cursive Japanese in ten kinds, 28 x 28 grey (Clanuwat et al., 2018).
 
-T. Clanuwat, M. Bober-Irizar, A. Kitamoto, A. Lamb, K. Yamamoto, D. Ha: Deep learning for classical Japanese
-literature, arXiv:1812.01718, 2018. Kuzushiji-MNIST; made by ROIS-DS Center for Open Data in the Humanities from the
-Kuzushiji dataset of the National Institute of Japanese Literature (doi:10.20676/00000341).
+T. Clanuwat, M. Bober-Irizar, A. Kitamoto, A. Lamb, K. Yamamoto, D. Ha: Deep learning for classical
+Japanese literature, arXiv:1812.01718, 2018. Kuzushiji-MNIST; made by ROIS-DS Center for Open Data
+in the Humanities from the Kuzushiji dataset of the National Institute of Japanese Literature
+(doi:10.20676/00000341).
 
-Files: train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz.
+Files: train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz,
+    t10k-labels-idx1-ubyte.gz.
 """
 
 from __future__ import annotations

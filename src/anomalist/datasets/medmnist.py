@@ -1,11 +1,13 @@
 """Twelve sets of medical images, 28 x 28: X-rays, microscopy, tomography and more (Yang et al., 2023).
 
-J. Yang, R. Shi, D. Wei, Z. Liu, L. Zhao, B. Ke, H. Pfister, B. Ni: MedMNIST v2, a large-scale lightweight benchmark
-for 2D and 3D biomedical image classification, Scientific Data 10:41, 2023. Addresses, MD5, kinds and licences are
-those that its authors publish (package medmnist 3.0.2, info.py).
+J. Yang, R. Shi, D. Wei, Z. Liu, L. Zhao, B. Ke, H. Pfister, B. Ni: MedMNIST v2, a large-scale
+lightweight benchmark for 2D and 3D biomedical image classification, Scientific Data 10:41, 2023.
+Addresses, MD5, kinds and licences are those that its authors publish (package medmnist 3.0.2,
+info.py).
 
-The training and the validation images together are the training split here: a task holds out its own images. In
-chestmnist an image may show several findings; "no finding" and "several findings" are kinds of their own.
+The training and the validation images together are the training split here: a task holds out its
+own images. In chestmnist an image may show several findings; "no finding" and "several findings"
+are kinds of their own.
 
 File: the set's name and .npz.
 """
@@ -50,7 +52,16 @@ ORGANS = (
     *("liver", "lung-left", "lung-right", "pancreas", "spleen"),
 )
 FINDINGS = (
-    *("atelectasis", "cardiomegaly", "effusion", "infiltration", "mass", "nodule", "pneumonia", "pneumothorax"),
+    *(
+        "atelectasis",
+        "cardiomegaly",
+        "effusion",
+        "infiltration",
+        "mass",
+        "nodule",
+        "pneumonia",
+        "pneumothorax",
+    ),
     *("consolidation", "edema", "emphysema", "fibrosis", "pleural", "hernia"),
 )
 
@@ -72,13 +83,21 @@ FACTS: dict[Set, _Facts] = {
         ),
     ),
     "breastmnist": _Facts("750601b1f35ba3300ea97c75c52ff8f6", 1, ("malignant", "normal, benign")),
-    "chestmnist": _Facts("02c8a6516a18b556561a56cbdd36c4a8", 1, ("no finding", *FINDINGS, "several findings")),
+    "chestmnist": _Facts(
+        "02c8a6516a18b556561a56cbdd36c4a8", 1, ("no finding", *FINDINGS, "several findings")
+    ),
     "dermamnist": _Facts(
         "0744692d530f8e62ec473284d019b0c7",
         3,
         (
             *("actinic keratoses and intraepithelial carcinoma", "basal cell carcinoma"),
-            *("benign keratosis-like lesions", "dermatofibroma", "melanoma", "melanocytic nevi", "vascular lesions"),
+            *(
+                "benign keratosis-like lesions",
+                "dermatofibroma",
+                "melanoma",
+                "melanocytic nevi",
+                "vascular lesions",
+            ),
         ),
     ),
     "octmnist": _Facts(
@@ -93,7 +112,15 @@ FACTS: dict[Set, _Facts] = {
         "a8b06965200029087d5bd730944a56c1",
         3,
         (
-            *("adipose", "background", "debris", "lymphocytes", "mucus", "smooth muscle", "normal colon mucosa"),
+            *(
+                "adipose",
+                "background",
+                "debris",
+                "lymphocytes",
+                "mucus",
+                "smooth muscle",
+                "normal colon mucosa",
+            ),
             *("cancer-associated stroma", "colorectal adenocarcinoma epithelium"),
         ),
     ),
@@ -103,8 +130,17 @@ FACTS: dict[Set, _Facts] = {
         "ebe78ee8b05294063de985d821c1c34b",
         1,
         (
-            *("collecting duct, connecting tubule", "distal convoluted tubule", "glomerular endothelial cells"),
-            *("interstitial endothelial cells", "leukocytes", "podocytes", "proximal tubule segments"),
+            *(
+                "collecting duct, connecting tubule",
+                "distal convoluted tubule",
+                "glomerular endothelial cells",
+            ),
+            *(
+                "interstitial endothelial cells",
+                "leukocytes",
+                "podocytes",
+                "proximal tubule segments",
+            ),
             "thick ascending limb",
         ),
     ),
@@ -124,14 +160,17 @@ class Medmnist(DatasetConfig):
 
     set: Set = Field("pneumoniamnist", description=f"which set: {', '.join(get_args(Set))}")
     path: Path | None = Field(
-        None, description="a .npz file of that set to read instead of the official one; other sizes are taken too"
+        None,
+        description="a .npz file of that set to read instead of the official one; other sizes are "
+        "taken too",
     )
 
     def load(self) -> Dataset:
         """Return the set; the first call fetches 0.6 to 126 MB.
 
         Raises:
-            InputError: the file is neither here nor fetchable, or ``path`` is not a file of this set.
+            InputError: the file is neither here nor fetchable, or ``path`` is not a file of this
+                set.
         """
         if self.path is None:
             folder, source = ensure("medmnist", self._official)
@@ -140,7 +179,9 @@ class Medmnist(DatasetConfig):
             file, source = self._given(self.path)
         facts = FACTS[self.set]
         readers = _readers(file)
-        train, test = (_image_set(file, readers, parts, facts) for parts in (("train", "val"), ("test",)))
+        train, test = (
+            _image_set(file, readers, parts, facts) for parts in (("train", "val"), ("test",))
+        )
         return Dataset(str(self), train, test, source)
 
     def status(self) -> Status:
@@ -157,7 +198,10 @@ class Medmnist(DatasetConfig):
         """Return the user's own file and the words for it, which say whether it is the official one."""
         others = [name for name in get_args(Set) if name in path.name and name != self.set]
         if others and self.set not in path.name:
-            raise InputError(f"medmnist.path: {path} names {others[0]}, medmnist.set is {self.set}; make them agree")
+            raise InputError(
+                f"medmnist.path: {path} names {others[0]}, medmnist.set is {self.set}; make them "
+                "agree"
+            )
         if not path.is_file():
             raise InputError(f"medmnist.path: there is no file {path}")
         if wrong(path, f"md5:{FACTS[self.set].md5}") is None:
@@ -190,7 +234,9 @@ def _images(file: Path, readers: Readers, part: str, channels: int) -> NDArray[n
     if images.dtype != np.uint8 or not good or images.size == 0:
         wanted = "[N, H, W]" if channels == 1 else f"[N, H, W, {channels}]"
         got = f"{images.dtype} {list(images.shape)}"
-        raise InputError(f"{file}: {part}_images of this set are uint8 {wanted}, got {got}; see medmnist.set")
+        raise InputError(
+            f"{file}: {part}_images of this set are uint8 {wanted}, got {got}; see medmnist.set"
+        )
     check_bytes(images.size, f"{file}: {part}_images")
     return images[:, None] if channels == 1 else np.moveaxis(images, 3, 1)
 
@@ -200,7 +246,10 @@ def _labels(file: Path, readers: Readers, part: str, kinds: tuple[str, ...]) -> 
     columns = len(FINDINGS) if len(kinds) == len(FINDINGS) + 2 else 1
     if labels.dtype.kind not in "iu" or labels.ndim != 2 or labels.shape[1] != columns:
         got = f"{labels.dtype} {list(labels.shape)}"
-        raise InputError(f"{file}: {part}_labels of this set are integers [N, {columns}], got {got}; see medmnist.set")
+        raise InputError(
+            f"{file}: {part}_labels of this set are integers [N, {columns}], got {got}; see "
+            "medmnist.set"
+        )
     if columns == 1:
         return labels[:, 0].astype(np.int64)
     count = (labels > 0).sum(axis=1)
@@ -209,5 +258,7 @@ def _labels(file: Path, readers: Readers, part: str, kinds: tuple[str, ...]) -> 
 
 def _read(file: Path, readers: Readers, name: str) -> NDArray[Any]:
     if name not in readers:
-        raise InputError(f"{file} has no array {name!r}, as files of MedMNIST have; it has: {', '.join(readers)}")
+        raise InputError(
+            f"{file} has no array {name!r}, as files of MedMNIST have; it has: {', '.join(readers)}"
+        )
     return readers[name]()

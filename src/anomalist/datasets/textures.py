@@ -1,11 +1,12 @@
 """Crops of brick, grass, gravel or stained tissue, of any size: photographs inside scikit-image.
 
-The photographs are 512 x 512 and come with scikit-image, https://scikit-image.org/docs/stable/api/skimage.data.html:
-brick and gravel from cc0textures.com, grass by "linolafett", all CC0; ihc (immunohistochemical staining, in colour)
-from the Center for Microscopy and Molecular Imaging, without known restrictions.
+The photographs are 512 x 512 and come with scikit-image,
+https://scikit-image.org/docs/stable/api/skimage.data.html: brick and gravel from cc0textures.com,
+grass by "linolafett", all CC0; ihc (immunohistochemical staining, in colour) from the Center for
+Microscopy and Molecular Imaging, without known restrictions.
 
-A photograph is cut into a grid of crops that do not overlap; training crops come from above, test crops from below,
-and no row of crops gives both.
+A photograph is cut into a grid of crops that do not overlap; training crops come from above, test
+crops from below, and no row of crops gives both.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ _INSTALL = "pip install 'anomalist[textures]'"
 class Textures(DatasetConfig):
     """Crops of textures, uint8 ``[N, C, side, side]``, C = 1, or 3 for ihc; one kind a texture.
 
-    Of each photograph's rows of crops the upper 70 % are the training split (rounded, at least one row on each
-    side), the others the test split. Crops of 32 give 176 and 80 a texture, crops of 64 give 48 and 16.
+    Of each photograph's rows of crops the upper 70 % are the training split (rounded, at least one
+    row on each side), the others the test split. Crops of 32 give 176 and 80 a texture, crops of 64
+    give 48 and 16.
     """
 
     licence: ClassVar[str] = "CC0 (ihc: no known restrictions)"
@@ -42,7 +44,9 @@ class Textures(DatasetConfig):
     home: ClassVar[str] = "https://scikit-image.org/docs/stable/api/skimage.data.html"
 
     texture: tuple[Literal["brick", "grass", "gravel", "ihc"], ...] = Field(
-        ("brick", "grass", "gravel"), min_length=1, description="which of brick, grass, gravel and ihc; each is a kind"
+        ("brick", "grass", "gravel"),
+        min_length=1,
+        description="which of brick, grass, gravel and ihc; each is a kind",
     )
     side: int = Field(32, ge=8, le=256, description="height and width of a crop, in pixels")
 
@@ -50,16 +54,21 @@ class Textures(DatasetConfig):
         """Return the crops.
 
         Raises:
-            InputError: scikit-image is not installed, a texture is named twice, or grey ones beside a coloured one.
+            InputError: scikit-image is not installed, a texture is named twice, or grey ones beside
+                a coloured one.
         """
         status = self.status()
         if status.state != "ready":
-            raise InputError(f"textures are photographs inside scikit-image, which is not installed: {_INSTALL}")
+            raise InputError(
+                f"textures are photographs inside scikit-image, which is not installed: {_INSTALL}"
+            )
         if len(set(self.texture)) < len(self.texture):
             raise InputError("textures.texture: each texture can be named once")
         rows = [_crops(Path(status.detail) / f"{name}.png", self.side) for name in self.texture]
         if len({part.shape[2] for part in rows}) > 1:
-            raise InputError("textures.texture: ihc is in colour and the others are grey; take it alone")
+            raise InputError(
+                "textures.texture: ihc is in colour and the others are grey; take it alone"
+            )
         first_test = min(max(1, round(_TRAIN_SHARE * len(rows[0]))), len(rows[0]) - 1)
         train = self._image_set([part[:first_test] for part in rows])
         test = self._image_set([part[first_test:] for part in rows])

@@ -1,8 +1,9 @@
 """Metrics: pure functions of arrays (NumPy and SciPy only), each with an honest interval.
 
-``detection`` judges one score per image, ``localization`` one score per pixel, and ``intervals`` says how far
-the image-level values can be trusted; the pixel-level intervals are in ``localization``. Higher scores are
-more anomalous, ties are exact, and ``clusters`` names the source image wherever images are not independent.
+``detection`` judges one score per image, ``localization`` one score per pixel, and ``intervals``
+says how far the image-level values can be trusted; the pixel-level intervals are in
+``localization``. Higher scores are more anomalous, ties are exact, and ``clusters`` names the
+source image wherever images are not independent.
 """
 
 from anomalist.metrics.detection import (

@@ -18,8 +18,8 @@ _EXACT = 1 << 53  # float64 holds every whole number up to it
 def floats(array: ArrayLike, name: str) -> Float:
     """Return ``array`` as float32 or wider, uncopied where it already is; refuse NaN and infinity.
 
-    float16 and small integers become float32, and wider integers float64. Whole numbers beyond 2^53, which float64
-    cannot tell apart, are refused.
+    float16 and small integers become float32, and wider integers float64. Whole numbers beyond
+    2^53, which float64 cannot tell apart, are refused.
     """
     given = np.asarray(array)
     if given.dtype.kind not in "fiub":
@@ -27,11 +27,16 @@ def floats(array: ArrayLike, name: str) -> Float:
     if given.dtype.kind in "iu" and given.itemsize == 8 and given.size:
         largest = max(abs(int(given.min())), abs(int(given.max())))
         if largest > _EXACT:
-            raise InputError(f"{name}: whole numbers beyond 2^53, as {largest}, become equal as floats; give ranks")
+            raise InputError(
+                f"{name}: whole numbers beyond 2^53, as {largest}, become equal as floats; give "
+                "ranks"
+            )
     values = given.astype(np.result_type(given.dtype, np.float32), copy=False)
     # NaN travels through min and max, which need no temporary array as isfinite would.
     if values.size and not (np.isfinite(values.min()) and np.isfinite(values.max())):
-        raise InputError(f"{name}: holds NaN or infinity; look for what produced it, or leave it out")
+        raise InputError(
+            f"{name}: holds NaN or infinity; look for what produced it, or leave it out"
+        )
     return values
 
 
@@ -41,11 +46,15 @@ def bools(array: ArrayLike, name: str) -> Bool:
     if given.dtype == np.bool_:
         return given
     if given.dtype.kind not in "fiu" or not ((given == 0) | (given == 1)).all():
-        raise InputError(f"{name}: holds values other than 0 and 1; give booleans, true = anomalous")
+        raise InputError(
+            f"{name}: holds values other than 0 and 1; give booleans, true = anomalous"
+        )
     return given.astype(np.bool_)
 
 
-def same_shape(first: NDArray[Any], second: NDArray[Any], names: tuple[str, str], ndim: int) -> None:
+def same_shape(
+    first: NDArray[Any], second: NDArray[Any], names: tuple[str, str], ndim: int
+) -> None:
     """Refuse two arrays that are not of one shape with ``ndim`` axes and at least one element."""
     axes = "[N]" if ndim == 1 else "[N, H, W]"
     if first.shape != second.shape or first.ndim != ndim or not first.size:
@@ -59,7 +68,9 @@ def both_classes(positives: int, total: int, name: str) -> None:
     """Refuse labels or masks that hold one class alone: no ranking metric exists without the other."""
     if positives in (0, total):
         missing = "anomalous" if positives == 0 else "normal"
-        raise InputError(f"{name}: nothing is {missing}; the metric needs anomalous and normal examples")
+        raise InputError(
+            f"{name}: nothing is {missing}; the metric needs anomalous and normal examples"
+        )
 
 
 def scored(scores: ArrayLike, labels: ArrayLike) -> tuple[Float, Bool]:
@@ -91,6 +102,8 @@ def grouped(clusters: ArrayLike | None, n: int) -> tuple[Int, int]:
         return np.arange(n), n
     given = np.asarray(clusters)
     if given.shape != (n,):
-        raise InputError(f"clusters {list(given.shape)}: give one source image for each of the {n} images")
+        raise InputError(
+            f"clusters {list(given.shape)}: give one source image for each of the {n} images"
+        )
     names, index = np.unique(given, return_inverse=True)
     return index.astype(np.int64, copy=False), len(names)

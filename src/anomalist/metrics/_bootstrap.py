@@ -44,14 +44,17 @@ def check_options(confidence: float, resamples: int) -> None:
         raise InputError(f"resamples: {resamples} is too few; give at least 2, better 500")
 
 
-def cluster_counts(seed: int, clusters: int, resamples: int, width: int) -> Iterator[NDArray[np.float32]]:
+def cluster_counts(
+    seed: int, clusters: int, resamples: int, width: int
+) -> Iterator[NDArray[np.float32]]:
     """Yield float32 [R, G]: how often each of G clusters occurs in each of R resamples of G clusters.
 
     Args:
         seed: the draws depend on it and on ``clusters`` alone, not on the chunks.
         clusters: G.
         resamples: the sum of R over the chunks.
-        width: how many numbers the caller will hold for each resample; it sets the size of the chunks.
+        width: how many numbers the caller will hold for each resample; it sets the size of the
+            chunks.
     """
     if seed < 0:
         raise InputError(f"seed: {seed} is below 0; give a whole number from 0 on")
@@ -71,13 +74,15 @@ def bootstrap_estimate(
 ) -> Estimate:
     """Return ``value`` with the interval that the bootstrap ``draws`` [R] of it give.
 
-    The normal interval, less the bootstrap's estimate of bias (Efron and Tibshirani 1993, sec. 10.2 and 12.2),
-    on the scale of arcsin sqrt, where a share's spread depends little on its size. Plain percentiles would
-    count the bias of a maximum such as the best F1 twice: in tests/metrics/test_coverage.py they hold the
-    truth in as few as 4 of 10 draws where these hold it in 9.
+    The normal interval, less the bootstrap's estimate of bias (Efron and Tibshirani 1993, sec. 10.2
+    and 12.2), on the scale of arcsin sqrt, where a share's spread depends little on its size. Plain
+    percentiles would count the bias of a maximum such as the best F1 twice: in
+    tests/metrics/test_coverage.py they hold the truth in as few as 4 of 10 draws where these hold
+    it in 9.
 
-    Resamples in which the metric does not exist (NaN: one class was not drawn) are left out. Where no resample
-    differs, as at a perfect value, the interval is that of :func:`_unseen_reach`. One unit alone shows no variation at
+    Resamples in which the metric does not exist (NaN: one class was not drawn) are left out. Where
+    no resample differs, as at a perfect value, the interval is that of :func:`_unseen_reach`. One
+    unit alone shows no variation at
     all: then the interval is all of [0, 1].
 
     Args:
@@ -94,27 +99,32 @@ def bootstrap_estimate(
     if spread < _NO_SPREAD:
         return Estimate(value, *_unseen_reach(value, units, confidence), n)
     quantile = float(stdtrit(units - 1, (1 + confidence) / 2))
-    middle = 2 * float(_stable(value)) - float(known.mean())  # the value less the bias, mean - value
+    middle = 2 * float(_stable(value)) - float(
+        known.mean()
+    )  # the value less the bias, mean - value
     low, high = np.sin(np.clip(middle + quantile * spread * np.array([-1, 1]), 0, np.pi / 2)) ** 2
     # A value that the bias has carried out of its interval is taken back in.
     return Estimate(value, float(min(low, value)), float(max(high, value)), n)
 
 
-def score_estimate(value: float, variance: float, confidence: float, n: int, units: tuple[int, int]) -> Estimate:
+def score_estimate(
+    value: float, variance: float, confidence: float, n: int, units: tuple[int, int]
+) -> Estimate:
     """Return ``value`` with a score interval, which holds up to a perfect value.
 
     The interval is all values A with
 
         (value - A)^2 <= t^2 D V(A),
 
-    where V is the variance of an AUROC as a function of the true area (Hanley and McNeil 1982, eq. 1 and 2), for as
-    many images as there are clusters in each class (inverted as in Newcombe 2006, method 5), and t is Student's
-    quantile. D, the observed variance over V, carries what V does not know: pairing and the shape of the scores. It
-    is drawn to 1 by the variance that one more misjudged image in the rarer class would bring: hardly away from 1,
+    where V is the variance of an AUROC as a function of the true area (Hanley and McNeil 1982, eq.
+    1 and 2), for as many images as there are clusters in each class (inverted as in Newcombe 2006,
+    method 5), and t is Student's quantile. D, the observed variance over V, carries what V does not
+    know: pairing and the shape of the scores. It is drawn to 1 by the variance that one more
+        misjudged image in the rarer class would bring: hardly away from 1,
     wholly at a perfect value. So an image of a kind that the data do not show is reckoned with.
 
-    Where a class has one unit, nothing shows how that class varies: the interval is all of [0, 1]. Where nothing varies
-    at all, as with constant scores, it is that of :func:`_unseen_reach`.
+    Where a class has one unit, nothing shows how that class varies: the interval is all of [0, 1].
+    Where nothing varies at all, as with constant scores, it is that of :func:`_unseen_reach`.
 
     Args:
         value: in [0, 1].
@@ -168,8 +178,9 @@ def _model_variance(area: float, units: tuple[int, int]) -> float:
 def _unseen_reach(value: float, units: int, confidence: float) -> tuple[float, float]:
     """Return how far a value that never varies may be off, since ``units`` clusters need not show all there is.
 
-    A share u of clusters of another kind stays unseen with the given confidence, u being Wilson's bound for a
-    proportion without a success. Were these all misjudged the value would be (1 - u) value, all right: u more.
+    A share u of clusters of another kind stays unseen with the given confidence, u being Wilson's
+    bound for a proportion without a success. Were these all misjudged the value would be (1 - u)
+    value, all right: u more.
     """
     square = float(ndtri((1 + confidence) / 2)) ** 2
     unseen = square / (units + square)

@@ -47,12 +47,15 @@ def binned_draws(
     positive = np.bincount(cells, minlength=groups * bins)
     # Regions weigh the same; drawn twice, an image brings its regions twice.
     overlap = np.bincount(cells, weights, groups * bins)
-    # Falling scores, so that running sums are what a threshold flags. float32 halves the time of the product.
+    # Falling scores, so that running sums are what a threshold flags. float32 halves the time of
+    # the product.
     table = np.stack([every - positive, positive, overlap]).reshape(3, groups, bins)[:, :, ::-1]
     flat = table.transpose(1, 0, 2).reshape(groups, 3 * bins).astype(np.float32)
     whole = np.ones((1, groups), dtype=np.float32)
     chunks = [whole, *cluster_counts(seed, groups, resamples, groups)]
-    return np.concatenate([_metrics((drawn @ flat).reshape(len(drawn), 3, bins), limit) for drawn in chunks], axis=1)
+    return np.concatenate(
+        [_metrics((drawn @ flat).reshape(len(drawn), 3, bins), limit) for drawn in chunks], axis=1
+    )
 
 
 def _metrics(histograms: NDArray[np.float32], limit: float) -> NDArray[np.float64]:
@@ -72,12 +75,15 @@ def _metrics(histograms: NDArray[np.float32], limit: float) -> NDArray[np.float6
     return result
 
 
-def _binning(scores: Float, truth: Bool, points: Float, bins: int) -> Callable[[Float], NDArray[np.int16]]:
+def _binning(
+    scores: Float, truth: Bool, points: Float, bins: int
+) -> Callable[[Float], NDArray[np.int16]]:
     """Return a monotone map from scores to bins, about equally filled by either class.
 
-    A bin is the number of edges at or below a score: only the order of scores matters, whatever their scale. To find
-    it fast, the leading bits of (score - lowest edge), which order as the scores do, look up a table. Where
-    such a key holds an edge itself the table cannot tell, and the few scores there are compared with the edges.
+    A bin is the number of edges at or below a score: only the order of scores matters, whatever
+    their scale. To find it fast, the leading bits of (score - lowest edge), which order as the
+    scores do, look up a table. Where such a key holds an edge itself the table cannot tell, and the
+    few scores there are compared with the edges.
     """
     images, rows, columns = (max(1, size // 64) for size in scores.shape)
     part = scores[::images, ::rows, ::columns]
@@ -86,7 +92,11 @@ def _binning(scores: Float, truth: Bool, points: Float, bins: int) -> Callable[[
     if not len(normal):
         normal = anomalous
     ranks = np.linspace(0.001, 0.999, bins // 2)
-    edges = np.unique(np.concatenate([ordered[(ranks * len(ordered)).astype(int)] for ordered in (normal, anomalous)]))
+    edges = np.unique(
+        np.concatenate(
+            [ordered[(ranks * len(ordered)).astype(int)] for ordered in (normal, anomalous)]
+        )
+    )
     lowest, inner = edges[0], edges[1:]
 
     def key(values: Float) -> NDArray[np.int32]:
@@ -109,7 +119,9 @@ def _binning(scores: Float, truth: Bool, points: Float, bins: int) -> Callable[[
     return binned
 
 
-def _histogram(scores: Float, binned: Callable[[Float], NDArray[np.int16]], index: Int, groups: int, bins: int) -> Int:
+def _histogram(
+    scores: Float, binned: Callable[[Float], NDArray[np.int16]], index: Int, groups: int, bins: int
+) -> Int:
     """Return how many pixels of each cluster fall in each bin, [groups x bins]."""
     counts = np.zeros(groups * bins, dtype=np.int64)
     order = np.argsort(index)  # so that a block touches few clusters

@@ -1,10 +1,10 @@
 """Exact counts of the normal pixels around each anomalous one, without sorting all normal pixels.
 
-Each pixel metric needs, for every anomalous pixel, how many normal pixels score above it and how many at
-least as high. Defect pixels are few and normal pixels many, so the score axis is cut into buckets much finer
-than the gaps between anomalous scores. Rounding never swaps two scores, so a normal pixel in a bucket
-without an anomalous score needs no comparison, only counting; the few others are sorted. Where anomalous
-pixels are many the buckets cannot help, and all is sorted.
+Each pixel metric needs, for every anomalous pixel, how many normal pixels score above it and how
+many at least as high. Defect pixels are few and normal pixels many, so the score axis is cut into
+buckets much finer than the gaps between anomalous scores. Rounding never swaps two scores, so a
+normal pixel in a bucket without an anomalous score needs no comparison, only counting; the few
+others are sorted. Where anomalous pixels are many the buckets cannot help, and all is sorted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from anomalist.metrics._arrays import Bool, Float, Int
 
 BLOCK = 1 << 17  # pixels handled at a time: their temporaries stay in the processor's cache
 BUCKETS = 1 << 21  # at most; more would no longer fit the cache
-PER_POINT = 8  # buckets for each anomalous score: about 1 in 8 normal pixels, or fewer, then needs sorting
+PER_POINT = (
+    8  # buckets for each anomalous score: about 1 in 8 normal pixels, or fewer, then needs sorting
+)
 
 Rates = NDArray[np.float64]
 Bucket = Callable[[Float], NDArray[np.int32]]
@@ -41,7 +43,9 @@ def normal_pixels(maps: Float, masks: Bool, floor: float = -np.inf) -> Iterator[
         yield values[keep]
 
 
-def normals_above(points: Float, maps: Float, masks: Bool, floor: float = -np.inf) -> tuple[Int, Int]:
+def normals_above(
+    points: Float, maps: Float, masks: Bool, floor: float = -np.inf
+) -> tuple[Int, Int]:
     """Count the normal pixels above, and at or above, each of ``points``.
 
     Args:
@@ -56,7 +60,9 @@ def normals_above(points: Float, maps: Float, masks: Bool, floor: float = -np.in
     bucketing = _bucketing(points)
     if bucketing is None:
         clear = np.zeros(len(points), dtype=np.int64)
-        rest = _gathered(normal_pixels(maps, masks, floor), int(maps.size - np.count_nonzero(masks)), maps.dtype)
+        rest = _gathered(
+            normal_pixels(maps, masks, floor), int(maps.size - np.count_nonzero(masks)), maps.dtype
+        )
     else:
         clear, rest = _counted(points, *bucketing, normal_pixels(maps, masks, floor))
     rest.sort()
@@ -80,7 +86,9 @@ def _gathered(parts: Iterator[Float], most: int, dtype: Any) -> Float:
     return joined[:end]
 
 
-def _counted(points: Float, bucket: Bucket, count: int, parts: Iterator[Float]) -> tuple[Int, Float]:
+def _counted(
+    points: Float, bucket: Bucket, count: int, parts: Iterator[Float]
+) -> tuple[Int, Float]:
     """Return, for each point, the normal pixels above it by their bucket alone, and those left to sort."""
     table = _table(bucket(points), count)
     gaps = np.zeros(len(points) + 1, dtype=np.int64)
@@ -108,8 +116,8 @@ def _search(rest: Float, points: Float, side: Literal["left", "right"]) -> Int:
 def _bucketing(points: Float) -> tuple[Bucket, int] | None:
     """Return a monotone map from scores to 0 ... count - 1, and count; None where buckets cannot help.
 
-    Bucket 0 lies below all points, where most normal pixels of a good detector are. The top one takes what
-    lies beyond the 99th percentile, so that one far score does not stretch the buckets.
+    Bucket 0 lies below all points, where most normal pixels of a good detector are. The top one
+    takes what lies beyond the 99th percentile, so that one far score does not stretch the buckets.
     """
     low, high = points[0], points[int(0.99 * (len(points) - 1))]
     wanted = PER_POINT * len(points)
@@ -141,8 +149,8 @@ def _table(places: NDArray[np.int32], count: int) -> NDArray[np.int32]:
 def area_left_of(limit: float, start: Rates, end: Rates) -> Rates:
     """Return the area up to ``limit`` under curves that rise linearly from 0 at ``start`` to 1 at ``end``.
 
-    The two differ where an anomalous score is tied with normal ones. Where both lie left of the limit the
-    area is limit - (start + end) / 2; a ramp that the limit cuts leaves a triangle.
+    The two differ where an anomalous score is tied with normal ones. Where both lie left of the
+    limit the area is limit - (start + end) / 2; a ramp that the limit cuts leaves a triangle.
     """
     inside = np.maximum(limit - start, 0)
     triangle = inside**2 / np.maximum(2 * (end - start), np.finfo(np.float64).tiny)

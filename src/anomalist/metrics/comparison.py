@@ -50,9 +50,11 @@ class Comparison(NamedTuple):
 
     Attributes:
         difference: mean of other - reference.
-        low: lower end of Student's t interval of the difference, not corrected for other comparisons.
+        low: lower end of Student's t interval of the difference, not corrected for other
+            comparisons.
         high: its upper end.
-        effect: Cohen's d_z, the mean difference over its standard deviation; None where that is 0 and the mean not.
+        effect: Cohen's d_z, the mean difference over its standard deviation; None where that is 0
+            and the mean not.
         p: of the two-sided paired t-test that the difference is ``null``.
         n: pairs.
         null: the difference that is tested against: 0, or a margin.
@@ -72,7 +74,8 @@ class Comparison(NamedTuple):
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> MeanInterval:
     """Return the mean over seeds with Student's t interval (Student, 1908).
 
-    Equal values give an interval of no width: the seeds show no spread. It may leave a metric's range; tables cut it.
+    Equal values give an interval of no width: the seeds show no spread. It may leave a metric's
+    range; tables cut it.
 
     Args:
         values: ``[n]``, one a seed.
@@ -84,7 +87,9 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> MeanInterval:
     given = np.asarray(values, np.float64)
     _confidence(confidence)
     if given.ndim != 1 or not given.size or not np.all(np.isfinite(given)):
-        raise InputError(f"a mean over seeds takes finite values [n], one or more, got {list(given.shape)}")
+        raise InputError(
+            f"a mean over seeds takes finite values [n], one or more, got {list(given.shape)}"
+        )
     n, mean = len(given), float(given.mean())
     if n == 1:
         return MeanInterval(mean, None, None, 1)
@@ -92,21 +97,25 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> MeanInterval:
     return MeanInterval(mean, mean - half, mean + half, n)
 
 
-def paired(reference: ArrayLike, other: ArrayLike, confidence: float = 0.95, *, null: float = 0.0) -> Comparison:
+def paired(
+    reference: ArrayLike, other: ArrayLike, confidence: float = 0.95, *, null: float = 0.0
+) -> Comparison:
     """Compare two settings by pairs (Student, 1908; effect size: Cohen, 1988).
 
-    Where all differences are the same, the test has no scale to judge by: p is 1 if they are ``null`` (up to rounding,
-    1e-12), else 0, the limit of the test as the spread goes to 0. That limit ignores n; :func:`verdict` does not.
+    Where all differences are the same, the test has no scale to judge by: p is 1 if they are
+    ``null`` (up to rounding, 1e-12), else 0, the limit of the test as the spread goes to 0. That
+    limit ignores n; :func:`verdict` does not.
 
     Args:
         reference: ``[n]``, one value a seed.
         other: ``[n]``, the same seeds' values in the other setting.
         confidence: of the interval, in (0, 1).
-        null: the difference to test against; a margin other than 0 asks whether a change is large enough to matter.
+        null: the difference to test against; a margin other than 0 asks whether a change is large
+            enough to matter.
 
     Raises:
-        InputError: the lengths differ, there are fewer than two pairs, a value is not finite, or ``confidence`` is
-            outside (0, 1).
+        InputError: the lengths differ, there are fewer than two pairs, a value is not finite, or
+            ``confidence`` is outside (0, 1).
     """
     first, second = np.asarray(reference, np.float64), np.asarray(other, np.float64)
     _confidence(confidence)
@@ -128,7 +137,8 @@ def paired(reference: ArrayLike, other: ArrayLike, confidence: float = 0.95, *, 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Return p-values adjusted so that the chance of any false finding stays at the level (Holm, 1979).
 
-    The k-th smallest of m is multiplied by m - k + 1, is never below a smaller one's, and at most 1.
+    The k-th smallest of m is multiplied by m - k + 1, is never below a smaller one's, and at most
+    1.
 
     Args:
         p_values: ``[m]`` in [0, 1].
@@ -148,8 +158,9 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 def verdict(found: Comparison, claim: Direction, alpha: float = 0.05) -> Verdict:
     """Return what a comparison says of a claim about its direction.
 
-    ``open`` unless p (Holm's, where there is one) is below ``alpha``; then the sign decides. Where all seeds differ by
-    exactly the same and the t-test has no scale, p is at least the sign test's 2^(1 - n): five seeds prove nothing.
+    ``open`` unless p (Holm's, where there is one) is below ``alpha``; then the sign decides. Where
+    all seeds differ by exactly the same and the t-test has no scale, p is at least the sign test's
+    2^(1 - n): five seeds prove nothing.
 
     Args:
         found: what :func:`paired` returned.
@@ -160,29 +171,41 @@ def verdict(found: Comparison, claim: Direction, alpha: float = 0.05) -> Verdict
         InputError: another claim, or ``alpha`` is outside (0, 1).
     """
     if claim not in ("greater", "less") or not 0 < alpha < 1:
-        raise InputError(f"a verdict takes the claim greater or less and alpha in (0, 1), got {claim!r} and {alpha}")
+        raise InputError(
+            f"a verdict takes the claim greater or less and alpha in (0, 1), got {claim!r} and "
+            f"{alpha}"
+        )
     if _judged(found)[0] >= alpha:
         return "open"
-    return "supported" if (found.difference > found.null) == (claim == "greater") else "contradicted"
+    return (
+        "supported" if (found.difference > found.null) == (claim == "greater") else "contradicted"
+    )
 
 
 def describe(found: Comparison, subject: str, metric: str, alpha: float = 0.05) -> str:
     """Say in one sentence what was found, and no more.
 
-    For example: "bottleneck 4 against 32: AUROC lower by 0.012 [0.009, 0.015], d = -2.9, p = 0.0003 (Holm)".
+    For example: "bottleneck 4 against 32: AUROC lower by 0.012 [0.009, 0.015], d = -2.9, p = 0.0003
+    (Holm)".
 
     Args:
         found: as for :func:`verdict`.
         subject: what was compared with what, and where.
         metric: the name of the values, which lie in [0, 1]: the interval is cut to [-1, 1].
-        alpha: as for :func:`verdict`; a difference that is not told from 0 is called neither higher nor lower.
+        alpha: as for :func:`verdict`; a difference that is not told from 0 is called neither higher
+            nor lower.
 
     Raises:
         InputError: as for :func:`verdict`.
     """
     unclear = verdict(found, "greater", alpha) == "open" or found.null != 0
-    size, low, high = found.difference, max(found.low, -1.0), min(found.high, 1.0)  # of metrics in [0, 1]
-    # At least two digits of the interval's half width, so that a small effect is not printed as 0.000.
+    size, low, high = (
+        found.difference,
+        max(found.low, -1.0),
+        min(found.high, 1.0),
+    )  # of metrics in [0, 1]
+    # At least two digits of the interval's half width, so that a small effect is not printed as
+    # 0.000.
     scale = (high - low) / 2 if high - low > NOTHING else abs(size)
     digits = min(9, max(3, 1 - math.floor(math.log10(scale)))) if scale > NOTHING else 3
     if unclear:

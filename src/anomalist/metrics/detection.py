@@ -1,8 +1,9 @@
 """Image-level metrics: does the score rank anomalous images above normal ones?
 
-Every function takes ``scores`` [N] (any real dtype, higher = more anomalous) and ``labels`` [N] (1 or True =
-anomalous, 0 or False = normal). Images with equal scores are flagged together, so tied scores have one exact
-answer. ``InputError`` is raised for shapes that differ, NaN or infinity, and labels of one class alone.
+Every function takes ``scores`` [N] (any real dtype, higher = more anomalous) and ``labels`` [N] (1
+or True = anomalous, 0 or False = normal). Images with equal scores are flagged together, so tied
+scores have one exact answer. ``InputError`` is raised for shapes that differ, NaN or infinity, and
+labels of one class alone.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ class RocCurve(NamedTuple):
     Attributes:
         fpr: false-positive rate at each threshold, [T + 1], rising from 0 to 1.
         tpr: true-positive rate at each threshold, [T + 1], rising from 0 to 1.
-        thresholds: infinity, then the T distinct scores, falling; an image is flagged when score >= threshold.
+        thresholds: infinity, then the T distinct scores, falling; an image is flagged when score >=
+            threshold.
     """
 
     fpr: NDArray[np.float64]
@@ -64,7 +66,11 @@ def roc_curve(scores: ArrayLike, labels: ArrayLike) -> RocCurve:
         InputError: shapes differ, a score is not finite, or one class is missing.
     """
     true, false, thresholds = confusions(*scored(scores, labels))
-    return RocCurve(np.append(0.0, false / false[-1]), np.append(0.0, true / true[-1]), np.append(np.inf, thresholds))
+    return RocCurve(
+        np.append(0.0, false / false[-1]),
+        np.append(0.0, true / true[-1]),
+        np.append(np.inf, thresholds),
+    )
 
 
 def auroc(scores: ArrayLike, labels: ArrayLike) -> float:
@@ -88,8 +94,8 @@ def auroc(scores: ArrayLike, labels: ArrayLike) -> float:
 def average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
     """Return the average precision, sum of (R_k - R_{k-1}) P_k over the distinct thresholds, in (0, 1].
 
-    The step-wise area under the precision-recall curve, without the optimism of linear interpolation (Davis
-    and Goadrich 2006). Chance is the share of anomalous images.
+    The step-wise area under the precision-recall curve, without the optimism of linear
+    interpolation (Davis and Goadrich 2006). Chance is the share of anomalous images.
 
     Args:
         scores: [N], higher = more anomalous.
@@ -105,7 +111,8 @@ def average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
 def fpr_at_tpr(scores: ArrayLike, labels: ArrayLike, tpr: float = 0.95) -> float:
     """Return the lowest false-positive rate among thresholds that catch at least ``tpr`` of the anomalies.
 
-    No interpolation: the rate belongs to a threshold that can be used (FPR95 of Liang et al. 2018, ODIN).
+    No interpolation: the rate belongs to a threshold that can be used (FPR95 of Liang et al. 2018,
+    ODIN).
 
     Args:
         scores: [N], higher = more anomalous.
@@ -116,7 +123,8 @@ def fpr_at_tpr(scores: ArrayLike, labels: ArrayLike, tpr: float = 0.95) -> float
         The rate in [0, 1]; 0 is best.
 
     Raises:
-        InputError: shapes differ, a score is not finite, one class is missing, or ``tpr`` is outside (0, 1].
+        InputError: shapes differ, a score is not finite, one class is missing, or ``tpr`` is
+            outside (0, 1].
     """
     share = fraction(tpr, "tpr")
     true, false, _ = confusions(*scored(scores, labels))
@@ -127,8 +135,8 @@ def fpr_at_tpr(scores: ArrayLike, labels: ArrayLike, tpr: float = 0.95) -> float
 def best_f1(scores: ArrayLike, labels: ArrayLike) -> float:
     """Return the highest F1 = 2 TP / (2 TP + FP + FN) over all thresholds, in (0, 1].
 
-    The threshold is chosen on the very labels that it is judged by, so this is an upper bound of what a
-    threshold fixed beforehand can reach (van Rijsbergen 1979 for F1).
+    The threshold is chosen on the very labels that it is judged by, so this is an upper bound of
+    what a threshold fixed beforehand can reach (van Rijsbergen 1979 for F1).
 
     Args:
         scores: [N], higher = more anomalous.

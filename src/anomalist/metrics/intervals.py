@@ -1,8 +1,8 @@
 """Confidence intervals of the image-level metrics that respect pairing.
 
-A corrupted image and its clean twin, or five corruptions of one image, are not independent. ``clusters`` [N]
-names the source image of each score; images of one source are kept together. Without it every image counts
-as independent.
+A corrupted image and its clean twin, or five corruptions of one image, are not independent.
+``clusters`` [N] names the source image of each score; images of one source are kept together.
+Without it every image counts as independent.
 """
 
 from __future__ import annotations
@@ -31,17 +31,22 @@ _FEWEST_FOR_FPR95 = 20  # of fewer anomalies a rate of 95 % is all of them
 
 
 def auroc_interval(
-    scores: ArrayLike, labels: ArrayLike, clusters: ArrayLike | None = None, confidence: float = 0.95
+    scores: ArrayLike,
+    labels: ArrayLike,
+    clusters: ArrayLike | None = None,
+    confidence: float = 0.95,
 ) -> Estimate:
     """Return the AUROC with an interval for clustered images that holds up to perfect separation.
 
-    The variance is DeLong's (DeLong et al. 1988), from each image's placement value (the share of the other
-    class that it is ranked right against), with the placements of one cluster summed first (Obuchowski 1997,
-    Nonparametric analysis of clustered ROC curve data, eq. 5). Near 1 that variance is a poor guide, and at 1
-    it is zero: see :func:`anomalist.metrics._bootstrap.score_estimate` for what is made of it. Time O(N log N).
+    The variance is DeLong's (DeLong et al. 1988), from each image's placement value (the share of
+    the other class that it is ranked right against), with the placements of one cluster summed
+    first (Obuchowski 1997, Nonparametric analysis of clustered ROC curve data, eq. 5). Near 1 that
+    variance is a poor guide, and at 1 it is zero: see
+    :func:`anomalist.metrics._bootstrap.score_estimate` for what is made of it. Time O(N log N).
 
-    Coverage of 95 % intervals, simulated (binormal scores, AUROC 0.6 to 0.999): 94 to 100 %, paired or not, from 10
-    images in the rarer class on. One image or one cluster in a class says nothing of its spread: [0, 1].
+    Coverage of 95 % intervals, simulated (binormal scores, AUROC 0.6 to 0.999): 94 to 100 %, paired
+    or not, from 10 images in the rarer class on. One image or one cluster in a class says nothing
+    of its spread: [0, 1].
 
     Args:
         scores: [N], higher = more anomalous.
@@ -50,11 +55,12 @@ def auroc_interval(
         confidence: in (0, 1).
 
     Returns:
-        The estimate in [0, 1], never of zero width, constant scores included; ``n`` is the number of clusters.
+        The estimate in [0, 1], never of zero width, constant scores included; ``n`` is the number
+        of clusters.
 
     Raises:
-        InputError: shapes differ, a score is not finite, one class is missing, or ``confidence`` is outside
-            (0, 1).
+        InputError: shapes differ, a score is not finite, one class is missing, or ``confidence`` is
+            outside (0, 1).
     """
     values, truth = scored(scores, labels)
     check_options(confidence, resamples=2)
@@ -100,15 +106,17 @@ def detection_intervals(
 ) -> dict[str, Estimate]:
     """Return every image-level metric with its interval.
 
-    ``auroc`` is ``auroc_interval``. The variance of the others comes from resamples of whole clusters (Field and
-    Welsh 2007, the cluster bootstrap): the scores are sorted once, and a resample only changes how often each
-    one counts. ``fpr95`` has a score interval as ``auroc`` has. ``average_precision`` and ``best_f1`` have the
-    bootstrap's interval, corrected for bias.
+    ``auroc`` is ``auroc_interval``. The variance of the others comes from resamples of whole
+    clusters (Field and Welsh 2007, the cluster bootstrap): the scores are sorted once, and a
+        resample only changes how often each
+    one counts. ``fpr95`` has a score interval as ``auroc`` has. ``average_precision`` and
+    ``best_f1`` have the bootstrap's interval, corrected for bias.
 
-    Coverage of 95 % intervals, simulated (normal scores 1, 2 and 3.5 standard deviations apart; 10 to 300 anomalies
-    among 200 to 1,000 normal images): ``average_precision`` 94 to 100 %, ``best_f1`` 92 to 100 %, ``fpr95``
-    88 to 97 %, since the threshold that catches 95 % hangs on few anomalies. Fewer than 20 do not show where 95 % of
-    all would be caught: the interval of ``fpr95`` then ends at 1.
+    Coverage of 95 % intervals, simulated (normal scores 1, 2 and 3.5 standard deviations apart; 10
+    to 300 anomalies among 200 to 1,000 normal images): ``average_precision`` 94 to 100 %,
+    ``best_f1`` 92 to 100 %, ``fpr95`` 88 to 97 %, since the threshold that catches 95 % hangs on
+    few anomalies. Fewer than 20 do not show where 95 % of all would be caught: the interval of
+    ``fpr95`` then ends at 1.
 
     Args:
         scores: [N], higher = more anomalous.
@@ -119,7 +127,8 @@ def detection_intervals(
         confidence: in (0, 1).
 
     Returns:
-        Estimates named ``auroc``, ``average_precision``, ``fpr95`` and ``best_f1``; the values are exact.
+        Estimates named ``auroc``, ``average_precision``, ``fpr95`` and ``best_f1``; the values are
+        exact.
 
     Raises:
         InputError: as ``auroc_interval``, or fewer than two resamples.
@@ -133,13 +142,20 @@ def detection_intervals(
         "fpr95": fpr_at_tpr(values, truth),
         "best_f1": best_f1(values, truth),
     }
-    chunks = [_resampled_metrics(*pair) for pair in _resampled(values, truth, index, groups, seed, resamples)]
+    chunks = [
+        _resampled_metrics(*pair)
+        for pair in _resampled(values, truth, index, groups, seed, resamples)
+    ]
     draws = dict(zip(exact, np.concatenate(chunks, axis=1), strict=True))
     estimates = {"auroc": auroc_interval(values, truth, index, confidence)}
     for name in ("average_precision", "best_f1"):
-        estimates[name] = bootstrap_estimate(exact[name], draws[name], confidence, groups, min(units))
+        estimates[name] = bootstrap_estimate(
+            exact[name], draws[name], confidence, groups, min(units)
+        )
     few = units[0] < _FEWEST_FOR_FPR95
-    fpr95 = score_estimate(exact["fpr95"], spread_of(draws["fpr95"], min(units)), confidence, groups, units)
+    fpr95 = score_estimate(
+        exact["fpr95"], spread_of(draws["fpr95"], min(units)), confidence, groups, units
+    )
     estimates["fpr95"] = fpr95._replace(high=1.0) if few else fpr95
     return {name: estimates[name] for name in ("auroc", *exact)}
 
@@ -156,8 +172,9 @@ def roc_band(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return a pointwise band for the ROC curve, from the cluster bootstrap with vertical averaging.
 
-    At each false-positive rate the true-positive rate is read off each resampled curve (Fawcett 2006, sec.
-    9.1). The band holds the curve at each rate with the given confidence, not the whole curve at once.
+    At each false-positive rate the true-positive rate is read off each resampled curve (Fawcett
+    2006, sec. 9.1). The band holds the curve at each rate with the given confidence, not the whole
+    curve at once.
 
     Args:
         scores: [N], higher = more anomalous.
@@ -187,7 +204,9 @@ def roc_band(
         if true[-1] and false[-1]
     ]
     if not curves:
-        raise InputError("clusters: no resample holds both classes; an interval needs more clusters")
+        raise InputError(
+            "clusters: no resample holds both classes; an interval needs more clusters"
+        )
     tail = (1 - confidence) / 2
     low, high = np.quantile(curves, (tail, 1 - tail), axis=0)
     return rates, low, high

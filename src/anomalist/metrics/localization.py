@@ -1,8 +1,9 @@
 """Pixel-level metrics, pooled over all images: are the anomalous pixels found?
 
-``maps`` [N, H, W] hold scores of any real dtype (higher = more anomalous) and ``masks`` [N, H, W] booleans
-(true = anomalous). ``InputError`` is raised for shapes that differ, NaN or infinity, and masks of one class
-alone. Pixels with equal scores are flagged together, so every value is exact, ties included.
+``maps`` [N, H, W] hold scores of any real dtype (higher = more anomalous) and ``masks`` [N, H, W]
+booleans (true = anomalous). ``InputError`` is raised for shapes that differ, NaN or infinity, and
+masks of one class alone. Pixels with equal scores are flagged together, so every value is exact,
+ties included.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from scipy import ndimage
 
 from anomalist.errors import InputError
 from anomalist.metrics._arrays import Bool, Float, Int, bools, fraction, grouped, mapped, same_shape
-from anomalist.metrics._bootstrap import Estimate, check_options, cluster_counts, score_estimate, spread_of
+from anomalist.metrics._bootstrap import (
+    Estimate,
+    check_options,
+    cluster_counts,
+    score_estimate,
+    spread_of,
+)
 from anomalist.metrics._histograms import binned_draws
 from anomalist.metrics._ranks import Rates, area_left_of, blocks, normals_above
 
@@ -64,14 +71,15 @@ def pixel_average_precision(maps: ArrayLike, masks: ArrayLike) -> float:
 def aupro(maps: ArrayLike, masks: ArrayLike, fpr_limit: float = 0.3) -> float:
     """Return the area under the per-region-overlap curve up to a false-positive rate, over that rate.
 
-    At a threshold t the overlap (PRO) is the mean over all regions of the share of the region's pixels with
-    score >= t, and the false-positive rate is that of all normal pixels (Bergmann et al. 2021, The MVTec
-    anomaly detection dataset, sec. 5.2.2). Regions are 8-connected and never join across images. The curve
-    runs through all distinct scores, by the trapezoid rule, and is cut at the limit by linear interpolation.
+    At a threshold t the overlap (PRO) is the mean over all regions of the share of the region's
+    pixels with score >= t, and the false-positive rate is that of all normal pixels (Bergmann et
+    al. 2021, The MVTec anomaly detection dataset, sec. 5.2.2). Regions are 8-connected and never
+    join across images. The curve runs through all distinct scores, by the trapezoid rule, and is
+    cut at the limit by linear interpolation.
 
-    No curve is built: PRO is a sum over anomalous pixels, each of which raises it by (region size x regions)^-1
-    once its own score is reached. So each adds its weight times how far its rate lies left of the limit, and
-    normal pixels below the limit's threshold never matter.
+    No curve is built: PRO is a sum over anomalous pixels, each of which raises it by (region size x
+    regions)^-1 once its own score is reached. So each adds its weight times how far its rate lies
+    left of the limit, and normal pixels below the limit's threshold never matter.
 
     Args:
         maps: [N, H, W], higher = more anomalous.
@@ -82,8 +90,8 @@ def aupro(maps: ArrayLike, masks: ArrayLike, fpr_limit: float = 0.3) -> float:
         The area in [0, 1]. Chance is ``fpr_limit`` / 2.
 
     Raises:
-        InputError: shapes differ, a score is not finite, one class of pixel is missing, or ``fpr_limit`` is
-            outside (0, 1].
+        InputError: shapes differ, a score is not finite, one class of pixel is missing, or
+            ``fpr_limit`` is outside (0, 1].
     """
     limit = fraction(fpr_limit, "fpr_limit")
     scores, truth = mapped(maps, masks)
@@ -145,25 +153,28 @@ def localization_intervals(
 ) -> dict[str, Estimate]:
     """Return every pixel-level metric with its interval; sorting and labelling are shared.
 
-    The values are exact. Pixels of one image are far from independent, so the variance comes from resamples of
-    whole clusters of images, and the interval is a score interval as that of the image-level AUROC
-    (:func:`anomalist.metrics._bootstrap.score_estimate`): near 1 it allows for one more image whose defect is missed.
+    The values are exact. Pixels of one image are far from independent, so the variance comes from
+    resamples of whole clusters of images, and the interval is a score interval as that of the
+    image-level AUROC (:func:`anomalist.metrics._bootstrap.score_estimate`): near 1 it allows for
+    one more image whose defect is missed.
 
-    Coverage of 95 % intervals, simulated (150 draws each; true AUPRO 0.942, 0.9971 and 0.9997; 5, 30, 100 and 300
-    anomalous images among as many normal ones, at least 100): ``pixel_auroc`` and ``aupro`` 96 to 100 %, ``pixel_ap``
-    95 to 100 %. They are wide where few images say that all is well: 30 anomalous images and a value of 0.9999 give
-    a lower end near 0.93. Where a single cluster holds anomalies, nothing shows how they vary: [0, 1].
+    Coverage of 95 % intervals, simulated (150 draws each; true AUPRO 0.942, 0.9971 and 0.9997; 5,
+    30, 100 and 300 anomalous images among as many normal ones, at least 100): ``pixel_auroc`` and
+    ``aupro`` 96 to 100 %, ``pixel_ap`` 95 to 100 %. They are wide where few images say that all is
+    well: 30 anomalous images and a value of 0.9999 give a lower end near 0.93. Where a single
+        cluster holds anomalies, nothing shows how they vary: [0, 1].
 
-    Resamples are computed from one histogram per cluster. Half of its bin edges are quantiles of the normal pixels and
-    half of the anomalous ones, so that only the order of scores matters. Within a bin scores count as tied, which
-    moves the AUROC by at most about 1 / ``bins`` and the AUPRO by 1 / (``bins`` x ``fpr_limit``); average precision
-    has no such bound. Nearly the same error is in every resample, and a variance does not see it.
+    Resamples are computed from one histogram per cluster. Half of its bin edges are quantiles of
+    the normal pixels and half of the anomalous ones, so that only the order of scores matters.
+    Within a bin scores count as tied, which moves the AUROC by at most about 1 / ``bins`` and the
+    AUPRO by 1 / (``bins`` x ``fpr_limit``); average precision has no such bound. Nearly the same
+    error is in every resample, and a variance does not see it.
 
     Args:
         maps: [N, H, W], higher = more anomalous.
         masks: [N, H, W], true = anomalous.
-        clusters: [N], the source image of each map (a clean image and its corrupted twin share it), or None
-            where all images are independent.
+        clusters: [N], the source image of each map (a clean image and its corrupted twin share it),
+            or None where all images are independent.
         threshold: a pixel is flagged when its score > threshold; adds ``iou`` and ``dice``.
         fpr_limit: of the AUPRO, in (0, 1].
         bins: of the histograms, 8 to 256.
@@ -172,12 +183,12 @@ def localization_intervals(
         confidence: in (0, 1).
 
     Returns:
-        Estimates named ``pixel_auroc``, ``pixel_ap``, ``aupro`` and, with a threshold, ``iou`` and ``dice``;
-        ``n`` is the number of clusters.
+        Estimates named ``pixel_auroc``, ``pixel_ap``, ``aupro`` and, with a threshold, ``iou`` and
+        ``dice``; ``n`` is the number of clusters.
 
     Raises:
-        InputError: shapes differ, a score is not finite, one class of pixel is missing, or an option is
-            outside its range.
+        InputError: shapes differ, a score is not finite, one class of pixel is missing, or an
+            option is outside its range.
     """
     limit = fraction(fpr_limit, "fpr_limit")
     check_options(confidence, resamples)
@@ -187,10 +198,14 @@ def localization_intervals(
     index, groups = grouped(clusters, len(scores))
     points, weights = scores[truth], _region_weights(truth)
     values = _exact(points, weights, scores, truth, limit)
-    draws = binned_draws(scores, truth, points, weights, index, groups, limit, bins, seed, resamples)
+    draws = binned_draws(
+        scores, truth, points, weights, index, groups, limit, bins, seed, resamples
+    )
     columns = dict(zip(values, draws[:, 1:], strict=True))
     if threshold is not None:
-        counts = np.stack([np.bincount(index, row, groups) for row in _flags(scores > threshold, truth)])
+        counts = np.stack(
+            [np.bincount(index, row, groups) for row in _flags(scores > threshold, truth)]
+        )
         resampled = [counts @ drawn.T for drawn in cluster_counts(seed, groups, resamples, groups)]
         for name, value, drawn in zip(
             ("iou", "dice"),
@@ -207,12 +222,15 @@ def localization_intervals(
     }
 
 
-def _exact(points: Float, weights: Float, scores: Float, truth: Bool, limit: float) -> dict[str, float]:
+def _exact(
+    points: Float, weights: Float, scores: Float, truth: Bool, limit: float
+) -> dict[str, float]:
     """Return the exact values of the three ranking metrics from one sort of the anomalous ``points``."""
     rising = np.sort(points)
     over, reach = normals_above(rising, scores, truth)
     normals = truth.size - len(points)
-    # Only points left of the limit count, and sorting the weights costs more than sorting the points.
+    # Only points left of the limit count, and sorting the weights costs more than sorting the
+    # points.
     left = slice(len(points) - np.count_nonzero(over < limit * normals), None)
     seen = points >= rising[left][0] if len(rising[left]) else np.zeros(len(points), dtype=bool)
     ordered = weights[seen][np.argsort(points[seen])]
@@ -280,7 +298,9 @@ def _stacks(predicted: ArrayLike, masks: ArrayLike) -> tuple[Bool, Bool]:
 
 def _flags(flagged: Bool, truth: Bool) -> Int:
     """Return, for each image, pixels that are both flagged and true, flagged, and true: [3, N]."""
-    return np.stack([np.count_nonzero(stack, axis=(1, 2)) for stack in (flagged & truth, flagged, truth)])
+    return np.stack(
+        [np.count_nonzero(stack, axis=(1, 2)) for stack in (flagged & truth, flagged, truth)]
+    )
 
 
 def _overlaps(counts: NDArray[Any]) -> NDArray[np.float64]:
@@ -289,4 +309,6 @@ def _overlaps(counts: NDArray[Any]) -> NDArray[np.float64]:
     total = flagged + true
     nothing = total == 0
     either = np.where(nothing, 1, total - both)
-    return np.stack([np.where(nothing, 1.0, both / either), np.where(nothing, 1.0, 2 * both / (either + both))])
+    return np.stack(
+        [np.where(nothing, 1.0, both / either), np.where(nothing, 1.0, 2 * both / (either + both))]
+    )

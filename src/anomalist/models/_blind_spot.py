@@ -16,10 +16,11 @@ _FAR = 6
 class BlindSpot(nn.Module):
     """Predict the ``cell`` x ``cell`` pixels of each cell from the cells around it.
 
-    The first layer is a convolution over cells whose weights are zero on the cell itself and, for cells of more than
-    one pixel, on its eight neighbours; later layers see one cell alone (1 x 1). So no path leads from the hidden block
-    to its prediction, and one pass predicts all pixels, each hidden once (a blind-spot network: Krull, Buchholz & Jug,
-    "Noise2Void", CVPR 2019; Laine et al., NeurIPS 2019). The hidden block is 1 x 1, or 3 ``cell`` x 3 ``cell``.
+    The first layer is a convolution over cells whose weights are zero on the cell itself and, for
+    cells of more than one pixel, on its eight neighbours; later layers see one cell alone (1 x 1).
+    So no path leads from the hidden block to its prediction, and one pass predicts all pixels, each
+    hidden once (a blind-spot network: Krull, Buchholz & Jug, "Noise2Void", CVPR 2019; Laine et al.,
+    NeurIPS 2019). The hidden block is 1 x 1, or 3 ``cell`` x 3 ``cell``.
     """
 
     hole: Tensor
@@ -29,12 +30,16 @@ class BlindSpot(nn.Module):
         c, h, w = shape
         reach, hidden = _REACH.get(cell, _FAR), int(cell > 1)
         self.cell, self.bins = cell, bins
-        self.pooled = max(1, cell // 2)  # what surrounds a large block is seen at half of the cell's side
+        self.pooled = max(
+            1, cell // 2
+        )  # what surrounds a large block is seen at half of the cell's side
         self.padding = (0, -w % cell, 0, -h % cell)
         side = 2 * reach + 1
         seen = c * (cell // self.pooled) ** 2
         self.around = nn.Conv2d(seen, width, side, padding=reach, bias=False)
-        self.place = nn.Parameter(torch.zeros(1, width, -(-h // cell), -(-w // cell)))  # a bias for each position
+        self.place = nn.Parameter(
+            torch.zeros(1, width, -(-h // cell), -(-w // cell))
+        )  # a bias for each position
         self.mix = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(2))
         self.head = nn.Conv2d(width, c * bins * cell**2, 1)
         hole = torch.ones(1, 1, side, side)
@@ -46,7 +51,9 @@ class BlindSpot(nn.Module):
         n, c, h, w = images.shape
         cells = nn.functional.avg_pool2d(nn.functional.pad(images, self.padding), self.pooled)
         cells = nn.functional.pixel_unshuffle(cells, self.cell // self.pooled)
-        around = nn.functional.conv2d(cells, self.around.weight * self.hole, padding=self.around.padding)
+        around = nn.functional.conv2d(
+            cells, self.around.weight * self.hole, padding=self.around.padding
+        )
         features = torch.relu(around + self.place)
         for mix in self.mix:
             features = features + torch.relu(mix(features))
@@ -57,7 +64,9 @@ class BlindSpot(nn.Module):
 class Pyramid(nn.Module):
     """A blind-spot network for each scale; a scale of cells twice as wide has twice the channels."""
 
-    def __init__(self, shape: tuple[int, int, int], cells: Sequence[int], width: int, bins: int) -> None:
+    def __init__(
+        self, shape: tuple[int, int, int], cells: Sequence[int], width: int, bins: int
+    ) -> None:
         super().__init__()
         self.scales = nn.ModuleList(BlindSpot(shape, cell, width * cell, bins) for cell in cells)
 
@@ -67,5 +76,8 @@ class Pyramid(nn.Module):
 
     def loss(self, images: Tensor, bins: Tensor) -> Tensor:
         """Return the mean negative log-likelihood of ``bins``, the number of each value's bin, over all scales."""
-        losses = [nn.functional.cross_entropy(scale(images).transpose(1, 2), bins) for scale in self.scales]
+        losses = [
+            nn.functional.cross_entropy(scale(images).transpose(1, 2), bins)
+            for scale in self.scales
+        ]
         return torch.stack(losses).mean()

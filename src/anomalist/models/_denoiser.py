@@ -20,17 +20,20 @@ _HIDDEN = 64
 class Denoiser(nn.Module):
     """A fully convolutional network for images of any size (Ronneberger et al., MICCAI 2015), in units of [-1, 1].
 
-    A noisy image is y = cos(a) x + sin(a) e, x in [-1, 1] and e standard normal; the angle a in [0, pi/2] says how
-    noisy it is. The network answers with the velocity v = cos(a) e - sin(a) x (Salimans & Ho, ICLR 2022), from which
-    x = cos(a) y - sin(a) v. Each level's convolutions are normalised over the batch in training; then every channel is
-    scaled and shifted by what a small dense network makes of the angle (Perez et al., "FiLM", AAAI 2018).
+    A noisy image is y = cos(a) x + sin(a) e, x in [-1, 1] and e standard normal; the angle a in [0,
+    pi/2] says how noisy it is. The network answers with the velocity v = cos(a) e - sin(a) x
+    (Salimans & Ho, ICLR 2022), from which x = cos(a) y - sin(a) v. Each level's convolutions are
+    normalised over the batch in training; then every channel is scaled and shifted by what a small
+    dense network makes of the angle (Perez et al., "FiLM", AAAI 2018).
     """
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
         sizes = [width * 2**level for level in range(_DEPTH + 1)]
         self.describe = nn.Sequential(nn.Linear(2 * _WAVES, _HIDDEN), nn.ReLU())
-        self.down = nn.ModuleList([_Block(few, many) for few, many in zip([channels, *sizes], sizes, strict=False)])
+        self.down = nn.ModuleList(
+            [_Block(few, many) for few, many in zip([channels, *sizes], sizes, strict=False)]
+        )
         self.up = nn.ModuleList([_Block(below + size, size) for size, below in pairwise(sizes)])
         self.last = nn.Conv2d(width, channels, 1)
         self.apply(initialise)
@@ -69,12 +72,18 @@ class _Block(nn.Module):
         if not self.training:
             x = torch.relu(_folded(x, self.one, self.norm_one, 1 + scale[0], shift[0]))
             return torch.relu(_folded(x, self.two, self.norm_two))
-        x = torch.relu(self.norm_one(self.one(x)) * (1 + scale)[:, :, None, None] + shift[:, :, None, None])
+        x = torch.relu(
+            self.norm_one(self.one(x)) * (1 + scale)[:, :, None, None] + shift[:, :, None, None]
+        )
         return torch.relu(self.norm_two(self.two(x)))
 
 
 def _folded(
-    x: Tensor, layer: nn.Conv2d, norm: nn.BatchNorm2d, scale: Tensor | float = 1.0, shift: Tensor | float = 0.0
+    x: Tensor,
+    layer: nn.Conv2d,
+    norm: nn.BatchNorm2d,
+    scale: Tensor | float = 1.0,
+    shift: Tensor | float = 0.0,
 ) -> Tensor:
     """Return scale norm(layer(x)) + shift for a trained ``norm``, as one convolution: in two thirds of the time."""
     assert norm.running_mean is not None

@@ -1,10 +1,11 @@
 """Errors: how wrong a reconstruction is, as a loss to train with and as the error map to score with.
 
-``mse`` is the squared and ``l1`` the absolute error. ``ssim`` is 1 - SSIM, the structural similarity (Wang, Bovik,
-Sheikh & Simoncelli, "Image quality assessment: from error visibility to structural similarity", IEEE TIP 2004, eq. 13;
-for anomaly detection: Bergmann et al., "Improving unsupervised defect segmentation by applying structural similarity
-to autoencoders", VISAPP 2019). With means, variances and covariance under a Gaussian window of sigma 1.5, 11 pixels
-wide, beyond the border the border pixel again, and C1 = 0.01^2, C2 = 0.03^2:
+``mse`` is the squared and ``l1`` the absolute error. ``ssim`` is 1 - SSIM, the structural
+similarity (Wang, Bovik, Sheikh & Simoncelli, "Image quality assessment: from error visibility to
+structural similarity", IEEE TIP 2004, eq. 13; for anomaly detection: Bergmann et al., "Improving
+unsupervised defect segmentation by applying structural similarity to autoencoders", VISAPP 2019).
+With means, variances and covariance under a Gaussian window of sigma 1.5, 11 pixels wide, beyond
+the border the border pixel again, and C1 = 0.01^2, C2 = 0.03^2:
 
     SSIM(x, y) = (2 m_x m_y + C1) (2 s_xy + C2) / ((m_x^2 + m_y^2 + C1) (s_x^2 + s_y^2 + C2))
 """
@@ -52,7 +53,10 @@ def trimmed_loss(restored: Tensor, images: Tensor, loss: Loss, discard: float) -
 
 
 def error_maps(
-    images: NDArray[np.float32], restored: NDArray[np.float32], loss: Loss, blurs: Sequence[float] = (0.0,)
+    images: NDArray[np.float32],
+    restored: NDArray[np.float32],
+    loss: Loss,
+    blurs: Sequence[float] = (0.0,),
 ) -> NDArray[np.float32]:
     """Return the error of each pixel, averaged over channels and over scales.
 
@@ -60,8 +64,9 @@ def error_maps(
         images: float32 ``[N, C, H, W]`` in [0, 1]; not modified.
         restored: float32 like ``images``; not modified.
         loss: ``"mse"``: squared error; ``"l1"``: absolute error; ``"ssim"``: 1 - SSIM, in [0, 2].
-        blurs: sigmas in pixels, 0 for none: image and reconstruction are compared under each of these Gaussians,
-            so that small displacements of an edge count less and errors of a region more.
+        blurs: sigmas in pixels, 0 for none: image and reconstruction are compared under each of
+            these Gaussians, so that small displacements of an edge count less and errors of a
+            region more.
 
     Returns:
         float32 ``[N, H, W]``.
@@ -70,7 +75,10 @@ def error_maps(
     maps = np.empty((n, h, w), np.float32)
     for first in range(0, n, _CHUNK):
         rows = slice(first, first + _CHUNK)
-        error = sum(_error(_blur(images[rows], sigma), _blur(restored[rows], sigma), loss) for sigma in blurs)
+        error = sum(
+            _error(_blur(images[rows], sigma), _blur(restored[rows], sigma), loss)
+            for sigma in blurs
+        )
         assert isinstance(error, np.ndarray)
         maps[rows] = error[:, 0] if error.shape[1] == 1 else error.mean(axis=1)
     if len(blurs) > 1:
@@ -78,10 +86,14 @@ def error_maps(
     return maps
 
 
-def _error(images: NDArray[np.float32], restored: NDArray[np.float32], loss: Loss) -> NDArray[np.float32]:
+def _error(
+    images: NDArray[np.float32], restored: NDArray[np.float32], loss: Loss
+) -> NDArray[np.float32]:
     if loss == "ssim":
         x, y = images, restored
-        error: NDArray[np.float32] = _dissimilarity(*(_window(part) for part in (x, y, x * x, y * y, x * y)))
+        error: NDArray[np.float32] = _dissimilarity(
+            *(_window(part) for part in (x, y, x * x, y * y, x * y))
+        )
         return error
     error = restored - images
     if loss == "l1":
@@ -99,16 +111,22 @@ def _blur(images: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
 
 
 def _window(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    mean: NDArray[np.float32] = gaussian_filter(images, (0, 0, _SIGMA, _SIGMA), mode="nearest", truncate=_TRUNCATE)
+    mean: NDArray[np.float32] = gaussian_filter(
+        images, (0, 0, _SIGMA, _SIGMA), mode="nearest", truncate=_TRUNCATE
+    )
     return mean
 
 
 def _ssim_loss(restored: Tensor, images: Tensor, reduction: str = "mean") -> Tensor:
     """Return 1 - SSIM of each pixel, ``[n, C, H, W]``, or its mean."""
-    with torch.autocast(images.device.type, enabled=False):  # variances need more digits than bfloat16 has
+    with torch.autocast(
+        images.device.type, enabled=False
+    ):  # variances need more digits than bfloat16 has
         x, y = images, restored.float()
         down, across = (torch.from_numpy(_window_matrix(side)).to(x.device) for side in x.shape[2:])
-        error: Tensor = _dissimilarity(*(down @ part @ across.T for part in (x, y, x * x, y * y, x * y)))
+        error: Tensor = _dissimilarity(
+            *(down @ part @ across.T for part in (x, y, x * x, y * y, x * y))
+        )
     return error if reduction == "none" else error.mean()
 
 
@@ -116,7 +134,9 @@ def _dissimilarity(x: Any, y: Any, xx: Any, yy: Any, xy: Any) -> Any:
     """Return 1 - SSIM from the windows' means of both images, their squares and their product: arrays or tensors."""
     both = x * y
     squares = x * x + y * y
-    return 1 - (2 * both + _C1) * (2 * (xy - both) + _C2) / ((squares + _C1) * (xx + yy - squares + _C2))
+    return 1 - (2 * both + _C1) * (2 * (xy - both) + _C2) / (
+        (squares + _C1) * (xx + yy - squares + _C2)
+    )
 
 
 @lru_cache(maxsize=16)

@@ -1,8 +1,9 @@
 """Features: what a frozen network that was trained on ImageNet (see ``_backbone``) sees in each patch of an image.
 
-Features are locally aware (Roth et al., "Towards total recall in industrial anomaly detection", CVPR 2022): those of
-each stride are averaged over 3 x 3 patches, then brought to the grid of the finest stride, to unit length, and joined.
-A patch's length says mostly how much contrast it has, which varies among normal images and at their borders.
+Features are locally aware (Roth et al., "Towards total recall in industrial anomaly detection",
+CVPR 2022): those of each stride are averaged over 3 x 3 patches, then brought to the grid of the
+finest stride, to unit length, and joined. A patch's length says mostly how much contrast it has,
+which varies among normal images and at their borders.
 """
 
 from __future__ import annotations
@@ -41,14 +42,18 @@ __all__ = [
 ]
 
 Stride = Annotated[
-    Literal[4, 8, 16, 32], BeforeValidator(lambda value: int(value) if str(value).isdigit() else value)
+    Literal[4, 8, 16, 32],
+    BeforeValidator(lambda value: int(value) if str(value).isdigit() else value),
 ]  # a command line has text
 Array = NDArray[np.float32]
 
 _SHORTEST = 1e-6  # length that features are divided by, at least
 _LEAST_SIDE = 112  # smaller images are enlarged: their patches would be larger than what they show
 _PREFIX = "features."  # of the arrays
-_PART, _PART_PIXELS = 64, 1 << 22  # images whose features are held at once, and pixels where they are large
+_PART, _PART_PIXELS = (
+    64,
+    1 << 22,
+)  # images whose features are held at once, and pixels where they are large
 _PIXELS = 1 << 18  # in a batch: more would no longer stay near the processor
 
 
@@ -100,13 +105,18 @@ class Extractor:
         """Return the features, float32 ``[N, D, h, w]``, of images in [0, 1], or what another network returns."""
         if images.shape[1] not in (1, 3):
             raise InputError(
-                f"pretrained features are of images with 1 or 3 channels, these have {images.shape[1]}: choose some of "
+                "pretrained features are of images with 1 or 3 channels, these have "
+                f"{images.shape[1]}: choose some of "
                 "them, or a detector that takes any number"
             )
-        size = int(np.clip(_PIXELS // max(images[0, 0].size, (detector.side or _LEAST_SIDE) ** 2), 1, 32))
+        size = int(
+            np.clip(_PIXELS // max(images[0, 0].size, (detector.side or _LEAST_SIDE) ** 2), 1, 32)
+        )
         return answers(detector, network or self.network, images, size)
 
-    def in_parts(self, images: Array, detector: Looks, network: nn.Module | None = None) -> Iterator[Array]:
+    def in_parts(
+        self, images: Array, detector: Looks, network: nn.Module | None = None
+    ) -> Iterator[Array]:
         """Yield what :meth:`apply` returns of some images at a time, 64 or, where they are large, fewer."""
         step = int(np.clip(_PART_PIXELS // images[0, 0].size, 1, _PART))
         for first in track(range(0, len(images), step), f"features for {detector.name}"):
@@ -118,7 +128,11 @@ class Extractor:
 
     @classmethod
     def restore(
-        cls, arrays: dict[str, NDArray[Any]], detector: Looks, shape: tuple[int, ...] | None, unit: bool = False
+        cls,
+        arrays: dict[str, NDArray[Any]],
+        detector: Looks,
+        shape: tuple[int, ...] | None,
+        unit: bool = False,
     ) -> Self:
         """Take what :meth:`arrays` returned out of ``arrays``; no file of weights is read.
 
@@ -134,11 +148,14 @@ class Extractor:
 def pixel_maps(grids: Array, size: Sequence[int], blur: float) -> Array:
     """Return a number a patch, float32 ``[N, h, w]``, as maps of the images' size (H, W), float32 ``[N, H, W]``.
 
-    ``blur`` is a Gaussian's sigma in pixels of an image whose shorter side is 224, as the papers have it. To enlarge
-    and to blur are linear, each side for itself: a matrix on either side of a grid does both, twenty times as fast.
+    ``blur`` is a Gaussian's sigma in pixels of an image whose shorter side is 224, as the papers
+    have it. To enlarge and to blur are linear, each side for itself: a matrix on either side of a
+    grid does both, twenty times as fast.
     """
     sigma = blur * min(size) / 224
-    tall, wide = (_enlarging(few, many, sigma) for few, many in zip(grids.shape[1:], size, strict=True))
+    tall, wide = (
+        _enlarging(few, many, sigma) for few, many in zip(grids.shape[1:], size, strict=True)
+    )
     return np.stack([tall @ grid @ wide.T for grid in grids])
 
 
@@ -159,7 +176,8 @@ def whitener(patches: Array, regularisation: float) -> tuple[Array, Array]:
 
     Args:
         patches: float32 ``[n, D]``.
-        regularisation: what is added to each variance, in mean variances; constant features stay finite.
+        regularisation: what is added to each variance, in mean variances; constant features stay
+            finite.
     """
     mean = patches.mean(axis=0, dtype=np.float64)
     centred = patches - mean.astype(np.float32)
@@ -187,7 +205,9 @@ class Trunk(nn.Module):
     def levels(self, images: Tensor) -> list[Tensor]:
         """Return the network's own output at each stride, the finest first."""
         x = images.expand(-1, 3, -1, -1)
-        x = (x - x.new_tensor(self.mean)[:, None, None]) / x.new_tensor(self.deviation)[:, None, None]
+        x = (x - x.new_tensor(self.mean)[:, None, None]) / x.new_tensor(self.deviation)[
+            :, None, None
+        ]
         shorter = min(x.shape[2:])
         side = self.side or max(shorter, _LEAST_SIDE)
         if side != shorter:

@@ -34,7 +34,8 @@ Precision = Literal["auto", "float32", "bfloat16"]
 TrainingPrecision = Annotated[
     Precision,
     Field(
-        description="arithmetic of training: bfloat16 takes half the time on processors that have it, on others more"
+        description="arithmetic of training: bfloat16 takes half the time on processors that have "
+        "it, on others more"
     ),
 ]
 
@@ -96,8 +97,8 @@ def train_as_set(
 ) -> list[float]:
     """Train a network as the detector's options say, see :func:`anomalist.training.train`; return the losses.
 
-    ``epochs`` takes the place of the detector's own; ``stage`` heads the progress line. A detector may have an option
-    ``training_precision``, which is then that of its training.
+    ``epochs`` takes the place of the detector's own; ``stage`` heads the progress line. A detector
+    may have an option ``training_precision``, which is then that of its training.
     """
     return train(
         network,
@@ -118,9 +119,10 @@ def train_as_set(
 def step_size(detector: Trained, images: NDArray[np.float32]) -> int:
     """Return the images of a training step: ``batch_size``, or the detector's usual number, fewer of large ones.
 
-    A step of more pixels than stay near the processor spends its time in fetching memory: images of 256 x 256 train at
-    29 images a second in batches of 128 and at 63 in batches of 8, on two cores. Since a training has a number of
-    steps, not of images, large images are not paid for with hours either.
+    A step of more pixels than stay near the processor spends its time in fetching memory: images of
+    256 x 256 train at 29 images a second in batches of 128 and at 63 in batches of 8, on two cores.
+    Since a training has a number of steps, not of images, large images are not paid for with hours
+    either.
     """
     if detector.batch_size is not None:
         return detector.batch_size
@@ -163,7 +165,8 @@ def initialise(layer: nn.Module) -> None:
 def in_double(layers: nn.Module, values: Tensor) -> Tensor:
     """Return what trained layers make of values, computed in float64, as float32.
 
-    The last bits of torch's float32 product with few columns depend on the place in the batch, on some processors.
+    The last bits of torch's float32 product with few columns depend on the place in the batch, on
+    some processors.
     """
     wide = {name: value.double() for name, value in layers.state_dict().items()}
     result: Tensor = torch.func.functional_call(layers, wide, (values.double(),))

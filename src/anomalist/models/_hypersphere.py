@@ -1,8 +1,9 @@
 """Hypersphere: what Deep SVDD and Deep SAD share: an encoder without biases, its pre-training, and a fixed centre.
 
-Without biases, and with an unbounded activation, no weights but 0 map every image to one point (Ruff et al., ICML 2018,
-propositions 1 to 3). Images are brought to one contrast first, as there: each less its mean, over its mean absolute
-deviation, then scaled so that the training images' values lie in [0, 1].
+Without biases, and with an unbounded activation, no weights but 0 map every image to one point
+(Ruff et al., ICML 2018, propositions 1 to 3). Images are brought to one contrast first, as there:
+each less its mean, over its mean absolute deviation, then scaled so that the training images'
+values lie in [0, 1].
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ __all__ = ["Hypersphere", "train_sphere"]
 _STEPS = 750  # the default length of each stage
 _KERNEL = 5
 _EPSILON = 1e-4  # of the normalisation over the batch
-_APART = 0.1  # a centre's numbers are at least so far from 0: a coordinate at 0 is too easily learnt
+_APART = (
+    0.1  # a centre's numbers are at least so far from 0: a coordinate at 0 is too easily learnt
+)
 _NEAREST = 1e-6  # squared distance of a known anomaly from the centre, at least
 _BLOCK = 256  # images brought to one contrast at once
 
@@ -78,7 +81,9 @@ class Hypersphere:
         return {**weights(self.encoder), "centre": self.centre, "limits": np.array(self.limits)}
 
     @classmethod
-    def restore(cls, arrays: dict[str, NDArray[Any]], shape: tuple[int, int, int], detector: Spherical) -> Self:
+    def restore(
+        cls, arrays: dict[str, NDArray[Any]], shape: tuple[int, int, int], detector: Spherical
+    ) -> Self:
         """Return what :meth:`arrays` returned."""
         low, high = arrays.pop("limits").tolist()
         centre = arrays.pop("centre")
@@ -117,12 +122,16 @@ def train_sphere(
         def loss(batch: Tensor, known: Tensor) -> Tensor:
             distance = (sphere.encoder(batch).float() - centre.to(batch.device)).square().sum(1)
             each = torch.where(known < 0, 1 / distance.clamp_min(_NEAREST), distance)
-            return (each * torch.where(known == 0, 1.0, eta)).mean() + _decay(sphere.encoder, detector.weight_decay)
+            return (each * torch.where(known == 0, 1.0, eta)).mean() + _decay(
+                sphere.encoder, detector.weight_decay
+            )
 
         targets = np.zeros(len(images), np.int8) if labels is None else labels.astype(np.int8)
         epochs = detector.epochs or passes(len(images), step_size(detector, images), _STEPS)
         shown = _into(contrasted, sphere.limits)
-        after = train_as_set(detector, sphere.encoder, loss, shown, checkpoint, targets=targets, epochs=epochs)
+        after = train_as_set(
+            detector, sphere.encoder, loss, shown, checkpoint, targets=targets, epochs=epochs
+        )
         return sphere, before + after
 
 
@@ -135,11 +144,19 @@ def _pretrain(
     network, shown = _build((c, h, w), detector), _into(contrasted, limits)
 
     def loss(batch: Tensor) -> Tensor:
-        return nn.functional.mse_loss(network(batch), batch) + _decay(network, detector.weight_decay)
+        return nn.functional.mse_loss(network(batch), batch) + _decay(
+            network, detector.weight_decay
+        )
 
-    epochs = detector.pretraining or passes(len(contrasted), step_size(detector, contrasted), _STEPS)
-    history = train_as_set(detector, network, loss, shown, checkpoint, stage="pre-training", epochs=epochs)
-    centre = answers(detector, network.encoder, shown).mean(axis=0, dtype=np.float64).astype(np.float32)
+    epochs = detector.pretraining or passes(
+        len(contrasted), step_size(detector, contrasted), _STEPS
+    )
+    history = train_as_set(
+        detector, network, loss, shown, checkpoint, stage="pre-training", epochs=epochs
+    )
+    centre = (
+        answers(detector, network.encoder, shown).mean(axis=0, dtype=np.float64).astype(np.float32)
+    )
     near = np.abs(centre) < _APART
     centre[near] = np.where(centre[near] < 0, -_APART, _APART)
     return Hypersphere(network.encoder, centre, limits), history
@@ -153,7 +170,9 @@ def _decay(network: nn.Module, weight: float) -> Tensor:
 def _contrast(images: NDArray[np.float32]) -> NDArray[np.float32]:
     out = np.empty(images.shape, np.float32)
     for first in range(0, len(images), _BLOCK):
-        block = images[first : first + _BLOCK].astype(np.float64, order="C")  # sums go in one order, of views too
+        block = images[first : first + _BLOCK].astype(
+            np.float64, order="C"
+        )  # sums go in one order, of views too
         block -= block.mean(axis=(1, 2, 3), keepdims=True)
         spread = np.abs(block).mean(axis=(1, 2, 3), keepdims=True)
         out[first : first + _BLOCK] = block / np.maximum(spread, 1e-3)  # a constant image stays 0
@@ -162,9 +181,9 @@ def _contrast(images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _into(contrasted: NDArray[np.float32], limits: tuple[float, float]) -> NDArray[np.float32]:
     low, high = limits
-    scaled: NDArray[np.float32] = ((contrasted - np.float32(low)) / np.float32(max(high - low, 1e-3))).astype(
-        np.float32
-    )
+    scaled: NDArray[np.float32] = (
+        (contrasted - np.float32(low)) / np.float32(max(high - low, 1e-3))
+    ).astype(np.float32)
     return scaled
 
 

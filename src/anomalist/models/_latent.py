@@ -20,8 +20,9 @@ _PREFIX, _RANGE = "density.", "density.range"
 class LatentDensity:
     """LOF with 20 neighbours (Breunig et al., SIGMOD 2000) of codes among the codes of training images.
 
-    Codes are scaled into [0, 1], all numbers alike, and given to the detector ``lof`` as images of one row. The range
-    is three times as wide as that of the training codes; what lies beyond counts as lying at its edge.
+    Codes are scaled into [0, 1], all numbers alike, and given to the detector ``lof`` as images of
+    one row. The range is three times as wide as that of the training codes; what lies beyond counts
+    as lying at its edge.
     """
 
     low: float

@@ -20,7 +20,9 @@ def nest(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]
 
 def take(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Take out of ``arrays`` what :func:`nest` put in, and return it."""
-    return {name.removeprefix(prefix): arrays.pop(name) for name in [*arrays] if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): arrays.pop(name) for name in [*arrays] if name.startswith(prefix)
+    }
 
 
 def detector_arrays(prefix: str, part: Detector) -> dict[str, NDArray[Any]]:
@@ -28,7 +30,9 @@ def detector_arrays(prefix: str, part: Detector) -> dict[str, NDArray[Any]]:
     return nest(prefix, part._arrays())
 
 
-def take_detector(prefix: str, arrays: dict[str, NDArray[Any]], part: Part, shape: tuple[int, int, int] | None) -> Part:
+def take_detector(
+    prefix: str, arrays: dict[str, NDArray[Any]], part: Part, shape: tuple[int, int, int] | None
+) -> Part:
     """Take what :func:`detector_arrays` put in out of ``arrays``; return ``part``, fitted on images of ``shape``."""
     part._shape = shape
     part._restore(take(prefix, arrays))

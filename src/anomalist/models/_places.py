@@ -31,11 +31,13 @@ class Places:
 
         Args:
             parts: the vectors of some images, until all have been given.
-            regularisation: what is added to each variance, in mean variances, so that few images and constant vectors
-                do no harm.
+            regularisation: what is added to each variance, in mean variances, so that few images
+                and constant vectors do no harm.
         """
         n, total = 0, np.zeros(1)
-        products: list[NDArray[np.float64]] = []  # of some places each: one block after the other is done with
+        products: list[
+            NDArray[np.float64]
+        ] = []  # of some places each: one block after the other is done with
         for part in parts:
             wide = part.reshape(*part.shape[:2], -1).transpose(2, 0, 1).astype(np.float64)
             n += len(part)

@@ -22,8 +22,9 @@ _LEAST = np.float32(1e-9)  # of a squared error
 def features(residuals: Array) -> Array:
     """Return what an image is judged by, float32 ``[n, levels x 5]``.
 
-    Of each level: the logarithms of the mean squared residual, of the mean of its highest 1 %, and of the highest
-    blurred size; and the sums over the 7 x 7 windows where the restoration adds most, as in a hole, and takes most.
+    Of each level: the logarithms of the mean squared residual, of the mean of its highest 1 %, and
+    of the highest blurred size; and the sums over the 7 x 7 windows where the restoration adds
+    most, as in a hole, and takes most.
 
     Args:
         residuals: restored images less the images, float32 ``[n, levels, C, H, W]``.
@@ -48,14 +49,17 @@ def tally(restored: Array, residuals: Array) -> NDArray[np.float64]:
     """
     levels = restored.shape[1]
     index = (_bins(restored) + _levels(levels) * (_BINS + 1)).ravel()
-    found = [np.bincount(index, part, levels * (_BINS + 1)) for part in (None, np.abs(residuals).ravel())]
+    found = [
+        np.bincount(index, part, levels * (_BINS + 1)) for part in (None, np.abs(residuals).ravel())
+    ]
     return np.stack(found).astype(np.float64).reshape(2, levels, -1)
 
 
 def pixel_map(restored: Array, residuals: Array, tallied: NDArray[np.float64]) -> Array:
     """Return |r| |G r|, mean over levels, float32 ``[n, H, W]``, of residuals r in units of their expected size.
 
-    G is a Gaussian of sigma 2 pixels: an error among others of its sign counts for more, as in a hole.
+    G is a Gaussian of sigma 2 pixels: an error among others of its sign counts for more, as in a
+    hole.
 
     Args:
         restored: float32 ``[n, levels, C, H, W]``.

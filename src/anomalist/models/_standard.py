@@ -18,7 +18,8 @@ __all__ = ["Standard", "hold_out"]
 class Standard:
     """The mean and the standard deviation of held-out normal scores, and the highest of them in these units.
 
-    Where these do not vary (one image, or a constant score), the unit is their mean's size, or 1 if that is 0.
+    Where these do not vary (one image, or a constant score), the unit is their mean's size, or 1 if
+    that is 0.
     """
 
     mean: float
@@ -37,7 +38,9 @@ class Standard:
         return (scores.astype(np.float64) - self.mean) / self.scale
 
 
-def hold_out(images: NDArray[np.float32], share: float, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def hold_out(
+    images: NDArray[np.float32], share: float, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the images to learn from and those held out, drawn by ``seed``, both in their order.
 
     At least one is held out and one is left; a single image is both.

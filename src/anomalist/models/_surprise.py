@@ -39,8 +39,9 @@ _LEAST_SPREAD = 1e-3  # nats: of a feature that is the same for all normal image
 class Surprise(NamedTuple):
     """Two measures of surprise and their means under the prediction; nats, float32 ``[n, scales, H, W]``.
 
-    A value in bin k has the surprise -log p_k and the tail surprise -log(2 min(P(< k) + p_k / 2, P(> k) + p_k / 2)):
-    a two-sided mid-p-value (Lancaster, JASA 1961), which does not mind how finely the likely values are divided.
+    A value in bin k has the surprise -log p_k and the tail surprise -log(2 min(P(< k) + p_k / 2,
+    P(> k) + p_k / 2)): a two-sided mid-p-value (Lancaster, JASA 1961), which does not mind how
+    finely the likely values are divided.
     """
 
     log: Array
@@ -52,9 +53,9 @@ class Surprise(NamedTuple):
 def bin_edges(images: Array) -> Array:
     """Return the inner edges of the bins that values are sorted into, ascending, float32 ``[bins - 1]``.
 
-    Edges lie half-way between multiples of 1/255: eight uniform ones; around exactly 0 and exactly 1; after each of
-    eight quantiles of all values; and before a quantile that several share, which so has a bin of its own. A value v
-    lies in the bin ``searchsorted(edges, v)``.
+    Edges lie half-way between multiples of 1/255: eight uniform ones; around exactly 0 and exactly
+    1; after each of eight quantiles of all values; and before a quantile that several share, which
+    so has a bin of its own. A value v lies in the bin ``searchsorted(edges, v)``.
 
     Args:
         images: float32 ``[N, C, H, W]`` in [0, 1].
@@ -121,14 +122,17 @@ def residuals(images: Array, logits: Array, means: Array) -> Array:
         logits: float32 ``[n, scales, C, bins, H, W]``.
         means: float32 ``[bins]``, the mean of each bin.
     """
-    parts = [(1 + images - mean_value(logits[:, scale], means)) / 2 for scale in range(logits.shape[1])]
+    parts = [
+        (1 + images - mean_value(logits[:, scale], means)) / 2 for scale in range(logits.shape[1])
+    ]
     return np.concatenate(parts, axis=1)
 
 
 def pixel_map(found: Surprise) -> Array:
     """Return the tail surprise, mean over scales, times its mean excess around each pixel, float32 ``[n, H, W]``.
 
-    Around: a Gaussian of sigma 2 pixels. The weight is at least 0.01 nats, so that the map is never negative, and a
+    Around: a Gaussian of sigma 2 pixels. The weight is at least 0.01 nats, so that the map is never
+        negative, and a
     surprise that stands alone still counts.
     """
     tail = found.tail.mean(axis=1)
@@ -141,9 +145,9 @@ def pixel_map(found: Surprise) -> Array:
 def features(found: Surprise) -> Array:
     """Return what an image is judged by, float32 ``[n, scales x 7]``.
 
-    Of each scale: the mean excess of the surprise over what is expected, and of the tail surprise the mean excess, the
-    mean of the highest 1 %, and the excess summed over the window where that sum is highest, for squares of three
-    sizes and for short lines of either direction.
+    Of each scale: the mean excess of the surprise over what is expected, and of the tail surprise
+    the mean excess, the mean of the highest 1 %, and the excess summed over the window where that
+    sum is highest, for squares of three sizes and for short lines of either direction.
     """
     n, scales, h, w = found.tail.shape
     excess = found.tail - found.expected_tail
@@ -160,7 +164,9 @@ def mean_excess(found: Surprise) -> Array:
     return result
 
 
-def combine(found: Array, mean: Array, spread: Array, how: Literal["features", "joint"] = "features") -> Array:
+def combine(
+    found: Array, mean: Array, spread: Array, how: Literal["features", "joint"] = "features"
+) -> Array:
     """Return the soft maximum of standardised features z, log(sum exp(2 z)) / 2, or their sum; float32 ``[n]``.
 
     Args:
@@ -170,7 +176,11 @@ def combine(found: Array, mean: Array, spread: Array, how: Literal["features", "
         how: ``"joint"`` for the sum.
     """
     standardised = (found.astype(np.float64) - mean) / np.maximum(spread, _LEAST_SPREAD)
-    total = standardised.sum(axis=1) if how == "joint" else logsumexp(_HARDNESS * standardised, axis=1) / _HARDNESS
+    total = (
+        standardised.sum(axis=1)
+        if how == "joint"
+        else logsumexp(_HARDNESS * standardised, axis=1) / _HARDNESS
+    )
     score: Array = total.astype(np.float32)
     return score
 

@@ -19,16 +19,19 @@ _HIDDEN = 64  # with 8, the last bits of a matrix product depend on the place in
 class UNet(nn.Module):
     """Images ``[n, C, H, W]`` of any size to logits of all pixels and of the image (Ronneberger et al., MICCAI 2015).
 
-    Twice the sides are halved; the lowest level has twice the channels. The way back gets what was seen at the same
-    size on the way down. The first and the last level work on whole pixels and are as wide as the second: what was cut
-    out shows in how single pixels meet. The image's answer is a small dense network's, from mean and maximum of every
-    channel at the lowest and at the last level, and of the pixels' own answers.
+    Twice the sides are halved; the lowest level has twice the channels. The way back gets what was
+    seen at the same size on the way down. The first and the last level work on whole pixels and are
+    as wide as the second: what was cut out shows in how single pixels meet. The image's answer is a
+    small dense network's, from mean and maximum of every channel at the lowest and at the last
+    level, and of the pixels' own answers.
     """
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
         sizes = [width, *(width * 2**level for level in range(_DEPTH))]
-        self.down = nn.ModuleList([_Block(few, many) for few, many in zip([channels, *sizes], sizes, strict=False)])
+        self.down = nn.ModuleList(
+            [_Block(few, many) for few, many in zip([channels, *sizes], sizes, strict=False)]
+        )
         self.up = nn.ModuleList([_Block(below + size, size) for size, below in pairwise(sizes)])
         self.last = nn.Conv2d(width, 1, 1)
         pooled = 2 * (sizes[-1] + width + 1)
@@ -60,7 +63,9 @@ def padded(images: Tensor, depth: int) -> Tensor:
     """Return images whose sides can be halved ``depth`` times, at least 2 x 2 pixels being left; channels last."""
     step = 2**depth
     below, right = (max(-side % step, 2 * step - side) for side in images.shape[2:])
-    return nn.functional.pad(images, (0, right, 0, below)).contiguous(memory_format=torch.channels_last)  # faster
+    return nn.functional.pad(images, (0, right, 0, below)).contiguous(
+        memory_format=torch.channels_last
+    )  # faster
 
 
 class _Block(nn.Module):
@@ -79,5 +84,7 @@ class _Block(nn.Module):
 
 def _pooled(x: Tensor) -> Tensor:
     """Return mean and maximum of each channel, float ``[n, 2 channels]``."""
-    mean = nn.functional.avg_pool2d(x, x.shape[2:]).flatten(1)  # x.mean sums in another order here and there in a batch
+    mean = nn.functional.avg_pool2d(x, x.shape[2:]).flatten(
+        1
+    )  # x.mean sums in another order here and there in a batch
     return torch.cat([mean, x.amax((2, 3))], 1)

@@ -1,19 +1,23 @@
 """Autoencoder: an image is as anomalous as its reconstruction through a narrow bottleneck is wrong.
 
-A network g(f(x)) with f: [C, H, W] -> [bottleneck] is trained on normal images to minimise |x - g(f(x))|^2
-(Hinton & Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 2006; for novelty
-detection: Japkowicz, Myers & Gluck, IJCAI 1995). The error map is the squared error of each pixel, averaged
-over channels, in squared units of the [0, 1] range; the image's score is the map's ``aggregation``. Another ``loss``
-changes both what is minimised and the map; ``blurs`` changes the map alone. Where training images may hold
-anomalies, ``discard`` leaves the worst explained images of each batch out of its loss (trimmed loss: Shen & Sanghavi,
-"Learning with bad training data via iterative trimmed loss minimization", ICML 2019). With ``denoise`` the network
-gets x + sigma e, e standard normal, and still has to return x (Vincent, Larochelle, Bengio & Manzagol, "Extracting
-and composing robust features with denoising autoencoders", ICML 2008); images are scored without noise.
+A network g(f(x)) with f: [C, H, W] -> [bottleneck] is trained on normal images to minimise |x -
+g(f(x))|^2 (Hinton & Salakhutdinov, "Reducing the dimensionality of data with neural networks",
+Science 2006; for novelty
+detection: Japkowicz, Myers & Gluck, IJCAI 1995). The error map is the squared error of each pixel,
+    averaged
+over channels, in squared units of the [0, 1] range; the image's score is the map's ``aggregation``.
+Another ``loss`` changes both what is minimised and the map; ``blurs`` changes the map alone. Where
+training images may hold anomalies, ``discard`` leaves the worst explained images of each batch out
+of its loss (trimmed loss: Shen & Sanghavi, "Learning with bad training data via iterative trimmed
+loss minimization", ICML 2019). With ``denoise`` the network gets x + sigma e, e standard normal,
+and still has to return x (Vincent, Larochelle, Bengio & Manzagol, "Extracting and composing robust
+features with denoising autoencoders", ICML 2008); images are scored without noise.
 
-The error says how far an image lies from what the decoder can draw, not whether its code f(x) is one that normal
-images have. ``score_by="latent"`` is the local outlier factor of the code among those of the training images.
-``score_by="joint"`` adds the logarithms of error and factor, each less its mean and over its standard deviation on a
-tenth of the training images, which neither the network nor the factor has learnt from. The map is always the error.
+The error says how far an image lies from what the decoder can draw, not whether its code f(x) is
+one that normal images have. ``score_by="latent"`` is the local outlier factor of the code among
+those of the training images. ``score_by="joint"`` adds the logarithms of error and factor, each
+less its mean and over its standard deviation on a tenth of the training images, which neither the
+network nor the factor has learnt from. The map is always the error.
 """
 
 from __future__ import annotations
@@ -39,7 +43,9 @@ from anomalist.training import seeded
 
 __all__ = ["Autoencoder"]
 
-_HELD_OUT = 0.1  # share of the training images that puts error and local outlier factor on one scale
+_HELD_OUT = (
+    0.1  # share of the training images that puts error and local outlier factor on one scale
+)
 
 
 class Autoencoder(Detector):
@@ -50,27 +56,45 @@ class Autoencoder(Detector):
     map_quantity: ClassVar[str] = "reconstruction error"
 
     architecture: Literal["conv", "dense"] = Field(
-        "conv", description="convolutional, or the classic small dense network (128 and 64 hidden units)"
+        "conv",
+        description="convolutional, or the classic small dense network (128 and 64 hidden units)",
     )
     bottleneck: int = Field(32, ge=1, description="numbers that an image is squeezed into")
-    width: int = Field(16, ge=1, description="channels after the first convolution; doubled at each halving")
+    width: int = Field(
+        16, ge=1, description="channels after the first convolution; doubled at each halving"
+    )
     epochs: int | None = Field(
-        None, ge=1, description="passes over the training images; by default as many as make about 3,400 steps"
+        None,
+        ge=1,
+        description="passes over the training images; by default as many as make about 3,400 steps",
     )
     batch_size: int | None = Field(
-        None, ge=1, description="images a training step; by default 128, fewer of images above 64 x 64"
+        None,
+        ge=1,
+        description="images a training step; by default 128, fewer of images above 64 x 64",
     )
     learning_rate: float = Field(3e-3, gt=0, description="peak of the one-cycle schedule")
     discard: float = Field(
-        0.0, ge=0, lt=1, description="share of each training batch, its highest losses, that is not learnt from"
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of each training batch, its highest losses, that is not learnt from",
     )
-    aggregation: heatmaps.Aggregation = Field("mean", description="how an error map becomes one score")
-    loss: Loss = Field("mse", description="squared error, absolute error or 1 - SSIM: what is minimised, and the map")
-    denoise: float = Field(0.0, ge=0, description="sigma of the noise added to what the network sees in training")
+    aggregation: heatmaps.Aggregation = Field(
+        "mean", description="how an error map becomes one score"
+    )
+    loss: Loss = Field(
+        "mse",
+        description="squared error, absolute error or 1 - SSIM: what is minimised, and the map",
+    )
+    denoise: float = Field(
+        0.0, ge=0, description="sigma of the noise added to what the network sees in training"
+    )
     blurs: tuple[Annotated[float, Field(ge=0)], ...] = Field(
         (0.0,),
         min_length=1,
-        description="sigmas in pixels under which image and reconstruction are compared, 0 for none",
+        description="sigmas in pixels under which image and reconstruction are compared, 0 for "
+        "none",
     )
     score_by: Literal["error", "latent", "joint"] = Field(
         "error", description="an image's score: its error, its code's local outlier factor, or both"
@@ -78,7 +102,9 @@ class Autoencoder(Detector):
 
     _network: Network | None = PrivateAttr(None)
     _density: LatentDensity | None = PrivateAttr(None)
-    _standards: tuple[Standard, ...] = PrivateAttr(())  # of the logarithms of error and local outlier factor
+    _standards: tuple[Standard, ...] = PrivateAttr(
+        ()
+    )  # of the logarithms of error and local outlier factor
     _history: list[float] = PrivateAttr(default_factory=list)
 
     @property
@@ -117,7 +143,9 @@ class Autoencoder(Detector):
             self._density = LatentDensity.fit(self.encode(images))
         if self.score_by == "joint":
             error = heatmaps.aggregate(self._maps(held_out), self.aggregation)
-            self._standards = tuple(Standard.of(log(part)) for part in (error, self._sparseness(held_out)))
+            self._standards = tuple(
+                Standard.of(log(part)) for part in (error, self._sparseness(held_out))
+            )
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         maps = self._maps(images)
@@ -151,7 +179,9 @@ class Autoencoder(Detector):
         if self._density is not None:
             arrays |= self._density.arrays()
         if self._standards:
-            arrays["standards"] = np.array([[standard.mean, standard.scale] for standard in self._standards])
+            arrays["standards"] = np.array(
+                [[standard.mean, standard.scale] for standard in self._standards]
+            )
         return {**arrays, "history": np.array(self._history)}
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:

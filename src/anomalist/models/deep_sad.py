@@ -1,12 +1,15 @@
 """Deep SAD: Deep SVDD that also learns from a few known anomalies, which it pushes away from the centre.
 
-With the encoder f and the centre c of Deep SVDD (see ``deep_svdd``), n unlabelled images x and m labelled ones x' with
-y = -1 for a known anomaly and +1 for a known normal image, stage two minimises
+With the encoder f and the centre c of Deep SVDD (see ``deep_svdd``), n unlabelled images x and m
+labelled ones x' with y = -1 for a known anomaly and +1 for a known normal image, stage two
+minimises
 
-    (sum |f(x) - c|^2 + eta sum (|f(x') - c|^2)^y) / (n + m) + weight_decay / 2 sum |W|^2;    score = |f(x) - c|^2
+    (sum |f(x) - c|^2 + eta sum (|f(x') - c|^2)^y) / (n + m) + weight_decay / 2 sum |W|^2;    score
+    = |f(x) - c|^2
 
-(Ruff et al., "Deep semi-supervised anomaly detection", ICLR 2020, eq. 7). Unlabelled images are taken to be mostly
-normal. Without labels it is Deep SVDD. The score is in squared units of the code space; there is no map.
+(Ruff et al., "Deep semi-supervised anomaly detection", ICLR 2020, eq. 7). Unlabelled images are
+taken to be mostly normal. Without labels it is Deep SVDD. The score is in squared units of the code
+space; there is no map.
 """
 
 from __future__ import annotations

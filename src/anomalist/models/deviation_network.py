@@ -1,14 +1,15 @@
 """Deviation network: few known anomalies are pushed far above the scores of normal images, in standard deviations.
 
-DevNet (Pang, Shen & van den Hengel, "Deep anomaly detection with deviation networks", KDD 2019). A network gives an
-image a number phi(x); reference numbers r_1, ..., r_5000 are drawn from N(0, 1) at each step, and with
+DevNet (Pang, Shen & van den Hengel, "Deep anomaly detection with deviation networks", KDD 2019). A
+network gives an image a number phi(x); reference numbers r_1, ..., r_5000 are drawn from N(0, 1) at
+each step, and with
 
     dev(x) = (phi(x) - mean r) / std r,    y = 1 for anomalies,
     loss = mean of (1 - y) |dev(x)| + y max(0, margin - dev(x));    score = phi(x)
 
-normal images score near 0 and anomalies at ``margin`` or above. Each batch holds as many anomalies as normal images,
-drawn again and again from the few known ones. Where none is known they are made (see ``synthetic``). The score is in
-standard deviations; there is no map.
+normal images score near 0 and anomalies at ``margin`` or above. Each batch holds as many anomalies
+as normal images, drawn again and again from the few known ones. Where none is known they are made
+(see ``synthetic``). The score is in standard deviations; there is no map.
 """
 
 from __future__ import annotations
@@ -38,19 +39,31 @@ class DeviationNetwork(Detector):
     version: ClassVar[int] = 2
     usual_batch: ClassVar[int] = 64
 
-    defects: tuple[Defect, ...] = Field(DEFECTS, min_length=1, description="corruptions that anomalies are made with")
-    made: float = Field(
-        0.5, ge=0, le=1, description="share of made anomalies beside known ones; where none is known, all are made"
+    defects: tuple[Defect, ...] = Field(
+        DEFECTS, min_length=1, description="corruptions that anomalies are made with"
     )
-    margin: float = Field(5.0, gt=0, description="standard deviations that anomalies are pushed above normal images")
-    width: int = Field(16, ge=1, description="channels after the first convolution; doubled at each halving")
+    made: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of made anomalies beside known ones; where none is known, all are made",
+    )
+    margin: float = Field(
+        5.0, gt=0, description="standard deviations that anomalies are pushed above normal images"
+    )
+    width: int = Field(
+        16, ge=1, description="channels after the first convolution; doubled at each halving"
+    )
     epochs: int | None = Field(
-        None, ge=1, description="passes over the normal images; by default as many as make about 1,500 steps"
+        None,
+        ge=1,
+        description="passes over the normal images; by default as many as make about 1,500 steps",
     )
     batch_size: int | None = Field(
         None,
         ge=1,
-        description="normal images a training step, and as many anomalies; by default 64, fewer of large images",
+        description="normal images a training step, and as many anomalies; by default 64, fewer of "
+        "large images",
     )
     learning_rate: float = Field(1e-3, gt=0, description="peak of the one-cycle schedule")
 
@@ -78,7 +91,9 @@ class DeviationNetwork(Detector):
         def objective(answers: Tensor, truth: Tensor) -> Tensor:
             reference = torch.randn(_REFERENCES)
             deviation = (answers - reference.mean().item()) / reference.std().item()
-            return torch.where(truth > 0, (self.margin - deviation).clamp_min(0), deviation.abs()).mean()
+            return torch.where(
+                truth > 0, (self.margin - deviation).clamp_min(0), deviation.abs()
+            ).mean()
 
         self._history = train_against(self, network, objective, images, labels, checkpoint)
         self._network = network

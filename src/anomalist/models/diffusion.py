@@ -1,23 +1,24 @@
 """Diffusion: an image is anomalous where it differs from what a diffusion model restores after adding noise to it.
 
-A network learns to take noise away (Ho, Jain & Abbeel, "Denoising diffusion probabilistic models", NeurIPS 2020). With
-x an image in [-1, 1], e standard normal and a an angle drawn uniformly from [0, pi/2], it gets the noisy image
-y = cos(a) x + sin(a) e, and training minimises
+A network learns to take noise away (Ho, Jain & Abbeel, "Denoising diffusion probabilistic models",
+NeurIPS 2020). With x an image in [-1, 1], e standard normal and a an angle drawn uniformly from [0,
+pi/2], it gets the noisy image y = cos(a) x + sin(a) e, and training minimises
 
     |v(y, a) - (cos(a) e - sin(a) x)|^2
 
-(Salimans & Ho, "Progressive distillation for fast sampling of diffusion models", ICLR 2022). The image that it then
-expects is D(y, a) = cos(a) y - sin(a) v(y, a). A noise level s is the noise's standard deviation in units of images'
-[0, 1]: tan(a) = 2 s.
+(Salimans & Ho, "Progressive distillation for fast sampling of diffusion models", ICLR 2022). The
+image that it then expects is D(y, a) = cos(a) y - sin(a) v(y, a). A noise level s is the noise's
+standard deviation in units of images' [0, 1]: tan(a) = 2 s.
 
-An image is scored by partial noising and restoration (Wyatt et al., "AnoDDPM", CVPRW 2022) at several levels (Graham et
-al., "Denoising diffusion models for out-of-distribution detection", CVPRW 2023): at each, D is averaged over a few
-noises, and the residual is that mean less the image. The noises follow from seed and level alone and are the same for
-every image. Low levels find what is faint, high ones a gap that the restoration bridges. The score is the soft
-maximum of features of the residuals, each standardised on a tenth of the training images that the network is not
-trained on; see ``_residual`` for them and for the map. Or it joins, standardised in the same way, the logarithms of
-the mean squared residual and of the local outlier factor (Breunig et al., SIGMOD 2000; see ``lof``) of the mean
-restored image among those of the training images.
+An image is scored by partial noising and restoration (Wyatt et al., "AnoDDPM", CVPRW 2022) at
+several levels (Graham et al., "Denoising diffusion models for out-of-distribution detection", CVPRW
+2023): at each, D is averaged over a few noises, and the residual is that mean less the image. The
+noises follow from seed and level alone and are the same for every image. Low levels find what is
+faint, high ones a gap that the restoration bridges. The score is the soft maximum of features of
+the residuals, each standardised on a tenth of the training images that the network is not trained
+on; see ``_residual`` for them and for the map. Or it joins, standardised in the same way, the
+logarithms of the mean squared residual and of the local outlier factor (Breunig et al., SIGMOD
+2000; see ``lof``) of the mean restored image among those of the training images.
 """
 
 from __future__ import annotations
@@ -37,7 +38,13 @@ from torch import Tensor
 from anomalist import heatmaps
 from anomalist.detector import Detector, Scores
 from anomalist.models._denoiser import Denoiser
-from anomalist.models._gradient import TrainingPrecision, check_shape, load_weights, train_as_set, weights
+from anomalist.models._gradient import (
+    TrainingPrecision,
+    check_shape,
+    load_weights,
+    train_as_set,
+    weights,
+)
 from anomalist.models._latent import by_directions, log
 from anomalist.models._parts import detector_arrays, take_detector
 from anomalist.models._residual import features, pixel_map, tally
@@ -68,32 +75,46 @@ class Diffusion(Detector):
     levels: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (0.1, 0.2, 0.5, 0.75),
         min_length=1,
-        description="standard deviations of the noise that images are scored after, in units of the range [0, 1]",
+        description="standard deviations of the noise that images are scored after, in units of "
+        "the range [0, 1]",
     )
     draws: int = Field(
-        2, ge=1, description="noises that are drawn for each level, each second one the first's negative"
+        2,
+        ge=1,
+        description="noises that are drawn for each level, each second one the first's negative",
     )
-    restored_from: float = Field(0.75, gt=0, description="level of the noise that `reconstruct` starts from")
+    restored_from: float = Field(
+        0.75, gt=0, description="level of the noise that `reconstruct` starts from"
+    )
     steps: int = Field(5, ge=1, description="steps from there to no noise")
-    width: int = Field(16, ge=1, description="channels on whole pixels; doubled at each halving of the sides")
+    width: int = Field(
+        16, ge=1, description="channels on whole pixels; doubled at each halving of the sides"
+    )
     epochs: int | None = Field(
-        None, ge=1, description="passes over the training images; by default as many as make about 3,400 steps"
+        None,
+        ge=1,
+        description="passes over the training images; by default as many as make about 3,400 steps",
     )
     batch_size: int | None = Field(
-        None, ge=1, description="images a training step; by default 64, fewer of images above 90 x 90"
+        None,
+        ge=1,
+        description="images a training step; by default 64, fewer of images above 90 x 90",
     )
     learning_rate: float = Field(1e-2, gt=0, description="peak of the one-cycle schedule")
     training_precision: TrainingPrecision = "bfloat16"
 
     aggregation: Literal["features", "joint", "mean"] = Field(
         "features",
-        description="an image's score: standardised features of the residuals, their mean square joined with the local "
+        description="an image's score: standardised features of the residuals, their mean square "
+        "joined with the local "
         "outlier factor of the restored image, or the mean of the pixel map",
     )
 
     _network: Denoiser | None = PrivateAttr(None)
     _density: Lof | None = PrivateAttr(None)  # of restored images
-    _learnt: dict[str, NDArray[Any]] = PrivateAttr(default_factory=dict)  # of residuals of normal images
+    _learnt: dict[str, NDArray[Any]] = PrivateAttr(
+        default_factory=dict
+    )  # of residuals of normal images
     _history: list[float] = PrivateAttr(default_factory=list)
 
     @property
@@ -104,9 +125,10 @@ class Diffusion(Detector):
     def reconstruct(self, images: Array) -> Array:
         """Return restored images, float32 ``[N, C, H, W]`` in [0, 1].
 
-        Noise of ``restored_from`` is added and taken away in ``steps`` steps of equal angle, without new noise (DDIM:
-        Song, Meng & Ermon, "Denoising diffusion implicit models", ICLR 2021): each goes from y = cos(a) x + sin(a) e
-        to the next smaller angle with the network's own x and e.
+        Noise of ``restored_from`` is added and taken away in ``steps`` steps of equal angle,
+        without new noise (DDIM: Song, Meng & Ermon, "Denoising diffusion implicit models", ICLR
+        2021): each goes from y = cos(a) x + sin(a) e to the next smaller angle with the network's
+        own x and e.
         """
         self.check_fitted(images)
         assert self._network is not None
@@ -137,7 +159,9 @@ class Diffusion(Detector):
         noises = {level: torch.from_numpy(self._noises(level)).to(device) for level in self.levels}
 
         def denoised(batch: Tensor) -> Tensor:
-            return torch.stack([_denoised(network, 2 * batch - 1, *item) for item in noises.items()], 1)
+            return torch.stack(
+                [_denoised(network, 2 * batch - 1, *item) for item in noises.items()], 1
+            )
 
         return apply_batched(denoised, images, device=device, dtype=dtype, size=_BATCH)
 
@@ -145,7 +169,9 @@ class Diffusion(Detector):
         """Return the noises of a level, float32 ``[draws, C, H, W]``, the same for every image."""
         assert self._shape is not None
         pairs = np.arange((self.draws + 1) // 2)
-        half = normal(self.seed, f"diffusion/{level:g}", pairs, math.prod(self._shape)).reshape(-1, *self._shape)
+        half = normal(self.seed, f"diffusion/{level:g}", pairs, math.prod(self._shape)).reshape(
+            -1, *self._shape
+        )
         return np.stack([half, -half], axis=1).reshape(-1, *self._shape)[: self.draws]
 
     def _fit(self, images: Array, checkpoint: Path | None) -> None:
@@ -155,8 +181,13 @@ class Diffusion(Detector):
 
         def loss(batch: Tensor) -> Tensor:
             n, clean = len(batch), 2 * batch - 1
-            spread = (torch.rand(()) + torch.arange(n) / n) % 1  # one draw spreads a batch's angles evenly
-            angle, noise = (spread * (math.pi / 2)).to(batch.device), torch.randn(batch.shape).to(batch.device)
+            spread = (
+                torch.rand(()) + torch.arange(n) / n
+            ) % 1  # one draw spreads a batch's angles evenly
+            angle, noise = (
+                (spread * (math.pi / 2)).to(batch.device),
+                torch.randn(batch.shape).to(batch.device),
+            )
             signal, share = (part[:, None, None, None] for part in (angle.cos(), angle.sin()))
             velocity = network(signal * clean + share * noise, angle).float()
             value: Tensor = (velocity - (signal * noise - share * clean)).square().mean()
@@ -197,7 +228,9 @@ class Diffusion(Detector):
         if self._density is None:
             return features(residuals)
         error = (residuals**2).reshape(len(images), -1).mean(axis=1)
-        return np.stack([log(error), log(self._density.score(_shown(restored)).image)], axis=1).astype(np.float32)
+        return np.stack(
+            [log(error), log(self._density.score(_shown(restored)).image)], axis=1
+        ).astype(np.float32)
 
     def _restorations(self, images: Array) -> Iterator[tuple[Array, Array]]:
         """Yield some images at a time and what :meth:`denoise` makes of them, which is many times as large."""
@@ -220,7 +253,9 @@ class Diffusion(Detector):
         assert self._shape is not None
         self._history = arrays.pop("history").tolist()
         check_shape(arrays, self._shape)
-        self._learnt = {name: arrays.pop(name) for name in ("tallied", "feature_mean", "feature_spread")}
+        self._learnt = {
+            name: arrays.pop(name) for name in ("tallied", "feature_mean", "feature_spread")
+        }
         if self.aggregation == "joint":
             self._density = take_detector(_DENSITY, arrays, by_directions(), self._shape)
         self._network = load_weights(self._build(), arrays)
@@ -247,7 +282,9 @@ def _denoised(network: Denoiser, images: Tensor, level: float, noises: Tensor) -
 
 
 def _velocity(network: Denoiser, noisy: Tensor, angle: float) -> Tensor:
-    velocity: Tensor = network(noisy, torch.tensor([angle], dtype=torch.float32, device=noisy.device))
+    velocity: Tensor = network(
+        noisy, torch.tensor([angle], dtype=torch.float32, device=noisy.device)
+    )
     return velocity.float()
 
 

@@ -1,18 +1,19 @@
 """Ensemble: several detectors of unlike kinds, each put on one scale by held-out normal images, then joined.
 
-Each kind of detector has a blind spot of its own. Their scores have no common unit, so each member is fitted on a part
-of the training images and its scores s are standardised by those of the rest, normal images that it has not seen:
-z = (s - mean) / standard deviation. No test image is ever looked at, and no anomaly. (Aggarwal & Sathe, "Theoretical
-foundations and algorithms for outlier ensembles", SIGKDD Explorations 2015, compare such sums and maxima.)
+Each kind of detector has a blind spot of its own. Their scores have no common unit, so each member
+is fitted on a part of the training images and its scores s are standardised by those of the rest,
+normal images that it has not seen: z = (s - mean) / standard deviation. No test image is ever
+looked at, and no anomaly. (Aggarwal & Sathe, "Theoretical foundations and algorithms for outlier
+ensembles", SIGKDD Explorations 2015, compare such sums and maxima.)
 
 An image's score is the maximum or the mean of its members' z, or with ``combine="excess"``
 
     z of the first + sum over the others of max(0, z - the highest z of a held-out normal image);
 
-the map is the same of the members that have maps, each pixel in units of the spread of all held-out pixels. The
-maximum is what the member says that sees most; the mean is drawn down by members that see nothing; with the excess,
-others speak only when they are surer than of any normal image, and take nothing from a good first one (see
-experiments/blind_spot_ensemble.py).
+the map is the same of the members that have maps, each pixel in units of the spread of all held-out
+pixels. The maximum is what the member says that sees most; the mean is drawn down by members that
+see nothing; with the excess, others speak only when they are surer than of any normal image, and
+take nothing from a good first one (see experiments/blind_spot_ensemble.py).
 """
 
 from __future__ import annotations
@@ -45,10 +46,15 @@ class Ensemble(Detector):
         description="the detectors, each as name or name:option=value,option=value",
     )
     combine: Combine = Field(
-        "max", description="how standardised scores are joined; excess: the first, and the others where they are sure"
+        "max",
+        description="how standardised scores are joined; excess: the first, and the others where "
+        "they are sure",
     )
     held_out: float = Field(
-        0.1, gt=0, lt=1, description="share of the training images that members are standardised by, not fitted on"
+        0.1,
+        gt=0,
+        lt=1,
+        description="share of the training images that members are standardised by, not fitted on",
     )
 
     _fitted: tuple[Detector, ...] = PrivateAttr(())
@@ -71,12 +77,15 @@ class Ensemble(Detector):
         return [type(self).version, *(member.versions for member in self.members)]
 
     @classmethod
-    def of(cls, fitted: Sequence[Detector], normal: NDArray[np.float32], combine: Combine = "max") -> Self:
+    def of(
+        cls, fitted: Sequence[Detector], normal: NDArray[np.float32], combine: Combine = "max"
+    ) -> Self:
         """Return an ensemble of detectors that are fitted already; nothing is fitted again.
 
         Args:
             fitted: two or more, for images of one size.
-            normal: float32 ``[N, C, H, W]`` in [0, 1], normal images that none of them has learnt from.
+            normal: float32 ``[N, C, H, W]`` in [0, 1], normal images that none of them has learnt
+                from.
             combine: as the option.
 
         Raises:
@@ -92,7 +101,10 @@ class Ensemble(Detector):
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
         learnt_from, normal = hold_out(images, self.held_out, self.seed)
         members = tuple(for_run(member, self) for member in self.members)
-        files = [checkpoint and checkpoint.with_name(f"{checkpoint.name}.{i}") for i in range(len(members))]
+        files = [
+            checkpoint and checkpoint.with_name(f"{checkpoint.name}.{i}")
+            for i in range(len(members))
+        ]
         for member, file in zip(members, files, strict=True):
             member.fit(learnt_from, checkpoint=file)
         self._standardise(members, normal)
@@ -103,14 +115,18 @@ class Ensemble(Detector):
         found = [member.score(normal) for member in members]
         self._fitted = members
         self._image = tuple(Standard.of(scores.image) for scores in found)
-        self._pixel = tuple(None if scores.pixel is None else Standard.of(scores.pixel) for scores in found)
+        self._pixel = tuple(
+            None if scores.pixel is None else Standard.of(scores.pixel) for scores in found
+        )
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         return self.join([member.score(images) for member in self._fitted])
 
     def join(self, found: Sequence[Scores]) -> Scores:
         """Return the ensemble's scores of images, given its members' scores of them, in the members' order."""
-        image = [(standard, scores.image) for standard, scores in zip(self._image, found, strict=True)]
+        image = [
+            (standard, scores.image) for standard, scores in zip(self._image, found, strict=True)
+        ]
         pixel = [
             (standard, scores.pixel)
             for standard, scores in zip(self._pixel, found, strict=True)
@@ -122,7 +138,8 @@ class Ensemble(Detector):
         z = [standard(scores) for standard, scores in parts]
         if self.combine == "excess":
             over = [
-                np.maximum(more - standard.highest, 0) for (standard, _), more in zip(parts[1:], z[1:], strict=True)
+                np.maximum(more - standard.highest, 0)
+                for (standard, _), more in zip(parts[1:], z[1:], strict=True)
             ]
             return np.asarray(np.sum([z[0], *over], axis=0), np.float32)
         joined = np.max(z, axis=0) if self.combine == "max" else np.mean(z, axis=0)
@@ -140,7 +157,8 @@ class Ensemble(Detector):
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         members = tuple(
-            take_detector(f"{i}.", arrays, for_run(member, self), self._shape) for i, member in enumerate(self.members)
+            take_detector(f"{i}.", arrays, for_run(member, self), self._shape)
+            for i, member in enumerate(self.members)
         )
         rows = arrays["standards"].tolist()
         if len(rows) != len(members):

@@ -1,15 +1,17 @@
 """FCDD: a fully convolutional one-class network whose output is the map; it learns from image labels alone.
 
-FCDD (Liznerski, Ruff, Vandermeulen, Franks, Kloft & Mueller, "Explainable deep one-class classification", ICLR 2021).
-The network maps an image to a small plane F of numbers, each of which sees its own part of the image, and with
+FCDD (Liznerski, Ruff, Vandermeulen, Franks, Kloft & Mueller, "Explainable deep one-class
+classification", ICLR 2021). The network maps an image to a small plane F of numbers, each of which
+sees its own part of the image, and with
 
     A = sqrt(F^2 + 1) - 1,    a = mean of A over the plane,
     loss = mean over images of (1 - y) a - y log(1 - exp(-a));    score = a
 
-(pseudo-Huber loss; eq. 3) normal images are drawn to 0 and anomalies (y = 1) pushed away. Anomalies are made ones (see
-``synthetic``), known ones where training has some, or both. That one is somewhere in the image is all that it is told:
-no mask is ever seen. The map is A, each of its numbers spread by a Gaussian as wide as the part of the image that it
-has seen (algorithm 1, whose grid of points would show), without unit, at least 0.
+(pseudo-Huber loss; eq. 3) normal images are drawn to 0 and anomalies (y = 1) pushed away. Anomalies
+are made ones (see ``synthetic``), known ones where training has some, or both. That one is
+somewhere in the image is all that it is told: no mask is ever seen. The map is A, each of its
+numbers spread by a Gaussian as wide as the part of the image that it has seen (algorithm 1, whose
+grid of points would show), without unit, at least 0.
 """
 
 from __future__ import annotations
@@ -40,22 +42,36 @@ class Fcdd(Detector):
     version: ClassVar[int] = 2
     usual_batch: ClassVar[int] = 64
 
-    defects: tuple[Defect, ...] = Field(DEFECTS, min_length=1, description="corruptions that anomalies are made with")
-    made: float = Field(
-        0.5, ge=0, le=1, description="share of made anomalies beside known ones; where none is known, all are made"
+    defects: tuple[Defect, ...] = Field(
+        DEFECTS, min_length=1, description="corruptions that anomalies are made with"
     )
-    halvings: int = Field(2, ge=0, le=5, description="how often the sides are halved on the way to the plane")
-    width: int = Field(32, ge=1, description="channels of the first convolution; doubled at each halving")
+    made: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of made anomalies beside known ones; where none is known, all are made",
+    )
+    halvings: int = Field(
+        2, ge=0, le=5, description="how often the sides are halved on the way to the plane"
+    )
+    width: int = Field(
+        32, ge=1, description="channels of the first convolution; doubled at each halving"
+    )
     spread: float = Field(
-        0.25, gt=0, description="sigma of the Gaussian in the map, in sides of what a number of the plane sees"
+        0.25,
+        gt=0,
+        description="sigma of the Gaussian in the map, in sides of what a number of the plane sees",
     )
     epochs: int | None = Field(
-        None, ge=1, description="passes over the normal images; by default as many as make about 1,500 steps"
+        None,
+        ge=1,
+        description="passes over the normal images; by default as many as make about 1,500 steps",
     )
     batch_size: int | None = Field(
         None,
         ge=1,
-        description="normal images a training step, and as many anomalies; by default 64, fewer of large images",
+        description="normal images a training step, and as many anomalies; by default 64, fewer of "
+        "large images",
     )
     learning_rate: float = Field(1e-3, gt=0, description="peak of the one-cycle schedule")
 
@@ -94,7 +110,10 @@ class Fcdd(Detector):
         planes = np.sqrt(planes**2 + 1) - 1
         score = planes.reshape(len(planes), -1).mean(axis=1).astype(np.float32)
         seen = receptive_field(self.halvings)
-        return Scores(score, spread(planes.astype(np.float32), images.shape[2:], self.halvings, self.spread * seen))
+        return Scores(
+            score,
+            spread(planes.astype(np.float32), images.shape[2:], self.halvings, self.spread * seen),
+        )
 
     def _build(self) -> nn.Sequential:
         assert self._shape is not None
@@ -102,14 +121,22 @@ class Fcdd(Detector):
             layers: list[nn.Module] = []
             channels, width = self._shape[0], self.width
             for level in range(self.halvings + 1):
-                layers += [nn.Conv2d(channels, width, _kernel(level), padding="same"), nn.BatchNorm2d(width), nn.ReLU()]
+                layers += [
+                    nn.Conv2d(channels, width, _kernel(level), padding="same"),
+                    nn.BatchNorm2d(width),
+                    nn.ReLU(),
+                ]
                 if level < self.halvings:
                     layers.append(nn.MaxPool2d(2, ceil_mode=True))
                 channels, width = width, 2 * width
             return nn.Sequential(*layers, nn.Conv2d(channels, 1, 1)).apply(initialise)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        return {**weights(self._network), "history": np.array(self._history), "shape": np.array(self._shape)}
+        return {
+            **weights(self._network),
+            "history": np.array(self._history),
+            "shape": np.array(self._shape),
+        }
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._history = arrays.pop("history").tolist()
@@ -127,10 +154,13 @@ def receptive_field(halvings: int) -> int:
     return side
 
 
-def spread(planes: NDArray[np.float32], size: tuple[int, ...], halvings: int, sigma: float) -> NDArray[np.float32]:
+def spread(
+    planes: NDArray[np.float32], size: tuple[int, ...], halvings: int, sigma: float
+) -> NDArray[np.float32]:
     """Return planes ``[N, h, w]`` as maps ``[N, *size]``, each number spread by a Gaussian around what it stands for.
 
-    A number stands for ``2^halvings`` pixels a side; a constant plane becomes the same constant map.
+    A number stands for ``2^halvings`` pixels a side; a constant plane becomes the same constant
+    map.
     """
     step = 2**halvings
     full = planes.repeat(step, axis=1).repeat(step, axis=2)[:, : size[0], : size[1]]

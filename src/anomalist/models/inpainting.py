@@ -1,18 +1,19 @@
 """Inpainting: each pixel is hidden with the block around it, predicted, and scored by how much it surprises.
 
-For each scale s a blind-spot network (see ``_blind_spot``) gives every pixel x_i a distribution p(x_i | what lies
-outside a block around it), over bins of values as fine as the training images ask for. It is trained on normal images
-to minimise -log p, as a pseudo-likelihood (Besag, "Statistical analysis of non-lattice data", The Statistician 1975).
-Two measures of surprise, -log p and the negative logarithm of a two-sided mid-p-value, are compared with their means
-under the prediction, so that what cannot be predicted does not count (typicality: Nalisnick et al., 2019).
+For each scale s a blind-spot network (see ``_blind_spot``) gives every pixel x_i a distribution
+p(x_i | what lies outside a block around it), over bins of values as fine as the training images ask
+for. It is trained on normal images to minimise -log p, as a pseudo-likelihood (Besag, "Statistical
+analysis of non-lattice data", The Statistician 1975). Two measures of surprise, -log p and the
+negative logarithm of a two-sided mid-p-value, are compared with their means under the prediction,
+so that what cannot be predicted does not count (typicality: Nalisnick et al., 2019).
 
-The pixel map is the mean tail surprise over scales, weighted by the mean excess around the pixel: a surprise among
-others counts for more, as in a hole. The image's score is the soft maximum of features of the
-maps (mean excess, highest 1 %, the window that surprises most), each standardised on a tenth of the training images
-that the networks are not trained on. Or it joins, standardised in the same way, the mean excess with the logarithm of
-the local outlier factor (Breunig et al., SIGMOD 2000; see ``lof``) of what the predictions leave over, x - E[x] at
-every scale, among the training images' remainders: point by point a 7 is no less likely than a 9, but its remainder is
-no 9's.
+The pixel map is the mean tail surprise over scales, weighted by the mean excess around the pixel: a
+surprise among others counts for more, as in a hole. The image's score is the soft maximum of
+features of the maps (mean excess, highest 1 %, the window that surprises most), each standardised
+on a tenth of the training images that the networks are not trained on. Or it joins, standardised in
+the same way, the mean excess with the logarithm of the local outlier factor (Breunig et al., SIGMOD
+2000; see ``lof``) of what the predictions leave over, x - E[x] at every scale, among the training
+images' remainders: point by point a 7 is no less likely than a 9, but its remainder is no 9's.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ _MOST_HELD_OUT = 2000
 _FEW = 20  # so few images are used for both, training and standardising
 _DENSITY = "density."  # prefix of arrays
 _BATCH = 32  # images scored at once, at most
-_VALUES = _BATCH * 28 * 28  # in a batch: predictions of more would not stay in the processor's cache
+_VALUES = (
+    _BATCH * 28 * 28
+)  # in a batch: predictions of more would not stay in the processor's cache
 
 
 class Inpainting(Detector):
@@ -67,17 +70,25 @@ class Inpainting(Detector):
     scales: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (1, 2, 4),
         min_length=1,
-        description="cells of so many pixels a side are predicted, hidden with their neighbour cells (1: alone)",
+        description="cells of so many pixels a side are predicted, hidden with their neighbour "
+        "cells (1: alone)",
     )
-    width: int = Field(32, ge=1, description="channels of the network of cells of 1 pixel; in proportion for larger")
+    width: int = Field(
+        32,
+        ge=1,
+        description="channels of the network of cells of 1 pixel; in proportion for larger",
+    )
     epochs: int | None = Field(
-        None, ge=1, description="passes over the training images; by default as many as make about 3,400 steps"
+        None,
+        ge=1,
+        description="passes over the training images; by default as many as make about 3,400 steps",
     )
     batch_size: int = Field(32, ge=1, description="images a training step")
     learning_rate: float = Field(3e-3, gt=0, description="peak of the one-cycle schedule")
     aggregation: Literal["features", "joint", "mean"] = Field(
         "features",
-        description="how maps become one score: standardised features of them, their mean excess joined with the "
+        description="how maps become one score: standardised features of them, their mean excess "
+        "joined with the "
         "local outlier factor of what is left over, or the mean of the pixel map",
     )
 
@@ -96,13 +107,17 @@ class Inpainting(Detector):
         self.check_fitted(images)
         largest = int(np.argmax(self.scales))
         means = self._learnt["bin_means"]
-        return np.concatenate([mean_value(logits[:, largest], means) for _, logits in self._predictions(images)])
+        return np.concatenate(
+            [mean_value(logits[:, largest], means) for _, logits in self._predictions(images)]
+        )
 
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
         count = min(len(images) // 10, _MOST_HELD_OUT) if len(images) >= _FEW else 0
         self._density = None
         order = generator(self.seed, "inpainting/held out").permutation(len(images))
-        shown, held_out = (images[rows] for rows in (order[count:], order[:count] if count else order))
+        shown, held_out = (
+            images[rows] for rows in (order[count:], order[:count] if count else order)
+        )
         edges = bin_edges(shown)
         self._learnt = {"bin_edges": edges, "bin_means": bin_means(shown, edges)}
         network, limits = self._build(), torch.from_numpy(edges)
@@ -116,7 +131,9 @@ class Inpainting(Detector):
             means = self._learnt["bin_means"]
             left = np.concatenate([residuals(*seen, means) for seen in self._predictions(shown)])
             self._density = by_directions().fit(left)
-        found = np.concatenate([self._features(*seen, self._surprise(*seen)) for seen in self._predictions(held_out)])
+        found = np.concatenate(
+            [self._features(*seen, self._surprise(*seen)) for seen in self._predictions(held_out)]
+        )
         self._learnt |= {"feature_mean": found.mean(axis=0), "feature_spread": found.std(axis=0)}
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
@@ -132,7 +149,9 @@ class Inpainting(Detector):
         mean, spread = self._learnt["feature_mean"], self._learnt["feature_spread"]
         return Scores(combine(np.concatenate(found), mean, spread, self.aggregation), pixel)
 
-    def _features(self, batch: NDArray[np.float32], logits: NDArray[np.float32], part: Surprise) -> NDArray[np.float32]:
+    def _features(
+        self, batch: NDArray[np.float32], logits: NDArray[np.float32], part: Surprise
+    ) -> NDArray[np.float32]:
         """Return what a score is made of, float32 ``[n, …]``."""
         if self._density is None:
             return features(part)
@@ -142,7 +161,9 @@ class Inpainting(Detector):
     def _surprise(self, batch: NDArray[np.float32], logits: NDArray[np.float32]) -> Surprise:
         return surprise(logits, np.searchsorted(self._learnt["bin_edges"], batch))
 
-    def _predictions(self, images: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    def _predictions(
+        self, images: NDArray[np.float32]
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Yield batches and their logits: all at once would take a hundred times the images' memory."""
         assert self._network is not None
         size = min(max(_VALUES // images[0].size, 1), _BATCH)

@@ -1,10 +1,12 @@
 """Isolation forest: an image is anomalous when a few random cuts set it apart from training images.
 
-Liu, Ting & Zhou, "Isolation forest", ICDM 2008. Each tree splits a few training images by random values of random
-pixels until each is alone or the tree is log2(``subsample``) deep. With h(x) the depth of x's leaf, plus
-c(m) = 2 (ln(m - 1) + 0.5772) - 2 (m - 1) / m where m > 2 training images share the leaf (c(2) = 1),
+Liu, Ting & Zhou, "Isolation forest", ICDM 2008. Each tree splits a few training images by random
+values of random pixels until each is alone or the tree is log2(``subsample``) deep. With h(x) the
+depth of x's leaf, plus c(m) = 2 (ln(m - 1) + 0.5772) - 2 (m - 1) / m where m > 2 training images
+share the leaf (c(2) = 1),
 
-    score(x) = 2^(-mean of h(x) over the trees / c(subsample)), in (0, 1): near 1 far from training images.
+    score(x) = 2^(-mean of h(x) over the trees / c(subsample)), in (0, 1): near 1 far from training
+    images.
 
 scikit-learn grows the trees.
 """
@@ -23,7 +25,13 @@ from anomalist.shallow import Shallow
 
 __all__ = ["IsolationForest"]
 
-_TREE_ARRAYS = ("feature", "threshold", "left", "right", "path")  # each [trees, nodes], padded; a leaf leads to itself
+_TREE_ARRAYS = (
+    "feature",
+    "threshold",
+    "left",
+    "right",
+    "path",
+)  # each [trees, nodes], padded; a leaf leads to itself
 
 
 class IsolationForest(Shallow):
@@ -39,7 +47,9 @@ class IsolationForest(Shallow):
     def _learn(self, vectors: NDArray[np.float32]) -> None:
         size = min(self.subsample, len(vectors))
         state = derive(self.seed, "trees") % 2**32
-        forest = SklearnForest(n_estimators=self.trees, max_samples=size, random_state=state).fit(vectors)
+        forest = SklearnForest(n_estimators=self.trees, max_samples=size, random_state=state).fit(
+            vectors
+        )
         trees = [_tree(estimator.tree_) for estimator in forest.estimators_]
         nodes = max(len(tree["left"]) for tree in trees)
         self._forest = {
@@ -72,10 +82,15 @@ class IsolationForest(Shallow):
         if len({self._forest[name].shape for name in _TREE_ARRAYS}) != 1 or left.ndim != 2:
             raise ValueError("a forest's arrays must be of one shape")
         own = np.arange(left.shape[1])
-        inner = (left > own) & (right > own)  # children come after their parent, so that every walk ends
+        inner = (left > own) & (
+            right > own
+        )  # children come after their parent, so that every walk ends
         if not (inner | (left == own) & (right == own) | (left == 0) & (right == 0)).all():
             raise ValueError("a forest's nodes must lead to later nodes")
-        if max(left.max(), right.max()) >= left.shape[1] or not 0 <= feature.min() <= feature.max() < width:
+        if (
+            max(left.max(), right.max()) >= left.shape[1]
+            or not 0 <= feature.min() <= feature.max() < width
+        ):
             raise ValueError("a forest's nodes must name nodes and values that there are")
 
 

@@ -1,16 +1,18 @@
 """KDE: an image is as anomalous as the density of training images around it is low.
 
-Parzen's estimate with a Gaussian kernel ("On estimation of a probability density function and mode", Annals of
-Mathematical Statistics 1962). For training vectors x_1 … x_n of D values and the bandwidth h,
+Parzen's estimate with a Gaussian kernel ("On estimation of a probability density function and
+mode", Annals of Mathematical Statistics 1962). For training vectors x_1 … x_n of D values and the
+bandwidth h,
 
     score(x) = -log( 1/n sum_i exp(-|x - x_i|^2 / 2h^2) / (2 pi h^2)^(D/2) ), in nats.
 
-The bandwidth is the one under which each training image is most likely given all others ("leave one out":
-Habbema, Hermans & van den Broek, COMPSTAT 1974). It solves h^2 = mean over i of sum_j w_ij |x_i - x_j|^2 / D, w_ij the
-kernels' shares at x_i, which is iterated (Leiva-Murillo & Artes-Rodriguez, "Algorithms for maximum-likelihood
-bandwidth selection in kernel density estimators", Pattern Recognition Letters 2012). Or it is Scott's rule,
-h = s n^(-1/(D + 4)), s the root mean square of the values' standard deviations (Scott, "Multivariate density
-estimation", 1992), which is far too wide where D is large.
+The bandwidth is the one under which each training image is most likely given all others ("leave one
+out": Habbema, Hermans & van den Broek, COMPSTAT 1974). It solves h^2 = mean over i of sum_j w_ij
+|x_i - x_j|^2 / D, w_ij the kernels' shares at x_i, which is iterated (Leiva-Murillo &
+    Artes-Rodriguez, "Algorithms for maximum-likelihood
+bandwidth selection in kernel density estimators", Pattern Recognition Letters 2012). Or it is
+Scott's rule, h = s n^(-1/(D + 4)), s the root mean square of the values' standard deviations
+(Scott, "Multivariate density estimation", 1992), which is far too wide where D is large.
 """
 
 from __future__ import annotations
@@ -34,9 +36,13 @@ _JUDGED = 1_000  # training images, evenly spaced, that the bandwidth is judged 
 class Kde(Shallow):
     """Score by the negative log density."""
 
-    rule: Literal["leave_one_out", "scott"] = Field("leave_one_out", description="how the bandwidth is chosen")
+    rule: Literal["leave_one_out", "scott"] = Field(
+        "leave_one_out", description="how the bandwidth is chosen"
+    )
     bandwidth: float | None = Field(
-        None, ge=_NARROWEST, description="the kernel's width, in units of pixel values; else by rule"
+        None,
+        ge=_NARROWEST,
+        description="the kernel's width, in units of pixel values; else by rule",
     )
 
     _table: NDArray[np.float32] | None = PrivateAttr(None)
@@ -59,7 +65,9 @@ class Kde(Shallow):
         top = exponent.max(axis=1)
         exponent -= top[:, None]
         total = np.exp(exponent, out=exponent).sum(axis=1)
-        density: NDArray[np.float64] = np.log(total) + top - size / 2 * math.log(2 * math.pi * self._width**2)
+        density: NDArray[np.float64] = (
+            np.log(total) + top - size / 2 * math.log(2 * math.pi * self._width**2)
+        )
         return math.log(n) - density
 
     def _learnt(self) -> dict[str, NDArray[Any]]:

@@ -1,9 +1,9 @@
 """kNN: an image is as anomalous as its nearest training images are far away.
 
-Score = mean of the Euclidean distances to the k nearest training images (Angiulli & Pizzuti, "Fast outlier
-detection in high dimensional spaces", PKDD 2002), or the k-th of them (Ramaswamy, Rastogi & Shim, "Efficient
-algorithms for mining outliers from large data sets", SIGMOD 2000). An image that is among the training images is
-its own neighbour when it is scored.
+Score = mean of the Euclidean distances to the k nearest training images (Angiulli & Pizzuti, "Fast
+outlier detection in high dimensional spaces", PKDD 2002), or the k-th of them (Ramaswamy, Rastogi &
+Shim, "Efficient algorithms for mining outliers from large data sets", SIGMOD 2000). An image that
+is among the training images is its own neighbour when it is scored.
 """
 
 from __future__ import annotations
@@ -22,8 +22,12 @@ __all__ = ["Knn"]
 class Knn(Shallow):
     """Score by the distance to the nearest training images."""
 
-    k: int = Field(5, ge=1, description="nearest training images looked at; all, if there are fewer")
-    distance: Literal["mean", "kth"] = Field("mean", description="mean of their distances, or the farthest one's")
+    k: int = Field(
+        5, ge=1, description="nearest training images looked at; all, if there are fewer"
+    )
+    distance: Literal["mean", "kth"] = Field(
+        "mean", description="mean of their distances, or the farthest one's"
+    )
 
     _table: NDArray[np.float32] | None = PrivateAttr(None)
 

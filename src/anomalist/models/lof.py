@@ -1,17 +1,18 @@
 """LOF: an image is anomalous where training images are sparser around it than around its neighbours.
 
-Local outlier factor (Breunig, Kriegel, Ng & Sander, "LOF: identifying density-based local outliers", SIGMOD 2000)
-of a new image x among the training images. With N(x) its k nearest training images and kd(o) the distance of o to
-its own k-th neighbour:
+Local outlier factor (Breunig, Kriegel, Ng & Sander, "LOF: identifying density-based local
+outliers", SIGMOD 2000) of a new image x among the training images. With N(x) its k nearest training
+images and kd(o) the distance of o to its own k-th neighbour:
 
     reach(x, o) = max(d(x, o), kd(o))
     lrd(x) = 1 / mean of reach(x, o) over o in N(x)        local reachability density
     LOF(x) = mean of lrd(o) over o in N(x) / lrd(x)
 
-About 1 among training images, higher for anomalies. Copies of a training image count once (the k-distinct-distance of
-section 3 there): k copies would have no reach and an infinite density, and their neighbours scores of 1e10. For the
-same reason no reach is shorter than a tenth of the median one, so that near-copies do little harm. Where all training
-images are copies of one, the factor is the distance from it.
+About 1 among training images, higher for anomalies. Copies of a training image count once (the
+k-distinct-distance of section 3 there): k copies would have no reach and an infinite density, and
+their neighbours scores of 1e10. For the same reason no reach is shorter than a tenth of the median
+one, so that near-copies do little harm. Where all training images are copies of one, the factor is
+the distance from it.
 """
 
 from __future__ import annotations
@@ -39,8 +40,12 @@ class Lof(Shallow):
     k: int = Field(20, ge=1, description="nearest training images that make up a neighbourhood")
 
     _table: NDArray[np.float32] | None = PrivateAttr(None)
-    _reach: NDArray[np.float64] | None = PrivateAttr(None)  # [N], distance of each to its k-th neighbour
-    _density: NDArray[np.float64] | None = PrivateAttr(None)  # [N], local reachability density of each
+    _reach: NDArray[np.float64] | None = PrivateAttr(
+        None
+    )  # [N], distance of each to its k-th neighbour
+    _density: NDArray[np.float64] | None = PrivateAttr(
+        None
+    )  # [N], local reachability density of each
 
     def _learn(self, vectors: NDArray[np.float32]) -> None:
         vectors = _distinct(vectors)
@@ -49,7 +54,9 @@ class Lof(Shallow):
         distances, index = np.zeros((n, max(count, 1))), np.zeros((n, max(count, 1)), np.int64)
         if count:  # a single image has no neighbour but itself
             for rows in track(batches(n), "lof: neighbours"):
-                distances[rows], index[rows] = nearest(vectors[rows], vectors, count, first=rows.start)
+                distances[rows], index[rows] = nearest(
+                    vectors[rows], vectors, count, first=rows.start
+                )
         reach = distances[:, -1]
         self._table, self._reach = vectors, np.maximum(reach, _LEAST_REACH * np.median(reach))
         self._density = _density(distances, self._reach[index]) if count else np.ones(1)
@@ -60,7 +67,9 @@ class Lof(Shallow):
         assert self._density is not None
         count = max(1, min(self.k, len(self._table) - 1))
         distances, index = nearest(vectors, self._table, count)
-        factor: NDArray[np.float64] = self._density[index].mean(axis=1) / _density(distances, self._reach[index])
+        factor: NDArray[np.float64] = self._density[index].mean(axis=1) / _density(
+            distances, self._reach[index]
+        )
         return factor
 
     def _learnt(self) -> dict[str, NDArray[Any]]:
@@ -70,7 +79,11 @@ class Lof(Shallow):
         return {"table": self._table, "reach": self._reach, "density": self._density}
 
     def _recall(self, arrays: dict[str, NDArray[Any]], width: int) -> None:
-        self._table, self._reach, self._density = table(arrays, width), arrays["reach"], arrays["density"]
+        self._table, self._reach, self._density = (
+            table(arrays, width),
+            arrays["reach"],
+            arrays["density"],
+        )
         if not self._reach.shape == self._density.shape == (len(self._table),):
             raise ValueError("one reach and one density a training image")
 

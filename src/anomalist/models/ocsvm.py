@@ -1,9 +1,9 @@
 """One-class SVM: an image is anomalous outside of the smallest region that holds most training images.
 
-Schoelkopf, Platt, Shawe-Taylor, Smola & Williamson, "Estimating the support of a high-dimensional distribution",
-Neural Computation 2001, with the kernel exp(-gamma |x - y|^2). With the support vectors s_i, their weights a_i and
-the offset rho that scikit-learn's solver (libsvm) finds, in a time that grows as the square of the training images
-(see ``samples``),
+Schoelkopf, Platt, Shawe-Taylor, Smola & Williamson, "Estimating the support of a high-dimensional
+distribution", Neural Computation 2001, with the kernel exp(-gamma |x - y|^2). With the support
+vectors s_i, their weights a_i and the offset rho that scikit-learn's solver (libsvm) finds, in a
+time that grows as the square of the training images (see ``samples``),
 
     score(x) = rho - sum_i a_i exp(-gamma |x - s_i|^2), above 0 outside of the region.
 """
@@ -25,9 +25,13 @@ __all__ = ["Ocsvm"]
 class Ocsvm(Shallow):
     """Score by how far an image lies outside of the learnt region."""
 
-    nu: float = Field(0.1, gt=0, lt=1, description="most training images that may lie outside, as a share")
+    nu: float = Field(
+        0.1, gt=0, lt=1, description="most training images that may lie outside, as a share"
+    )
     gamma: float | None = Field(
-        None, gt=0, description="the kernel's steepness; by default 1 / (values in a vector x their variance)"
+        None,
+        gt=0,
+        description="the kernel's steepness; by default 1 / (values in a vector x their variance)",
     )
 
     _table: NDArray[np.float32] | None = PrivateAttr(None)
@@ -38,7 +42,9 @@ class Ocsvm(Shallow):
         variance = float(vectors.var(dtype=np.float64))
         gamma = self.gamma or 1 / (vectors.shape[1] * (variance or 1.0))
         machine = OneClassSVM(kernel="rbf", gamma=gamma, nu=self.nu, cache_size=1_000)
-        machine.random_state = 0  # changes nothing, but without one it draws from NumPy's global generator
+        machine.random_state = (
+            0  # changes nothing, but without one it draws from NumPy's global generator
+        )
         machine.fit(vectors)
         self._table = vectors[machine.support_]
         self._weights = machine.dual_coef_[0].astype(np.float64)
@@ -58,7 +64,11 @@ class Ocsvm(Shallow):
     def _learnt(self) -> dict[str, NDArray[Any]]:
         assert self._table is not None
         assert self._weights is not None
-        return {"table": self._table, "weights": self._weights, "constants": np.array(self._constants)}
+        return {
+            "table": self._table,
+            "weights": self._weights,
+            "constants": np.array(self._constants),
+        }
 
     def _recall(self, arrays: dict[str, NDArray[Any]], width: int) -> None:
         self._table, self._weights = table(arrays, width), arrays["weights"]

@@ -1,13 +1,17 @@
 """Outlier exposure: a network learns to tell normal images from auxiliary anomalies; its answer is the score.
 
-With q(x) the network's probability that x is anomalous it minimises the cross-entropy of normal images (0) and as many
-anomalies (1): made ones (see ``synthetic``: irregular blots and scratches), known ones where training has some, or both
+With q(x) the network's probability that x is anomalous it minimises the cross-entropy of normal
+images (0) and as many
+anomalies (1): made ones (see ``synthetic``: irregular blots and scratches), known ones where
+    training has some, or both
 
-    loss = mean of -log(1 - q(x)) over normal + mean of -log q(x) over anomalies;    score = log q(x) / (1 - q(x))
+    loss = mean of -log(1 - q(x)) over normal + mean of -log q(x) over anomalies;    score = log
+    q(x) / (1 - q(x))
 
-(Hendrycks, Mazeika & Dietterich, "Deep anomaly detection with outlier exposure", ICLR 2019; against one class: Ruff,
-Vandermeulen, Franks, Mueller & Kloft, "Rethinking assumptions in deep anomaly detection", 2020). What the auxiliary
-anomalies do not resemble may go unseen. The score is in nats; there is no map.
+(Hendrycks, Mazeika & Dietterich, "Deep anomaly detection with outlier exposure", ICLR 2019; against
+one class: Ruff, Vandermeulen, Franks, Mueller & Kloft, "Rethinking assumptions in deep anomaly
+detection", 2020). What the auxiliary anomalies do not resemble may go unseen. The score is in nats;
+there is no map.
 """
 
 from __future__ import annotations
@@ -34,18 +38,28 @@ class OutlierExposure(Detector):
     version: ClassVar[int] = 2
     usual_batch: ClassVar[int] = 64
 
-    defects: tuple[Defect, ...] = Field(DEFECTS, min_length=1, description="corruptions that anomalies are made with")
-    made: float = Field(
-        0.5, ge=0, le=1, description="share of made anomalies beside known ones; where none is known, all are made"
+    defects: tuple[Defect, ...] = Field(
+        DEFECTS, min_length=1, description="corruptions that anomalies are made with"
     )
-    width: int = Field(16, ge=1, description="channels after the first convolution; doubled at each halving")
+    made: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of made anomalies beside known ones; where none is known, all are made",
+    )
+    width: int = Field(
+        16, ge=1, description="channels after the first convolution; doubled at each halving"
+    )
     epochs: int | None = Field(
-        None, ge=1, description="passes over the normal images; by default as many as make about 1,500 steps"
+        None,
+        ge=1,
+        description="passes over the normal images; by default as many as make about 1,500 steps",
     )
     batch_size: int | None = Field(
         None,
         ge=1,
-        description="normal images a training step, and as many anomalies; by default 64, fewer of large images",
+        description="normal images a training step, and as many anomalies; by default 64, fewer of "
+        "large images",
     )
     learning_rate: float = Field(1e-3, gt=0, description="peak of the one-cycle schedule")
 

@@ -1,9 +1,9 @@
 """PCA: an image is as anomalous as its reconstruction from a few principal components is wrong.
 
-Jackson & Mudholkar, "Control procedures for residuals associated with principal component analysis",
-Technometrics 1979 (their Q statistic). With the mean m and the first components V of the training images,
-x' = m + V V^T (x - m). The error map is (x - x')^2 of each pixel, averaged over channels, in squared units of the
-[0, 1] range; the image's score is the map's ``aggregation``.
+Jackson & Mudholkar, "Control procedures for residuals associated with principal component
+analysis", Technometrics 1979 (their Q statistic). With the mean m and the first components V of the
+training images, x' = m + V V^T (x - m). The error map is (x - x')^2 of each pixel, averaged over
+channels, in squared units of the [0, 1] range; the image's score is the map's ``aggregation``.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ __all__ = ["Pca"]
 class Pca(Shallow):
     """Score by the squared error outside of the kept components.
 
-    Where images are deskewed or split by direction there is no map and no reconstruction: what is measured is no longer
-    the image's pixels.
+    Where images are deskewed or split by direction there is no map and no reconstruction: what is
+    measured is no longer the image's pixels.
     """
 
     map_quantity: ClassVar[str] = "reconstruction error"
@@ -34,8 +34,12 @@ class Pca(Shallow):
     components: int | None = Field(
         None, ge=1, description="principal components kept; by default as many as hold `variance`"
     )
-    variance: float = Field(0.95, gt=0, lt=1, description="share of the variance that the kept components hold")
-    aggregation: heatmaps.Aggregation = Field("mean", description="how an error map becomes one score")
+    variance: float = Field(
+        0.95, gt=0, lt=1, description="share of the variance that the kept components hold"
+    )
+    aggregation: heatmaps.Aggregation = Field(
+        "mean", description="how an error map becomes one score"
+    )
 
     _kept: Basis | None = PrivateAttr(None)
 
@@ -63,7 +67,9 @@ class Pca(Shallow):
     def _score(self, images: NDArray[np.float32]) -> Scores:
         if self._without_map:
             return super()._score(images)
-        maps = np.concatenate([self._maps(self.vectors(images[rows])) for rows in batches(len(images))])
+        maps = np.concatenate(
+            [self._maps(self.vectors(images[rows])) for rows in batches(len(images))]
+        )
         return Scores(heatmaps.aggregate(maps, self.aggregation), maps)
 
     def _maps(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,12 +1,14 @@
 """PyOD: any of two dozen detectors of the PyOD library, held to this package's rules.
 
-Zhao, Nasrullah & Li, "PyOD: a Python toolbox for scalable outlier detection", JMLR 2019. Needs the extra ``pyod``.
+Zhao, Nasrullah & Li, "PyOD: a Python toolbox for scalable outlier detection", JMLR 2019. Needs the
+extra ``pyod``.
 
-What is added to PyOD: random choices follow the seed and change no global state; one thread, so that the thread
-count changes no score; a detector whose score of an image changes from call to call, is NaN, or tells nothing of one
-image alone, is refused when it is fitted; one whose scores depend on what else is scored (ECOD and COPOD count the
-new images among the training images, others differ in the last bits) scores one image at a time, which is slow.
-What is saved is the training vectors: loading fits anew and checks that the scores are the old ones.
+What is added to PyOD: random choices follow the seed and change no global state; one thread, so
+that the thread count changes no score; a detector whose score of an image changes from call to
+call, is NaN, or tells nothing of one image alone, is refused when it is fitted; one whose scores
+depend on what else is scored (ECOD and COPOD count the new images among the training images, others
+differ in the last bits) scores one image at a time, which is slow. What is saved is the training
+vectors: loading fits anew and checks that the scores are the old ones.
 """
 
 from __future__ import annotations
@@ -36,11 +38,28 @@ from anomalist.training import seeded, using_threads
 __all__ = ["Pyod"]
 
 _MODULES = {  # of the classes that need no further package and take vectors without labels
-    "ABOD": "abod", "AutoEncoder": "auto_encoder", "CBLOF": "cblof", "COPOD": "copod", "DeepSVDD": "deep_svdd",
-    "ECOD": "ecod", "GMM": "gmm", "HBOS": "hbos", "IForest": "iforest", "INNE": "inne", "KDE": "kde", "KNN": "knn",
-    "KPCA": "kpca", "LODA": "loda", "LOF": "lof", "LUNAR": "lunar", "MCD": "mcd", "OCSVM": "ocsvm", "PCA": "pca",
-    "QMCD": "qmcd", "Sampling": "sampling",
-}  # fmt: skip
+    "ABOD": "abod",
+    "AutoEncoder": "auto_encoder",
+    "CBLOF": "cblof",
+    "COPOD": "copod",
+    "DeepSVDD": "deep_svdd",
+    "ECOD": "ecod",
+    "GMM": "gmm",
+    "HBOS": "hbos",
+    "IForest": "iforest",
+    "INNE": "inne",
+    "KDE": "kde",
+    "KNN": "knn",
+    "KPCA": "kpca",
+    "LODA": "loda",
+    "LOF": "lof",
+    "LUNAR": "lunar",
+    "MCD": "mcd",
+    "OCSVM": "ocsvm",
+    "PCA": "pca",
+    "QMCD": "qmcd",
+    "Sampling": "sampling",
+}
 _RANDOM = "its score of an image changes from call to call"
 _TOGETHER = "it ranks a set of images and tells nothing of one image alone"
 _REFUSED = {"ALAD": _RANDOM, "VAE": _RANDOM} | dict.fromkeys(
@@ -57,7 +76,9 @@ class Pyod(Shallow):
     needs: ClassVar[dict[str, str]] = {"pyod": "pyod"}
 
     detector: str = Field("HBOS", description=f"PyOD's class: {', '.join(_MODULES)}")
-    options: tuple[str, ...] = Field((), description="PyOD's own options of that class, each as name=value")
+    options: tuple[str, ...] = Field(
+        (), description="PyOD's own options of that class, each as name=value"
+    )
 
     _table: NDArray[np.float32] | None = PrivateAttr(None)
     _machine: Any = PrivateAttr(None)
@@ -68,7 +89,9 @@ class Pyod(Shallow):
     @classmethod
     def _known(cls, name: str) -> str:
         if name in _REFUSED:
-            raise InputError(f"pyod: {name} cannot be used: {_REFUSED[name]}; take another, such as ECOD or KNN")
+            raise InputError(
+                f"pyod: {name} cannot be used: {_REFUSED[name]}; take another, such as ECOD or KNN"
+            )
         if name not in _MODULES:
             raise unknown("pyod detector", name, _MODULES)
         return name
@@ -92,8 +115,15 @@ class Pyod(Shallow):
         """Return PyOD's detector, not yet fitted."""
         if importlib.util.find_spec("pyod") is None:
             raise InputError("pyod is not installed: pip install 'anomalist[pyod]'")
-        found = getattr(importlib.import_module(f"pyod.models.{_MODULES[self.detector]}"), self.detector)
-        ours = {"random_state": derive(self.seed, "pyod") % 2**32, "device": "cpu", "verbose": 0, "n_features": size}
+        found = getattr(
+            importlib.import_module(f"pyod.models.{_MODULES[self.detector]}"), self.detector
+        )
+        ours = {
+            "random_state": derive(self.seed, "pyod") % 2**32,
+            "device": "cpu",
+            "verbose": 0,
+            "n_features": size,
+        }
         takes = set(inspect.signature(found).parameters)
         values = {name: value for name, value in ours.items() if name in takes}
         for option in self.options:
@@ -113,11 +143,15 @@ class Pyod(Shallow):
         together = self._ask(rows)
         alone = np.concatenate([self._ask(rows[i : i + 1]) for i in range(_PROBED)])
         if not np.isfinite(together).all():
-            raise InputError(f"pyod: {self.detector} gives NaN or infinite scores on these images; {_MEND}")
+            raise InputError(
+                f"pyod: {self.detector} gives NaN or infinite scores on these images; {_MEND}"
+            )
         if self._ask(rows).tobytes() != together.tobytes():
             raise InputError(f"pyod: {self.detector} cannot be used: {_RANDOM}")
         same = together[:_PROBED].tobytes() == alone.tobytes()
-        if not np.isfinite(alone).all() or (len(np.unique(alone)) == 1 < len(np.unique(together[:_PROBED]))):
+        if not np.isfinite(alone).all() or (
+            len(np.unique(alone)) == 1 < len(np.unique(together[:_PROBED]))
+        ):
             raise InputError(f"pyod: {self.detector} cannot be used: {_TOGETHER}")
         self._alone = not same or self._ask(rows[::-1])[::-1].tobytes() != together.tobytes()
         self._probe = alone
@@ -125,17 +159,23 @@ class Pyod(Shallow):
     def _ask(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         found = self._machine.decision_function(vectors.astype(np.float64))
         scores = np.ascontiguousarray(found, np.float64).reshape(len(vectors))
-        return np.where(np.abs(scores) > np.finfo(np.float32).max, np.inf, scores)  # as good as infinite
+        return np.where(
+            np.abs(scores) > np.finfo(np.float32).max, np.inf, scores
+        )  # as good as infinite
 
     def _measure(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         assert self._table is not None
         size = 1 if self._alone else _SIZE
         padded = np.concatenate([vectors, np.repeat(self._table[:1], -len(vectors) % size, axis=0)])
         with _isolated(self.seed), self._in_words():
-            parts = [self._ask(padded[first : first + size]) for first in range(0, len(padded), size)]
+            parts = [
+                self._ask(padded[first : first + size]) for first in range(0, len(padded), size)
+            ]
         scores = np.concatenate(parts)[: len(vectors)]
         if not np.isfinite(scores).all():
-            raise InputError(f"pyod: {self.detector} gives NaN or infinite scores for some images; {_MEND}")
+            raise InputError(
+                f"pyod: {self.detector} gives NaN or infinite scores for some images; {_MEND}"
+            )
         return scores
 
     @contextlib.contextmanager
@@ -145,9 +185,12 @@ class Pyod(Shallow):
             yield
         except InputError:
             raise
-        except Exception as error:  # what unfit data make PyOD raise may be anything, a NameError even
+        except (
+            Exception
+        ) as error:  # what unfit data make PyOD raise may be anything, a NameError even
             raise InputError(
-                f"pyod: {self.detector} cannot be used on these images: {type(error).__name__}: {error}"
+                f"pyod: {self.detector} cannot be used on these images: {type(error).__name__}: "
+                f"{error}"
             ) from error
 
     def _learnt(self) -> dict[str, NDArray[Any]]:
@@ -160,8 +203,10 @@ class Pyod(Shallow):
         self._learn(table(arrays, width))
         if self._probe is None or self._probe.tobytes() != probe.tobytes():
             raise InputError(
-                f"pyod: {self.detector}, fitted again, no longer gives the scores that it was saved with: "
-                "use the versions of pyod and its requirements that it was saved under, or fit and save it anew"
+                f"pyod: {self.detector}, fitted again, no longer gives the scores that it was "
+                "saved with: "
+                "use the versions of pyod and its requirements that it was saved under, or fit and "
+                "save it anew"
             )
 
 
@@ -169,10 +214,14 @@ class Pyod(Shallow):
 def _isolated(seed: int) -> Iterator[None]:
     """Within it all global generators start from the seed, one thread computes and nothing is printed.
 
-    Afterwards generators and threads are as they were. Numeric warnings, of constant pixels say, are silent: the
-    scores are checked instead.
+    Afterwards generators and threads are as they were. Numeric warnings, of constant pixels say,
+    are silent: the scores are checked instead.
     """
-    before, plain, hashing = np.random.get_state(), random.getstate(), os.environ.get("PYTHONHASHSEED")
+    before, plain, hashing = (
+        np.random.get_state(),
+        random.getstate(),
+        os.environ.get("PYTHONHASHSEED"),
+    )
     try:
         with (
             seeded(seed, "pyod"),

@@ -1,16 +1,19 @@
 """Student-teacher: a network learns to imitate a frozen one on normal images; an anomaly is where it fails.
 
-Reverse distillation (Deng & Li, "Anomaly detection via reverse distillation from one-class embedding", CVPR 2022; after
-Bergmann, Fauser, Sattlegger & Steger, "Uninformed students", CVPR 2020). The teacher is EfficientNet-Lite as ImageNet
-left it; t(p) are its locally aware features of unit length at patch p (see ``_features``), whitened as for
-``patch_memory``. The student never sees the image: it has to restore them from a narrow code of themselves, of a
-sixteenth of the patches. In training a share of them is hidden from it, so that it learns what belongs where nothing
-normal is to be seen. With s(p) what it answers, e(p) = t(p) - s(p), m_p and S_p their mean and covariance in training,
+Reverse distillation (Deng & Li, "Anomaly detection via reverse distillation from one-class
+embedding", CVPR 2022; after Bergmann, Fauser, Sattlegger & Steger, "Uninformed students", CVPR
+2020). The teacher is EfficientNet-Lite as ImageNet left it; t(p) are its locally aware features of
+unit length at patch p (see ``_features``), whitened as for ``patch_memory``. The student never sees
+the image: it has to restore them from a narrow code of themselves, of a sixteenth of the patches.
+In training a share of them is hidden from it, so that it learns what belongs where nothing normal
+is to be seen. With s(p) what it answers, e(p) = t(p) - s(p), m_p and S_p their mean and covariance
+in training,
 
     loss = mean over p of |e(p)|^2;    map = sqrt((e(p) - m_p)' S_p^-1 (e(p) - m_p)),
 
-brought to the image's size and blurred; the score is its maximum. One network looks at the image, at a modest size,
-and the student is small: it is made to be fast, in training too, where the teacher's features are computed once.
+brought to the image's size and blurred; the score is its maximum. One network looks at the image,
+at a modest size, and the student is small: it is made to be fast, in training too, where the
+teacher's features are computed once.
 """
 
 from __future__ import annotations
@@ -65,21 +68,34 @@ class StudentTeacher(Detector):
     backbone: Backbone = "efficientnet_lite0"
     weights: Weights = ""
     normalisation: Normalisation = "inception"
-    layers: tuple[Stride, ...] = Field((8, 16), min_length=1, description="strides of the features that are imitated")
-    side: int | None = Field(
-        192, ge=32, le=2048, description="shorter side that images are brought to; None: small ones alone, to 112"
+    layers: tuple[Stride, ...] = Field(
+        (8, 16), min_length=1, description="strides of the features that are imitated"
     )
-    images: int = Field(2_000, ge=1, description="training images, drawn by seed, whose features are imitated")
+    side: int | None = Field(
+        192,
+        ge=32,
+        le=2048,
+        description="shorter side that images are brought to; None: small ones alone, to 112",
+    )
+    images: int = Field(
+        2_000, ge=1, description="training images, drawn by seed, whose features are imitated"
+    )
     width: int = Field(128, ge=1, description="channels of the student")
     bottleneck: int = Field(64, ge=1, description="numbers of the code at each sixteenth patch")
-    hidden: float = Field(0.3, ge=0, lt=1, description="share of patches that the student does not see in training")
+    hidden: float = Field(
+        0.3, ge=0, lt=1, description="share of patches that the student does not see in training"
+    )
     epochs: int | None = Field(
-        None, ge=1, description="passes over the training images; by default as many as make about 1,500 steps"
+        None,
+        ge=1,
+        description="passes over the training images; by default as many as make about 1,500 steps",
     )
     batch_size: int = Field(16, ge=1, description="images a training step")
     learning_rate: float = Field(2e-3, gt=0, description="peak of the one-cycle schedule")
     training_precision: TrainingPrecision = "bfloat16"
-    blur: float = Field(4.0, ge=0, description="sigma of the map's Gaussian, in pixels of an image of 224")
+    blur: float = Field(
+        4.0, ge=0, description="sigma of the map's Gaussian, in pixels of an image of 224"
+    )
 
     _teacher: Extractor | None = PrivateAttr(None)
     _apart: _Apart | None = PrivateAttr(None)
@@ -96,7 +112,9 @@ class StudentTeacher(Detector):
         chosen = np.sort(generator(self.seed, "images").permutation(len(images))[: self.images])
         found = self._teacher.apply(images[chosen], self)
         self._apart = apart = self._build(found.shape[1:])
-        apart.white.centre, apart.white.whitening = map(torch.from_numpy, whitener(rows(found), _REGULARISATION))
+        apart.white.centre, apart.white.whitening = map(
+            torch.from_numpy, whitener(rows(found), _REGULARISATION)
+        )
         features = answers(self, apart.white, found)
         student = apart.student
 
@@ -134,7 +152,12 @@ class StudentTeacher(Detector):
         assert self._places is not None
         student = nest(_STUDENT, weights(self._apart))
         places = nest(_PLACES, self._places.arrays())
-        return {**self._teacher.arrays(self._shape), **student, **places, "history": np.array(self._history)}
+        return {
+            **self._teacher.arrays(self._shape),
+            **student,
+            **places,
+            "history": np.array(self._history),
+        }
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._history = arrays.pop("history").tolist()
@@ -185,14 +208,23 @@ class _Student(nn.Module):
         super().__init__()
         size = shape[0]
         self.there = nn.Sequential(
-            nn.Conv2d(size, width, 3, 2, 1), nn.ReLU(), nn.Conv2d(width, width, 3, 2, 1), nn.ReLU(),
+            nn.Conv2d(size, width, 3, 2, 1),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, 2, 1),
+            nn.ReLU(),
             nn.Conv2d(width, bottleneck, 1),
-        )  # fmt: skip
+        )
         self.back = nn.Sequential(
-            nn.Conv2d(bottleneck, width, 3, 1, 1), nn.ReLU(), nn.Upsample(scale_factor=2),
-            nn.Conv2d(width, width, 3, 1, 1), nn.ReLU(), nn.Conv2d(width, width, 3, 1, 1), nn.ReLU(),
-            nn.Conv2d(width, 4 * size, 1), nn.PixelShuffle(2),
-        )  # fmt: skip
+            nn.Conv2d(bottleneck, width, 3, 1, 1),
+            nn.ReLU(),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(width, width, 3, 1, 1),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, 1, 1),
+            nn.ReLU(),
+            nn.Conv2d(width, 4 * size, 1),
+            nn.PixelShuffle(2),
+        )
         self.mean = nn.Parameter(torch.zeros(1, *shape))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster
 

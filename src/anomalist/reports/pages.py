@@ -17,7 +17,8 @@ __all__ = ["draw", "save"]
 def draw(results: Path) -> None:
     """Draw ``plots/*.png`` and ``anomalies/*.png`` from the rows and arrays in ``results``.
 
-    Pictures of an earlier run are removed first, so that none is left that the rows do not speak of.
+    Pictures of an earlier run are removed first, so that none is left that the rows do not speak
+    of.
     """
     rows = json.loads((results / "metrics.json").read_text(encoding="utf-8"))["rows"]
     loss = json.loads((results / "training.json").read_text(encoding="utf-8"))["loss"]
@@ -38,7 +39,10 @@ def draw(results: Path) -> None:
         for name, settings in shown.items():
             if settings:  # one page a corruption, at its middle strength, or a type of defect
                 page = "".join(sign if sign.isalnum() or sign in "-_. " else "_" for sign in name)
-                save(panels.cases(dict(cases), settings[len(settings) // 2]), anomalies / f"{page}.png")
+                save(
+                    panels.cases(dict(cases), settings[len(settings) // 2]),
+                    anomalies / f"{page}.png",
+                )
 
 
 def save(figure: Figure, path: Path) -> None:

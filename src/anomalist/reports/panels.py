@@ -21,24 +21,38 @@ _LETTERS = 24  # of a file's name beside its row
 def cases(arrays: Mapping[str, NDArray[Any]], setting: str) -> Figure:
     """Draw the best, the median and the worst found anomalies of one corruption setting.
 
-    Each row is one image: input, reconstruction (where the detector has one), heatmap, true mask (where it is known),
-    predicted mask. The map's colours mean the same in every panel of a run. They begin at ``bottom`` and end at
-    ``top``, which come from held-out normal images, so a normal image looks normal.
+    Each row is one image: input, reconstruction (where the detector has one), heatmap, true mask
+    (where it is known), predicted mask. The map's colours mean the same in every panel of a run.
+    They begin at ``bottom`` and end at ``top``, which come from held-out normal images, so a normal
+    image looks normal.
 
     Args:
-        arrays: the arrays of ``cases.npz``: for the setting ``images`` ``[n, C, H, W]``, ``maps`` ``[n, H, W]``,
-            ``scores`` and ``source`` ``[n]``, and, where they are known, ``masks``, ``restored`` and ``files``; for
-            all of them ``threshold``, ``top``, ``bottom`` (0 by default) and ``quantity``, what the map's numbers are.
+        arrays: the arrays of ``cases.npz``: for the setting ``images`` ``[n, C, H, W]``, ``maps``
+            ``[n, H, W]``, ``scores`` and ``source`` ``[n]``, and, where they are known, ``masks``,
+            ``restored`` and ``files``; for all of them ``threshold``, ``top``, ``bottom`` (0 by
+            default) and ``quantity``, what the map's numbers are.
         setting: which corruption setting or type of defect.
     """
-    found = {key.removeprefix(f"{setting}/"): value for key, value in arrays.items() if key.startswith(f"{setting}/")}
+    found = {
+        key.removeprefix(f"{setting}/"): value
+        for key, value in arrays.items()
+        if key.startswith(f"{setting}/")
+    }
     top, bottom, limit = (float(arrays.get(name, 0.0)) for name in ("top", "bottom", "threshold"))
     quantity = str(arrays.get("quantity", "error"))
     flagged = _shrunk(found["maps"] > limit, np.max)
-    columns: list[tuple[str, NDArray[Any], dict[str, Any]]] = [("input", _colour(found["images"]), _GREY)]
+    columns: list[tuple[str, NDArray[Any], dict[str, Any]]] = [
+        ("input", _colour(found["images"]), _GREY)
+    ]
     if "restored" in found:
         columns.append(("reconstruction", _colour(found["restored"]), _GREY))
-    columns.append(("heatmap", _shrunk(found["maps"], np.max), {"cmap": "inferno", "vmin": bottom, "vmax": top}))
+    columns.append(
+        (
+            "heatmap",
+            _shrunk(found["maps"], np.max),
+            {"cmap": "inferno", "vmin": bottom, "vmax": top},
+        )
+    )
     if "masks" in found:
         columns.append(("true mask", _shrunk(found["masks"], np.max), _GREY))
     columns.append(("predicted mask", flagged, _GREY))
@@ -50,17 +64,33 @@ def cases(arrays: Mapping[str, NDArray[Any]], setting: str) -> Figure:
         shown = axis.imshow(_column(stack), interpolation="nearest", **style)
         axis.set_title(title, fontsize="medium")
         axis.set_facecolor(_FRAME)
-        axis.set(xticks=[], yticks=[], anchor="N")  # rows stay in line beside a column with a scale below it
+        axis.set(
+            xticks=[], yticks=[], anchor="N"
+        )  # rows stay in line beside a column with a scale below it
         axis.spines[:].set_visible(False)
         if title == "heatmap":
-            figure.colorbar(shown, ax=axis, location="bottom", fraction=0.02, pad=0.01, extend="both", label=quantity)
+            figure.colorbar(
+                shown,
+                ax=axis,
+                location="bottom",
+                fraction=0.02,
+                pad=0.01,
+                extend="both",
+                label=quantity,
+            )
     centres = [h * row + h / 2 for row in range(n)]
     names = np.repeat(["highest", "median", "lowest"], -(-n // 3))[:n]
-    which = [_short(str(name)) for name in found["files"]] if "files" in found else [f"#{b}" for b in found["source"]]
+    which = (
+        [_short(str(name)) for name in found["files"]]
+        if "files" in found
+        else [f"#{b}" for b in found["source"]]
+    )
     labels = [f"{a}\n{b}: {c:.3g}" for a, b, c in zip(names, which, found["scores"], strict=True)]
     axes[0].set_yticks(centres, labels, fontsize="small")
     axes[0].tick_params(length=0)
-    figure.suptitle(f"{setting}\nanomalies with the highest, median and lowest score", fontsize="medium")
+    figure.suptitle(
+        f"{setting}\nanomalies with the highest, median and lowest score", fontsize="medium"
+    )
     return figure
 
 
@@ -69,7 +99,8 @@ def gallery(names: Sequence[str], columns: Mapping[str, NDArray[Any]]) -> Figure
 
     Args:
         names: of the rows, n of them.
-        columns: title to the column's pictures, images ``[n, C, H, W]`` in [0, 1] or masks ``[n, H, W]``.
+        columns: title to the column's pictures, images ``[n, C, H, W]`` in [0, 1] or masks
+            ``[n, H, W]``.
     """
     figure = Figure(figsize=(0.8 * len(columns) + 1.3, 0.8 * len(names) + 0.3))
     axes = figure.subplots(1, len(columns))
@@ -106,7 +137,9 @@ def _shrunk(stack: NDArray[Any], join: Callable[..., Any]) -> NDArray[Any]:
     if step == 1:
         return stack
     n, h, w, *rest = stack.shape
-    padded = np.pad(stack, ((0, 0), (0, -h % step), (0, -w % step), *((0, 0) for _ in rest)), mode="edge")
+    padded = np.pad(
+        stack, ((0, 0), (0, -h % step), (0, -w % step), *((0, 0) for _ in rest)), mode="edge"
+    )
     blocks = padded.reshape(n, padded.shape[1] // step, step, padded.shape[2] // step, step, *rest)
     return np.asarray(join(blocks, axis=(2, 4)))
 
@@ -120,7 +153,9 @@ def _short(name: str) -> str:
 def _column(stack: NDArray[Any]) -> NDArray[Any]:
     """Stack tiles below one another, each in a frame of its own, so that a white line at its edge is seen as such."""
     n, h, w, *rest = stack.shape
-    frame = to_rgb(_FRAME) if rest else np.nan  # imshow leaves NaN clear, and the axes are of the frame's colour
+    frame = (
+        to_rgb(_FRAME) if rest else np.nan
+    )  # imshow leaves NaN clear, and the axes are of the frame's colour
     tall = np.full((n * (h + _GAP), w + _GAP, *rest), frame, dtype=np.float64)
     for number, tile in enumerate(stack):
         first = number * (h + _GAP) + _GAP // 2

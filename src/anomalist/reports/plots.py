@@ -63,7 +63,14 @@ def histograms(rows: Sequence[Row], scores: Arrays) -> Figure:
     for axes, (name, settings) in grid:
         axes.hist(scores["clean"], edges, color="lightgrey", label="normal")
         for (colour, style), setting in zip(_styles(), settings, strict=False):
-            axes.hist(scores[setting], edges, histtype="step", linestyle=style, color=colour, label=_strength(setting))
+            axes.hist(
+                scores[setting],
+                edges,
+                histtype="step",
+                linestyle=style,
+                color=colour,
+                label=_strength(setting),
+            )
         axes.set(title=name, xscale=scale, xlabel="anomaly score", ylabel="test images")
         axes.legend(fontsize="x-small")
     return figure
@@ -84,10 +91,21 @@ def severity(rows: Sequence[Row]) -> Figure | None:
         for (colour, style), name in zip(_styles(), _by_corruption(graded), strict=False):
             found = [row for row in graded if row["corruption"] == name and row["metric"] == metric]
             found.sort(key=lambda row: row["severity"])
-            x, y, low, high = (np.array([row[key] for row in found]) for key in ("severity", "value", "low", "high"))
+            x, y, low, high = (
+                np.array([row[key] for row in found])
+                for key in ("severity", "value", "low", "high")
+            )
             if len(found):
                 axes.errorbar(
-                    x, y, [y - low, high - y], fmt=style, color=colour, marker="o", markersize=4, capsize=3, label=name
+                    x,
+                    y,
+                    [y - low, high - y],
+                    fmt=style,
+                    color=colour,
+                    marker="o",
+                    markersize=4,
+                    capsize=3,
+                    label=name,
                 )
         if metric == "auroc":
             axes.axhline(0.5, linestyle=":", color="grey", label="chance")
@@ -127,7 +145,11 @@ def _grid(
 
 
 def _images(scores: Arrays) -> list[NDArray[Any]]:
-    return [values for name, values in scores.items() if values.ndim == 1 and not name.endswith("/source")]
+    return [
+        values
+        for name, values in scores.items()
+        if values.ndim == 1 and not name.endswith("/source")
+    ]
 
 
 def _styles() -> Iterator[tuple[str, str]]:

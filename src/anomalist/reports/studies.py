@@ -13,7 +13,15 @@ from tabulate import tabulate
 
 from anomalist.reports.plots import PALETTE
 
-__all__ = ["against_cost", "curves", "percent", "points_table", "spent", "standings_table", "thresholds_table"]
+__all__ = [
+    "against_cost",
+    "curves",
+    "percent",
+    "points_table",
+    "spent",
+    "standings_table",
+    "thresholds_table",
+]
 
 _TICKS = 8
 _LINES = 6  # in one panel
@@ -21,14 +29,17 @@ _LINES = 6  # in one panel
 Point = dict[str, Any]
 
 
-def curves(points: Sequence[Point], x: str, lines: Sequence[str], metric: str, fits: Sequence[Any] = ()) -> Figure:
+def curves(
+    points: Sequence[Point], x: str, lines: Sequence[str], metric: str, fits: Sequence[Any] = ()
+) -> Figure:
     """Draw the mean of a metric against an axis, a line a setting, with its 95 % interval and every raw point.
 
-    The interval is a band; where a curve was fitted, it and its bootstrap band are drawn, the means being mere marks.
-    More than six lines are parted into panels by the first of their axes.
+    The interval is a band; where a curve was fitted, it and its bootstrap band are drawn, the means
+    being mere marks. More than six lines are parted into panels by the first of their axes.
 
     Args:
-        points: what ``studies.tables.points`` returned: the axes, ``mean``, ``low``, ``high``, ``values``.
+        points: what ``studies.tables.points`` returned: the axes, ``mean``, ``low``, ``high``,
+            ``values``.
         x: the axis along the picture; numbers if they all are, else names side by side.
         lines: the axes that tell lines apart.
         metric: the label of the other axis.
@@ -52,7 +63,9 @@ def curves(points: Sequence[Point], x: str, lines: Sequence[str], metric: str, f
             _line(axes, group, [place[point[x]] for point in group], fitted.get(name), number, name)
         axes.set(ylabel=f"{metric} (mean over seeds, 95 % interval)", title=title or "")
         if any(groups):  # a study of one line needs no name for it
-            axes.legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
+            axes.legend(
+                fontsize="x-small", loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0
+            )
     grid[-1].set_xlabel(x)
     return figure
 
@@ -65,55 +78,83 @@ def _places(axes: Axes, ticks: Sequence[Any]) -> dict[Any, float]:
     if numeric and len(values) > 2 and values[0] > 0 and values[-1] / values[0] >= 16:
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter("{x:g}")
-    elif numeric and len(values) <= _TICKS and min(np.diff(values), default=1) < (values[-1] - values[0]) / 15:
+    elif (
+        numeric
+        and len(values) <= _TICKS
+        and min(np.diff(values), default=1) < (values[-1] - values[0]) / 15
+    ):
         numeric = False
     place = {value: value if numeric else number for number, value in enumerate(values)}
     if not numeric or len(values) <= _TICKS:  # more would lie over one another
         axes.minorticks_off()
-        axes.set_xticks(list(place.values()), [f"{v:g}" if isinstance(v, int | float) else str(v) for v in values])
+        axes.set_xticks(
+            list(place.values()),
+            [f"{v:g}" if isinstance(v, int | float) else str(v) for v in values],
+        )
     return place
 
 
-def _line(axes: Axes, group: list[Point], at: list[float], fit: Any, number: int, name: str) -> None:
+def _line(
+    axes: Axes, group: list[Point], at: list[float], fit: Any, number: int, name: str
+) -> None:
     colour, style = PALETTE[number % len(PALETTE)], ("-", "--", ":")[number // len(PALETTE) % 3]
     raw = [(x, value) for x, point in zip(at, group, strict=True) for value in point["values"]]
     axes.plot(*np.transpose(raw), ".", color=colour, alpha=0.3, markersize=3)
     order = np.argsort(at)
     at, group = [at[i] for i in order], [group[i] for i in order]
-    banded = [(x, point["low"], point["high"]) for x, point in zip(at, group, strict=True) if point["low"] is not None]
+    banded = [
+        (x, point["low"], point["high"])
+        for x, point in zip(at, group, strict=True)
+        if point["low"] is not None
+    ]
     if fit is None:
         axes.plot(at, [point["mean"] for point in group], style, color=colour)
     else:
         axes.plot(fit.grid, fit.fit.curve.at(fit.grid), style, color=colour)
         banded = [] if fit.low is None else list(zip(fit.grid, fit.low, fit.high, strict=True))
-    axes.plot(at, [point["mean"] for point in group], "o", markersize=4, color=colour, label=name or None)
+    axes.plot(
+        at, [point["mean"] for point in group], "o", markersize=4, color=colour, label=name or None
+    )
     over, low, high = np.transpose(banded) if banded else ([], [], [])
     axes.fill_between(over, low, high, color=colour, alpha=0.2, linewidth=0)
 
 
-def points_table(points: Sequence[Point], axes: Sequence[str], metric: str, style: str = "simple") -> str:
+def points_table(
+    points: Sequence[Point], axes: Sequence[str], metric: str, style: str = "simple"
+) -> str:
     """Return a line a point: its axes, the mean with its interval, and the number of seeds."""
     head = [*axes, f"{metric} [95 % interval]", "seeds"]
-    cells = [[*(_short(point[axis]) for axis in axes), _interval(point), point["n"]] for point in points]
+    cells = [
+        [*(_short(point[axis]) for axis in axes), _interval(point), point["n"]] for point in points
+    ]
     return tabulate(cells, head, tablefmt=style, disable_numparse=True)
 
 
-def standings_table(standings: Sequence[Any], column: str, costs: Mapping[str, Any], style: str = "github") -> str:
+def standings_table(
+    standings: Sequence[Any], column: str, costs: Mapping[str, Any], style: str = "github"
+) -> str:
     """Return a line a detector: its mean and its values in each column, in percent, and what it costs.
 
     Args:
-        standings: what ``studies.leaderboard.leaderboard`` returned: ``model``, ``cells``, ``mean``.
+        standings: what ``studies.leaderboard.leaderboard`` returned: ``model``, ``cells``,
+            ``mean``.
         column: the axis of the columns.
-        costs: what ``studies.leaderboard.costs`` returned, by model: ``fit``, ``rate``, ``threads``; where it is empty
-            there are no such columns.
+        costs: what ``studies.leaderboard.costs`` returned, by model: ``fit``, ``rate``,
+            ``threads``; where it is empty there are no such columns.
         style: a format of tabulate.
     """
     columns = list(dict.fromkeys(value for one in standings for value in one.cells))
-    head = ["model", "mean, %", *(f"{column.rpartition('.')[2]} {value}".strip() for value in columns)]
+    head = [
+        "model",
+        "mean, %",
+        *(f"{column.rpartition('.')[2]} {value}".strip() for value in columns),
+    ]
     lines = []
     for one in standings:
         cells = [percent(one.cells.get(value)) for value in columns]
-        lines.append([one.model, percent(one.mean), *cells, *(spent(costs.get(one.model)) if costs else ())])
+        lines.append(
+            [one.model, percent(one.mean), *cells, *(spent(costs.get(one.model)) if costs else ())]
+        )
     note = "Mean over seeds ± half of Student's 95 % interval."
     if costs:
         head += ["fit, s", "images/s"]
@@ -160,14 +201,25 @@ def thresholds_table(fits: Sequence[Any], lines: Sequence[str], style: str = "gi
     """Return a line a threshold: the severity at which an AUROC is reached, and the change of pixels there.
 
     Args:
-        fits: what ``studies.comparisons.psychometrics`` returned: ``line``, ``bootstrap``, ``energies``.
+        fits: what ``studies.comparisons.psychometrics`` returned: ``line``, ``bootstrap``,
+            ``energies``.
         lines: the axes that tell lines apart.
         style: a format of tabulate.
     """
-    head = [*lines, "AUROC", "severity [95 % interval]", "mean squared change", "fit's RMSE", "remarks"]
+    head = [
+        *lines,
+        "AUROC",
+        "severity [95 % interval]",
+        "mean squared change",
+        "fit's RMSE",
+        "remarks",
+    ]
     cells = []
     for fit in fits:
-        names, rmse = [_short(fit.line[line]) for line in lines], f"{fit.bootstrap.fit.curve.rmse:.3f}"
+        names, rmse = (
+            [_short(fit.line[line]) for line in lines],
+            f"{fit.bootstrap.fit.curve.rmse:.3f}",
+        )
         for one, energy in zip(fit.bootstrap.thresholds, fit.energies, strict=True):
             remarks = one.reason or "-"
             cells.append([*names, f"{one.level:g}", _reached(one), _short(energy), rmse, remarks])
@@ -186,7 +238,10 @@ def _reached(one: Any) -> str:
 
 def _name(point: Point, lines: Sequence[str]) -> str:
     given = [(line.rpartition(".")[2], point[line]) for line in lines if point[line] is not None]
-    return ", ".join(f"{axis} {value:g}" if isinstance(value, int | float) else str(value) for axis, value in given)
+    return ", ".join(
+        f"{axis} {value:g}" if isinstance(value, int | float) else str(value)
+        for axis, value in given
+    )
 
 
 def _short(value: Any) -> str:

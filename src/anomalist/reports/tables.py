@@ -37,7 +37,10 @@ def baseline_table(rows: Sequence[Row], style: str = "simple") -> str:
         auroc = found["auroc"]
         severity = "-" if auroc["severity"] is None else f"{auroc['severity']:.3f}"
         cells = [setting, severity, _with_interval(auroc)]
-        cells += [_value(found.get(name)) for name in ("average_precision", "fpr95", "pixel_auroc", "aupro", "iou")]
+        cells += [
+            _value(found.get(name))
+            for name in ("average_precision", "fpr95", "pixel_auroc", "aupro", "iou")
+        ]
         lines.append([*cells, f"{auroc['left_out']:,}"])
     align = ("left", *("right",) * (len(head) - 1))
     return tabulate(lines, head, tablefmt=style, disable_numparse=True, colalign=align)

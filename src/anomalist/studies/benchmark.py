@@ -31,7 +31,8 @@ class Outcome:
     Attributes:
         suite: the suite's name.
         version: its version.
-        table: rows, see :func:`anomalist.studies.rows.make`, with ``origin``: "run here" or a file's name.
+        table: rows, see :func:`anomalist.studies.rows.make`, with ``origin``: "run here" or a
+            file's name.
         total: trials that this run was to have.
         failures: what went wrong, by detector and task.
         absent: why data sets are not here, by the groups that they are of.
@@ -67,7 +68,8 @@ def run(
         execution: where and how, as :func:`anomalist.studies.runner.run_trials` takes it.
 
     Raises:
-        InputError: an unknown detector, a file that cannot be used, or no data set of the suite is here.
+        InputError: an unknown detector, a file that cannot be used, or no data set of the suite is
+            here.
     """
     chosen = [detector.parse(text) for text in models or suite.models]
     given = {path: rows.read(path) for path in references}
@@ -75,13 +77,18 @@ def run(
     outcome = Outcome(suite.name, suite.version)
     places = _places(suite, outcome)
     if not places:
-        raise InputError(f"no data set of the suite {suite.name!r} is here: {next(iter(outcome.absent.values()))}")
+        raise InputError(
+            f"no data set of the suite {suite.name!r} is here: "
+            f"{next(iter(outcome.absent.values()))}"
+        )
     trials: dict[str, tuple[Place, Trial]] = {}
     for place, task in places:
         for model in chosen:
             for seed in range(count):
                 try:
-                    trial = Trial(task=task, model=model, seed=seed, false_alarm_rate=FALSE_ALARM_RATE)
+                    trial = Trial(
+                        task=task, model=model, seed=seed, false_alarm_rate=FALSE_ALARM_RATE
+                    )
                 except InputError as error:  # it was trained on what the task tests
                     outcome.failures[f"{model.spec} on {place.group}, {place.task}"] = str(error)
                     continue
@@ -91,17 +98,23 @@ def run(
     store = Store(results / "trials")
     for key, (place, trial) in trials.items():
         if key in failed:
-            outcome.failures[f"{trial.model.spec} on {place.group}, {place.task}, seed {trial.seed}"] = failed[key]
+            outcome.failures[
+                f"{trial.model.spec} on {place.group}, {place.task}, seed {trial.seed}"
+            ] = failed[key]
         elif (row := store.row(key)) is not None:
             more = spent(store, row) | {"duplicates": row["facts"].get("duplicates")}
             label = model_label(row, "model")
-            made = rows.make(suite.name, suite.version, place, label, trial.seed, row["metrics"], **more)
+            made = rows.make(
+                suite.name, suite.version, place, label, trial.seed, row["metrics"], **more
+            )
             outcome.table.append(made | {"origin": "run here"})
     _put_beside(outcome, given, [place for place, _ in places], count)
     return outcome
 
 
-def _put_beside(outcome: Outcome, given: dict[Path, list[Flat]], places: Sequence[Place], seeds: int) -> None:
+def _put_beside(
+    outcome: Outcome, given: dict[Path, list[Flat]], places: Sequence[Place], seeds: int
+) -> None:
     """Add the rows of files; the first that speaks of a detector, task and seed is believed, and what was run most."""
     names = ("model", "task_sha256", "seed")
     there = {tuple(row[name] for name in names) for row in outcome.table}
@@ -120,7 +133,9 @@ def _places(suite: Suite, outcome: Outcome) -> list[tuple[Place, TaskConfig]]:
     """Return the tasks whose data sets are here or can be fetched, and note those whose are not."""
     found: dict[str, str] = {}
     missing: dict[str, str] = {}
-    for spec in dict.fromkeys(spec for tasks in suite.groups.values() for task in tasks for spec in task.sources):
+    for spec in dict.fromkeys(
+        spec for tasks in suite.groups.values() for task in tasks for spec in task.sources
+    ):
         wanted = dataset.parse(spec)  # an unknown one is an error of the suite's
         status = wanted.status()
         try:

@@ -26,8 +26,8 @@ ALPHA = 0.05
 def report(outcome: Outcome, folder: Path) -> str:
     """Write the report of a benchmark and return its beginning, for the console.
 
-    Written are ``report.md``, ``rows.csv`` (which ``--reference`` takes), ``leaderboard.csv``, both as Parquet too
-    where pyarrow is installed, ``critical_difference.png`` and ``auc_vs_cost.png``.
+    Written are ``report.md``, ``rows.csv`` (which ``--reference`` takes), ``leaderboard.csv``, both
+    as Parquet too where pyarrow is installed, ``critical_difference.png`` and ``auc_vs_cost.png``.
 
     Args:
         outcome: what :func:`anomalist.studies.benchmark.run` returned.
@@ -70,7 +70,8 @@ def report(outcome: Outcome, folder: Path) -> str:
 def grouped(table: Sequence[Flat], metric: str) -> list[Flat]:
     """Return each detector's mean of a metric over the tasks of each group, seed by seed.
 
-    A group counts for a detector and seed only if all its tasks are there, of those that any detector has.
+    A group counts for a detector and seed only if all its tasks are there, of those that any
+    detector has.
     """
     out: list[Flat] = []
     for group in dict.fromkeys(row["group"] for row in table):
@@ -112,23 +113,38 @@ def board(
     for one in standings["auroc"]:
         entry: Flat = {"model": one.model, "groups": len(one.cells)}
         for metric in METRICS:
-            same = next((other.mean for other in standings[metric] if other.model == one.model), None) or {}
-            entry |= {f"{metric}{end}": same.get(end[1:] or "mean") for end in ("", "_low", "_high")}
+            same = (
+                next((other.mean for other in standings[metric] if other.model == one.model), None)
+                or {}
+            )
+            entry |= {
+                f"{metric}{end}": same.get(end[1:] or "mean") for end in ("", "_low", "_high")
+            }
         place = mean_ranks.get(one.model)
         entry["mean_rank"] = None if place is None else float(place)
         cost = costs.get(one.model)
-        entry |= {"fit_s": None, "images_per_s": None, "threads": None} if cost is None else {
-            "fit_s": cost.fit, "images_per_s": cost.rate, "threads": cost.threads,
-        }  # fmt: skip
+        entry |= (
+            {"fit_s": None, "images_per_s": None, "threads": None}
+            if cost is None
+            else {
+                "fit_s": cost.fit,
+                "images_per_s": cost.rate,
+                "threads": cost.threads,
+            }
+        )
         entries.append(entry | {"origin": ", ".join(origins[one.model])})
     return entries
 
 
-def _matrix(standings: Sequence[Standing], order: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _matrix(
+    standings: Sequence[Standing], order: Sequence[str]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return the values ``[groups, detectors]`` of the detectors that have every group."""
     groups = list(dict.fromkeys(group for one in standings for group in one.cells))
     cells = {one.model: one.cells for one in standings}
-    return np.array([[cells[model][group]["mean"] for model in order] for group in groups], np.float64)
+    return np.array(
+        [[cells[model][group]["mean"] for model in order] for group in groups], np.float64
+    )
 
 
 def _head(outcome: Outcome) -> list[str]:
@@ -146,7 +162,11 @@ def _head(outcome: Outcome) -> list[str]:
     if outcome.absent:
         text += ["", "Absent, since their data are not here:"]
         text += [f"- {groups}: {reason}" for groups, reason in outcome.absent.items()]
-    leaks = {(row["group"], row["task"]): int(row["duplicates"]) for row in outcome.table if row["duplicates"]}
+    leaks = {
+        (row["group"], row["task"]): int(row["duplicates"])
+        for row in outcome.table
+        if row["duplicates"]
+    }
     if leaks:
         text += ["", "Test images that are training images too, byte for byte:"]
         text += [f"- {group}, {task}: {count}" for (group, task), count in leaks.items()]
@@ -156,28 +176,46 @@ def _head(outcome: Outcome) -> list[str]:
 def _tests(order: Sequence[str], ranks: Ranking | None, standings: Sequence[Standing]) -> list[str]:
     """Return what the tests say, in words."""
     if ranks is None:
-        return ["Fewer than two groups, or than two detectors that have all of them: nothing can be tested."]
-    text = [f"Ranks are of the mean AUROC in each of {ranks.n} groups, of the {len(order)} detectors that have all."]
+        return [
+            "Fewer than two groups, or than two detectors that have all of them: nothing can be "
+            "tested."
+        ]
+    text = [
+        f"Ranks are of the mean AUROC in each of {ranks.n} groups, of the {len(order)} detectors "
+        "that have all."
+    ]
     if ranks.p is not None:
         says = "differ" if ranks.p < ALPHA else "are not told apart"
-        text += [f"- Friedman: chi-squared {ranks.statistic:.2f}, p = {ranks.p:.2g}: the detectors {says}."]
+        text += [
+            f"- Friedman: chi-squared {ranks.statistic:.2f}, p = {ranks.p:.2g}: the detectors "
+            f"{says}."
+        ]
     near = cliques(ranks.ranks, np.abs(ranks.ranks[:, None] - ranks.ranks) < ranks.distance)
-    text += [f"- Nemenyi: mean ranks nearer than {ranks.distance:.2f} are not told apart: {_sets(near, order)}."]
+    text += [
+        f"- Nemenyi: mean ranks nearer than {ranks.distance:.2f} are not told apart: "
+        f"{_sets(near, order)}."
+    ]
     if ranks.least >= ALPHA:
         text += [
-            f"- Wilcoxon, Holm: {ranks.n} groups are too few to tell any of these pairs apart, whatever the values "
+            f"- Wilcoxon, Holm: {ranks.n} groups are too few to tell any of these pairs apart, "
+            "whatever the values "
             f"(p is {ranks.least:.2g} at least)."
         ]
     else:
         alike = cliques(ranks.ranks, ranks.pairs >= ALPHA)
-        text += [f"- Wilcoxon, Holm: neighbours by rank that are not told apart: {_sets(alike, order)}."]
+        text += [
+            f"- Wilcoxon, Holm: neighbours by rank that are not told apart: {_sets(alike, order)}."
+        ]
     if incomplete := [one.model for one in standings if one.mean is None]:
         text += [f"- Not ranked, since some group is missing: {', '.join(incomplete)}."]
     return text
 
 
 def _sets(found: Sequence[tuple[int, ...]], order: Sequence[str]) -> str:
-    return "; ".join("{" + ", ".join(f"`{order[one]}`" for one in group) + "}" for group in found) or "none"
+    return (
+        "; ".join("{" + ", ".join(f"`{order[one]}`" for one in group) + "}" for group in found)
+        or "none"
+    )
 
 
 def _by_task(table: Sequence[Flat], standings_table: Any) -> list[str]:

@@ -14,7 +14,17 @@ from anomalist.trial import Trial
 __all__ = ["study"]
 
 MODELS: tuple[str, ...] = (
-    *("autoencoder", "pca", "inpainting", "diffusion", "vae", "deep_svdd", "patch_memory", "padim", "student_teacher"),
+    *(
+        "autoencoder",
+        "pca",
+        "inpainting",
+        "diffusion",
+        "vae",
+        "deep_svdd",
+        "patch_memory",
+        "padim",
+        "student_teacher",
+    ),
     *("synthetic", "fcdd", "outlier_exposure", "deviation_network"),
 )
 SIZES: dict[Size, dict[str, int]] = {
@@ -35,5 +45,7 @@ def study(size: Size = "default", seeds: int | None = None, models: Sequence[str
     """
     base = Trial(task={"kind": "corrupted", **SIZES[size]})
     axes = {"model": models_of(size, models or MODELS), "task.corruption": CORRUPTIONS}
-    layout = Layout(name="blind_spot", x="model", lines=("task.corruption",), columns="task.corruption")
+    layout = Layout(
+        name="blind_spot", x="model", lines=("task.corruption",), columns="task.corruption"
+    )
     return Study(layout, grid(base, axes, seeds_of(size, seeds, FEW_SEEDS)))

@@ -12,7 +12,8 @@ __all__ = ["study"]
 
 BOTTLENECKS = (2, 4, 8, 16, 32, 64, 128)
 REFERENCE = 32  # the detector's default
-CORRUPTIONS = (  # strengths at which the default detector is right in some cases and wrong in others
+# Strengths at which the default detector is right in some cases and wrong in others.
+CORRUPTIONS = (
     "gaussian_noise:sigma=0.05",
     "pixel_dropout:probability=0.1",
     "stripes:lines=1,value=black",
@@ -33,15 +34,17 @@ def study(size: Size = "default", seeds: int | None = None) -> Study:
         direction="less",
         reference=REFERENCE,
     )
-    layout = Layout(name="bottleneck", x="model.bottleneck", lines=("task.kind", "corruption"), claims=(claim,))
+    layout = Layout(
+        name="bottleneck", x="model.bottleneck", lines=("task.kind", "corruption"), claims=(claim,)
+    )
     return Study(layout, _trials(size, seeds))
 
 
 def _trials(size: Size, seeds: int | None) -> list[Trial]:
     """Return the study's trials: every corruption on all digits, and one-class digits.
 
-    In the one-class trials the normal digit goes round with the seed (seed 0: digit 0, …), so that ten seeds cover
-    the ten digits and comparisons stay paired.
+    In the one-class trials the normal digit goes round with the seed (seed 0: digit 0, …), so that
+    ten seeds cover the ten digits and comparisons stay paired.
     """
     count = seeds_of(size, seeds)
     sizes = (2, 8, 32, 128) if size == "quick" else BOTTLENECKS
@@ -52,6 +55,14 @@ def _trials(size: Size, seeds: int | None) -> list[Trial]:
 
 
 def _one_class(trial: Trial, size: Size) -> Trial:
-    train = {"quick": 1_000, "default": 4_500, "full": None}[size]  # the rarest digit has 5,421 images
-    values = {"task.kind": "one_class", "task.normal_classes": (trial.seed % 10,), "task.train": train}
-    return with_values(trial, {**values, "task.calibration": 200 if size == "quick" else 500, "task.test": None})
+    train = {"quick": 1_000, "default": 4_500, "full": None}[
+        size
+    ]  # the rarest digit has 5,421 images
+    values = {
+        "task.kind": "one_class",
+        "task.normal_classes": (trial.seed % 10,),
+        "task.train": train,
+    }
+    return with_values(
+        trial, {**values, "task.calibration": 200 if size == "quick" else 500, "task.test": None}
+    )

@@ -16,7 +16,11 @@ from anomalist.studies.tables import Flat
 
 __all__ = ["Contrast", "Fitted", "compare", "psychometrics", "said"]
 
-_SAYS: dict[Verdict, str] = {"supported": "support", "contradicted": "contradict", "open": "leave open"}
+_SAYS: dict[Verdict, str] = {
+    "supported": "support",
+    "contradicted": "contradict",
+    "open": "leave open",
+}
 
 
 class Contrast(NamedTuple):
@@ -45,7 +49,9 @@ class Fitted(NamedTuple):
     energies: tuple[float | None, ...]
 
 
-def compare(table: Sequence[Flat], axes: Sequence[str], claim: Claim, metric: str) -> list[Contrast]:
+def compare(
+    table: Sequence[Flat], axes: Sequence[str], claim: Claim, metric: str
+) -> list[Contrast]:
     """Compare the values of a claim's axis with its reference, or each with the one before it, line by line.
 
     Args:
@@ -55,11 +61,14 @@ def compare(table: Sequence[Flat], axes: Sequence[str], claim: Claim, metric: st
         metric: a column.
 
     Returns:
-        the contrasts; p-values are Holm-corrected within a corruption (rows without one are a family of their own).
-        Seeds that only one side has, and contrasts with fewer than two pairs, are left out.
+        the contrasts; p-values are Holm-corrected within a corruption (rows without one are a
+        family of their own). Seeds that only one side has, and contrasts with fewer than two pairs,
+        are left out.
     """
     others = [axis for axis in axes if axis != claim.along]
-    lines: dict[tuple[Any, ...], dict[Any, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+    lines: dict[tuple[Any, ...], dict[Any, dict[int, float]]] = defaultdict(
+        lambda: defaultdict(dict)
+    )
     corruption: dict[tuple[Any, ...], Any] = {}
     for row in table:
         if row.get(metric) is not None:
@@ -72,17 +81,23 @@ def compare(table: Sequence[Flat], axes: Sequence[str], claim: Claim, metric: st
             direction, null = claim.asks(base, setting)
             seeds = sorted(set(settings[base]) & set(settings[setting]))
             if len(seeds) > 1:
-                before, after = ([settings[side][seed] for seed in seeds] for side in (base, setting))
+                before, after = (
+                    [settings[side][seed] for seed in seeds] for side in (base, setting)
+                )
                 found = paired(before, after, null=null)
                 where = dict(zip(others, line, strict=True))
-                families[corruption[line]].append(Contrast(where, base, setting, found, verdict(found, direction)))
+                families[corruption[line]].append(
+                    Contrast(where, base, setting, found, verdict(found, direction))
+                )
     return [contrast for family in families.values() for contrast in _corrected(family, claim)]
 
 
 def _pairs(ordered: list[Any], reference: Any) -> Iterable[tuple[Any, Any]]:
     if reference is None:
         return pairwise(ordered)
-    return [(reference, setting) for setting in ordered if setting != reference and reference in ordered]
+    return [
+        (reference, setting) for setting in ordered if setting != reference and reference in ordered
+    ]
 
 
 def _corrected(family: list[Contrast], claim: Claim) -> list[Contrast]:
@@ -124,7 +139,12 @@ def said(contrasts: Sequence[Contrast], claim: Claim, metric: str) -> list[str]:
 
 
 def psychometrics(
-    table: Sequence[Flat], x: str, lines: Sequence[str], levels: tuple[float, ...], *, resamples: int = 500
+    table: Sequence[Flat],
+    x: str,
+    lines: Sequence[str],
+    levels: tuple[float, ...],
+    *,
+    resamples: int = 500,
 ) -> list[Fitted]:
     """Fit a psychometric curve to each line's AUROC, and find where it reaches each level.
 
@@ -136,8 +156,8 @@ def psychometrics(
         resamples: of the seeds, for the band and the intervals.
 
     Returns:
-        a fit a line. Only seeds with every severity count; a line without such a seed, or with fewer than three
-        severities, has none.
+        a fit a line. Only seeds with every severity count; a line without such a seed, or with
+        fewer than three severities, has none.
     """
     groups: dict[tuple[Any, ...], list[Flat]] = defaultdict(list)
     for row in table:
@@ -146,21 +166,33 @@ def psychometrics(
     for line, rows in groups.items():
         severities = sorted({row[x] for row in rows})
         auroc = {(row["seed"], row[x]): float(row["auroc"]) for row in rows}
-        seeds = [seed for seed in sorted({row["seed"] for row in rows}) if all((seed, s) in auroc for s in severities)]
+        seeds = [
+            seed
+            for seed in sorted({row["seed"] for row in rows})
+            if all((seed, s) in auroc for s in severities)
+        ]
         if not seeds or len(severities) < 3:
             continue
         measured = np.array([[auroc[seed, severity] for severity in severities] for seed in seeds])
         fit = bootstrap_psychometric(severities, measured, levels, resamples=resamples)
-        changed = [np.mean([row["changed_energy"] for row in rows if row[x] == severity]) for severity in severities]
+        changed = [
+            np.mean([row["changed_energy"] for row in rows if row[x] == severity])
+            for severity in severities
+        ]
         energies = tuple(
-            None if one.value is None else float(energy_at(one.value, severities, changed)) for one in fit.thresholds
+            None if one.value is None else float(energy_at(one.value, severities, changed))
+            for one in fit.thresholds
         )
         found.append(Fitted(dict(zip(lines, line, strict=True)), fit, energies))
     return found
 
 
 def _place(line: Flat) -> str:
-    return ", ".join(f"{name.rpartition('.')[2]} {_short(value)}" for name, value in line.items() if value is not None)
+    return ", ".join(
+        f"{name.rpartition('.')[2]} {_short(value)}"
+        for name, value in line.items()
+        if value is not None
+    )
 
 
 def _short(value: Any) -> str:

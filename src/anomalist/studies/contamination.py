@@ -13,7 +13,8 @@ __all__ = ["study"]
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 TESTED = ("gaussian_noise:sigma=0.1", "pixel_dropout:probability=0.3")
 OTHER_CLASS = "class"
-DISCARD = 0.2  # the remedy's share: the most that the study contaminates by, since the true share is not known
+# The remedy's share: the most that the study contaminates by, since the true share is not known.
+DISCARD = 0.2
 NORMAL = tuple(range(9))  # the nines are kept out, to contaminate with
 CLAIMS = (
     Claim(
@@ -23,7 +24,12 @@ CLAIMS = (
         reference=0.0,
         margin=0.01,
     ),
-    Claim(statement="discarding the highest losses helps", along="model.discard", direction="greater", reference=0.0),
+    Claim(
+        statement="discarding the highest losses helps",
+        along="model.discard",
+        direction="greater",
+        reference=0.0,
+    ),
 )
 
 
@@ -42,8 +48,9 @@ def study(size: Size = "default", seeds: int | None = None) -> Study:
 def _trials(size: Size, seeds: int | None) -> list[Trial]:
     """Return the study's trials.
 
-    Each tested corruption is judged by detectors whose training held a share of the same corruption, of the other
-    one, or of another class; those of a corruption both plain and with the remedy.
+    Each tested corruption is judged by detectors whose training held a share of the same
+    corruption, of the other one, or of another class; those of a corruption both plain and with the
+    remedy.
     """
     count = seeds_of(size, seeds)
     shares = (0.0, 0.05, 0.2) if size == "quick" else SHARES

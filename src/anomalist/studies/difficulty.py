@@ -32,7 +32,9 @@ def study(size: Size = "default", seeds: int | None = None) -> Study:
         along="severity",
         direction="greater",
     )
-    layout = Layout(name="difficulty", x="severity", lines=("corruption",), levels=(0.75, 0.95), claims=(claim,))
+    layout = Layout(
+        name="difficulty", x="severity", lines=("corruption",), levels=(0.75, 0.95), claims=(claim,)
+    )
     return Study(layout, _trials(size, seeds))
 
 

@@ -1,7 +1,7 @@
 """Executors: the same function over the same items, on this machine or on a cluster; results as they finish.
 
-joblib runs this machine's processes and a Dask cluster. Ray's joblib backend cannot hand results back as they
-finish, so Ray is spoken to directly.
+joblib runs this machine's processes and a Dask cluster. Ray's joblib backend cannot hand results
+back as they finish, so Ray is spoken to directly.
 """
 
 from __future__ import annotations
@@ -46,8 +46,10 @@ def execute(
         function: picklable; called in worker processes.
         items: picklable.
         executor: ``"local"`` (this machine's processes), ``"dask"`` or ``"ray"``.
-        address: the cluster's address: ``tcp://…`` for Dask, as ``ray.init`` takes it for Ray; None starts one here.
-        workers: how many at once; None: one a core. One worker on this machine runs in this very process.
+        address: the cluster's address: ``tcp://…`` for Dask, as ``ray.init`` takes it for Ray; None
+            starts one here.
+        workers: how many at once; None: one a core. One worker on this machine runs in this very
+            process.
 
     Raises:
         Lost: a worker of this machine died. Dask and Ray give its work to another by themselves.
@@ -67,7 +69,9 @@ def execute(
         else:  # one thread a worker: two multi-threaded processes slow each other down
             stack.enter_context(parallel_config(backend="loky", inner_max_num_threads=1))
             function = partial(_attended, function, os.getpid())
-        jobs = Parallel(n_jobs=-1 if address else count, return_as="generator_unordered", batch_size=1)
+        jobs = Parallel(
+            n_jobs=-1 if address else count, return_as="generator_unordered", batch_size=1
+        )
         try:
             yield from jobs(delayed(function)(item) for item in items)
         except TerminatedWorkerError as error:
@@ -95,17 +99,24 @@ def _enter_dask(stack: ExitStack, address: str | None, workers: int) -> None:
     try:
         from dask.distributed import Client, LocalCluster
     except ImportError:
-        raise InputError("executor 'dask' is not installed: pip install 'anomalist[dask]'") from None
+        raise InputError(
+            "executor 'dask' is not installed: pip install 'anomalist[dask]'"
+        ) from None
     if not address:
         address = stack.enter_context(
             LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.ERROR
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.ERROR,
             )
         )
     try:
         stack.enter_context(Client(address, timeout="10s"))
     except OSError:
-        raise InputError(f"no Dask scheduler answers at {address}; start one, or leave --address out") from None
+        raise InputError(
+            f"no Dask scheduler answers at {address}; start one, or leave --address out"
+        ) from None
 
 
 def _ray(
@@ -115,7 +126,9 @@ def _ray(
         import ray
     except ImportError:
         raise InputError("executor 'ray' is not installed: pip install 'anomalist[ray]'") from None
-    sizes: dict[str, Any] = {"address": address} if address else {"num_cpus": workers, "include_dashboard": False}
+    sizes: dict[str, Any] = (
+        {"address": address} if address else {"num_cpus": workers, "include_dashboard": False}
+    )
     with ray.init(log_to_driver=False, ignore_reinit_error=True, **sizes):
         remote = ray.remote(max_retries=3)(function)
         waiting = [remote.remote(item) for item in items]

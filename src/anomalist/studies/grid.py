@@ -23,12 +23,13 @@ def grid(base: Trial, axes: Mapping[str, Sequence[Any]], seeds: int) -> list[Tri
 
     Args:
         base: what all trials share.
-        axes: values by the path of an option: ``{"model.bottleneck": [2, 4], "task.contamination": [0, 0.05]}``.
+        axes: values by the path of an option:
+            ``{"model.bottleneck": [2, 4], "task.contamination": [0, 0.05]}``.
         seeds: how many.
 
     Raises:
-        InputError: a path that no option has (the nearest ones are named), a value that it does not take, or a data set
-            that is not here; all that is wrong is said in one line.
+        InputError: a path that no option has (the nearest ones are named), a value that it does not
+            take, or a data set that is not here; all that is wrong is said in one line.
     """
     points = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
     trials: list[Trial] = []
@@ -65,11 +66,14 @@ def with_values(base: Trial, values: Mapping[str, Any]) -> Trial:
     if (model := values.get("model")) is not None:  # another detector: its own defaults
         dump["model"] = {"name": model}
     if (kind := values.get("task.kind")) is not None and kind != base.task.name:
-        dump["task"] = {name: value for name, value in dump["task"].items() if name in TaskConfig.model_fields} | {
-            "kind": kind
-        }
+        dump["task"] = {
+            name: value for name, value in dump["task"].items() if name in TaskConfig.model_fields
+        } | {"kind": kind}
     if (data := values.get("task.dataset")) is not None and dataset.parse(data).own:
-        dump["task"] |= {"train": None, "test": None}  # all that there is: the sizes of a study are those of MNIST
+        dump["task"] |= {
+            "train": None,
+            "test": None,
+        }  # all that there is: the sizes of a study are those of MNIST
     valid = _paths(Trial(**dump))  # of the detector and the task that the values choose
     for path, value in values.items():
         if path not in valid:
@@ -85,8 +89,8 @@ def with_values(base: Trial, values: Mapping[str, Any]) -> Trial:
 def parse_axis(text: str) -> tuple[str, list[str]]:
     """Return the path and the values of ``"model.bottleneck=2,4,8"``.
 
-    Values are parted by commas, or by ``;`` where there is one; parentheses keep a value together, as in
-    ``"task.dataset=(folder:path=parts,resize=32),digits"``.
+    Values are parted by commas, or by ``;`` where there is one; parentheses keep a value together,
+    as in ``"task.dataset=(folder:path=parts,resize=32),digits"``.
 
     Raises:
         InputError: there is no ``=``, no value, or a parenthesis that is not closed.
@@ -96,7 +100,9 @@ def parse_axis(text: str) -> tuple[str, list[str]]:
     if len(parts) < 2:
         parts = catalog.split(values, ",")
     if not sign or not parts:
-        raise InputError(f"--vary {text!r}: write it as option=value,value, e.g. model.bottleneck=2,4,8")
+        raise InputError(
+            f"--vary {text!r}: write it as option=value,value, e.g. model.bottleneck=2,4,8"
+        )
     return path.strip(), [catalog.bare(part) for part in parts]
 
 
@@ -104,7 +110,8 @@ def parse_axes(texts: Sequence[str]) -> dict[str, list[str]]:
     """Return the values by path of several axes, each as :func:`parse_axis` reads it.
 
     Raises:
-        InputError: as there; or an axis or a value is given twice, or the seed, which has an option of its own.
+        InputError: as there; or an axis or a value is given twice, or the seed, which has an option
+            of its own.
     """
     axes: dict[str, list[str]] = {}
     for text in texts:
@@ -125,7 +132,9 @@ def _paths(base: Trial) -> list[str]:
         value = getattr(base, name)
         if isinstance(value, Config):
             hidden = RUN_FIELDS if isinstance(value, Detector) else ()
-            paths += [f"{name}.{inner}" for inner in type(value).model_fields if inner not in hidden]
+            paths += [
+                f"{name}.{inner}" for inner in type(value).model_fields if inner not in hidden
+            ]
         if field.annotation is Detector or not isinstance(value, Config):
             paths.append(name)
     return paths

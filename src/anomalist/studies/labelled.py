@@ -1,9 +1,10 @@
 """Labelled: what are a few known anomalies worth, and how much do unnoticed ones undo? The protocol of Deep SAD.
 
-One class of MNIST is normal. A share of the training images are known anomalies, all of one other class; another share
-are unnoticed ones, of any other class. Tested on all test images (Ruff et al., "Deep semi-supervised anomaly
-detection", ICLR 2020, section 4.2). With seed s the known anomalies of digit d are of class d + 1 + s modulo 10: nine
-seeds are the paper's 90 pairs, and a tenth begins them anew.
+One class of MNIST is normal. A share of the training images are known anomalies, all of one other
+class; another share are unnoticed ones, of any other class. Tested on all test images (Ruff et al.,
+"Deep semi-supervised anomaly detection", ICLR 2020, section 4.2). With seed s the known anomalies
+of digit d are of class d + 1 + s modulo 10: nine seeds are the paper's 90 pairs, and a tenth begins
+them anew.
 """
 
 from __future__ import annotations
@@ -38,10 +39,11 @@ def study(size: Size = "default", seeds: int | None = None, models: Sequence[str
     """Return the study: every detector on every digit with each pair of shares.
 
     Args:
-        size: ``"quick"``: two digits, few images and epochs; ``"full"``: all shares of the paper, all 90 pairs.
+        size: ``"quick"``: two digits, few images and epochs; ``"full"``: all shares of the paper,
+            all 90 pairs.
         seeds: how many; None: the size's own number.
-        models: detectors as ``name:option=value,…``; by default those that learn from known anomalies, and one that
-            leaves them out.
+        models: detectors as ``name:option=value,…``; by default those that learn from known
+            anomalies, and one that leaves them out.
     """
     sizes = QUICK_SIZES if size == "quick" else {}
     digits = QUICK_DIGITS if size == "quick" else range(CLASSES)
@@ -52,7 +54,9 @@ def study(size: Size = "default", seeds: int | None = None, models: Sequence[str
             {
                 "model": model,
                 "task.normal_classes": (digit,),
-                "task.labelled_class": (digit + 1 + seed % (CLASSES - 1)) % CLASSES if labelled else None,
+                "task.labelled_class": (digit + 1 + seed % (CLASSES - 1)) % CLASSES
+                if labelled
+                else None,
                 "task.labelled": labelled,
                 "task.contamination": pollution,
                 "seed": seed,

@@ -19,9 +19,13 @@ class Claim(Config):
     along: str = Field(description="the axis that it speaks of")
     direction: Direction = Field(description="what it says of a metric as the axis' values grow")
     reference: Value | None = Field(
-        None, description="the value that the others are compared with; by default each is with the one before it"
+        None,
+        description="the value that the others are compared with; by default each is with the one "
+        "before it",
     )
-    margin: float = Field(0.0, ge=0, description="a change for the worse that still agrees with the statement")
+    margin: float = Field(
+        0.0, ge=0, description="a change for the worse that still agrees with the statement"
+    )
 
     def asks(self, base: Value, setting: Value) -> tuple[Direction, float]:
         """Return what it says of ``setting`` against ``base``: a direction, and the difference to test against."""
@@ -37,10 +41,16 @@ class Layout(Config):
     x: str = Field(description="the axis along the pictures, a column of the table")
     lines: tuple[str, ...] = Field((), description="the axes that tell lines apart")
     columns: str | None = Field(
-        None, description="an axis whose values become columns of a leaderboard, which takes the place of the pictures"
+        None,
+        description="an axis whose values become columns of a leaderboard, which takes the place "
+        "of the pictures",
     )
-    sections: tuple[str, ...] = Field((), description="axes of which each combination has a leaderboard of its own")
-    levels: tuple[float, ...] = Field((), description="AUROCs whose severities are looked for along x")
+    sections: tuple[str, ...] = Field(
+        (), description="axes of which each combination has a leaderboard of its own"
+    )
+    levels: tuple[float, ...] = Field(
+        (), description="AUROCs whose severities are looked for along x"
+    )
     claims: tuple[Claim, ...] = Field((), description="what is put to the test")
 
     @property

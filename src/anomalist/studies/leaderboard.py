@@ -21,8 +21,10 @@ class Standing(NamedTuple):
 
     Attributes:
         model: the detector.
-        cells: its points by column, as :func:`anomalist.studies.tables.points` returns them; none where nothing is run.
-        mean: the point of its means over all columns, seed by seed; None unless some seed has them all.
+        cells: its points by column, as :func:`anomalist.studies.tables.points` returns them; none
+            where nothing is run.
+        mean: the point of its means over all columns, seed by seed; None unless some seed has them
+            all.
     """
 
     model: str
@@ -83,7 +85,10 @@ def spent(store: Store, row: Row) -> Flat:
     if "score_normal" not in seconds:
         return {}
     images = row["config"]["task"]["calibration"] + row["facts"]["normal"]
-    found: Flat = {"images_per_s": images / max(seconds["score_normal"], 1e-6), "threads": row["config"]["threads"]}
+    found: Flat = {
+        "images_per_s": images / max(seconds["score_normal"], 1e-6),
+        "threads": row["config"]["threads"],
+    }
     return found | ({"fit_s": seconds["fit"]} if "fit" in seconds else {})
 
 

@@ -7,7 +7,14 @@ from typing import Any
 
 from anomalist.studies.grid import grid
 from anomalist.studies.layout import Layout
-from anomalist.studies.protocol import FEW_SEEDS, QUICK_DIGITS, QUICK_SIZES, Size, models_of, seeds_of
+from anomalist.studies.protocol import (
+    FEW_SEEDS,
+    QUICK_DIGITS,
+    QUICK_SIZES,
+    Size,
+    models_of,
+    seeds_of,
+)
 from anomalist.studies.study import Study
 from anomalist.trial import Trial
 
@@ -37,7 +44,8 @@ def study(size: Size = "default", seeds: int | None = None, models: Sequence[str
     Args:
         size: ``"quick"``: two digits, few images and epochs, no diffusion; ``"full"``: ten seeds.
         seeds: how many; None: the size's own number.
-        models: detectors as ``name:option=value,…``; by default those whose figures are in docs/detectors.md.
+        models: detectors as ``name:option=value,…``; by default those whose figures are in
+            docs/detectors.md.
     """
     usual = [model for model in MODELS if size != "quick" or not model.startswith(SLOW)]
     sizes = QUICK_SIZES if size == "quick" else {}
@@ -47,5 +55,7 @@ def study(size: Size = "default", seeds: int | None = None, models: Sequence[str
         "model": models_of(size, models or usual),
         "task.normal_classes": [(digit,) for digit in digits],
     }
-    layout = Layout(name="one_class", x="model", lines=("task.normal_classes",), columns="task.normal_classes")
+    layout = Layout(
+        name="one_class", x="model", lines=("task.normal_classes",), columns="task.normal_classes"
+    )
     return Study(layout, grid(base, axes, seeds_of(size, seeds, FEW_SEEDS)))

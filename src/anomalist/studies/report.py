@@ -27,23 +27,32 @@ LEADERBOARDS = METRICS | {"pixel_auroc": ("Pixel AUROC", "pixel_auc")}
 def report(layout: Layout, keys: Sequence[str], results: Path) -> None:
     """Write ``studies/NAME.csv``, ``.parquet`` and ``.md``, and ``plots/NAME_vs_auc.png`` and its AUPRO twin.
 
-    ``studies/NAME.json`` keeps the layout and the trials' names, so that all of it can be made again from rows alone.
+    ``studies/NAME.json`` keeps the layout and the trials' names, so that all of it can be made
+    again from rows alone.
 
     Args:
         layout: how the points are laid out, and the claims.
         keys: the names of the study's trials.
         results: the folder that holds ``trials/``, ``studies/`` and ``plots/``.
     """
-    from anomalist.reports import studies as pictures  # Matplotlib, which a finished study does not need
+    from anomalist.reports import (
+        studies as pictures,
+    )  # Matplotlib, which a finished study does not need
     from anomalist.reports.pages import save
 
     store = Store(results / "trials")
     stored = [(store.row(key), store.failure(key)) for key in keys]
     rows = [row for row, _ in stored if row is not None]
     table = [tables.flatten(row) for row in rows]
-    failures = {key: failure["error"] for key, (_, failure) in zip(keys, stored, strict=True) if failure is not None}
+    failures = {
+        key: failure["error"]
+        for key, (_, failure) in zip(keys, stored, strict=True)
+        if failure is not None
+    }
     folder, plots = make_folder(results / "studies"), make_folder(results / "plots")
-    (folder / f"{layout.name}.json").unlink(missing_ok=True)  # written last: it says that all else is there
+    (folder / f"{layout.name}.json").unlink(
+        missing_ok=True
+    )  # written last: it says that all else is there
     if table:
         tables.write(table, folder, layout.name)
     text = _head(layout, table, len(keys), failures)
@@ -57,11 +66,20 @@ def report(layout: Layout, keys: Sequence[str], results: Path) -> None:
             for section, part in tables.sections(table, layout.sections):
                 standings = leaderboard(part, layout.columns, metric)
                 title, suffix = (mark + section if section else "" for mark in (": ", "_"))
-                text += ["", f"## {name}{title}", "", pictures.standings_table(standings, layout.columns, cost)]
+                text += [
+                    "",
+                    f"## {name}{title}",
+                    "",
+                    pictures.standings_table(standings, layout.columns, cost),
+                ]
                 picture = pictures.against_cost(standings, cost, name + title)
-                save(picture, plots / f"{layout.name}{suffix.replace(', ', '_')}_{short}_vs_cost.png")
+                save(
+                    picture, plots / f"{layout.name}{suffix.replace(', ', '_')}_{short}_vs_cost.png"
+                )
             continue
-        curves = pictures.curves(points, layout.x, layout.lines, name, fits if metric == "auroc" else ())
+        curves = pictures.curves(
+            points, layout.x, layout.lines, name, fits if metric == "auroc" else ()
+        )
         save(curves, plots / f"{layout.name}_vs_{short}.png")
         text += ["", f"## {name}", "", pictures.points_table(points, layout.axes, name, "github")]
         for claim in layout.claims:
@@ -79,10 +97,14 @@ def is_current(layout: Layout, keys: Sequence[str], results: Path) -> bool:
     except (OSError, ValueError):
         return False
     store = Store(results / "trials")
-    return bool(kept == _description(layout, keys, [(store.row(key), store.failure(key)) for key in keys]))
+    return bool(
+        kept == _description(layout, keys, [(store.row(key), store.failure(key)) for key in keys])
+    )
 
 
-def _description(layout: Layout, keys: Sequence[str], stored: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
+def _description(
+    layout: Layout, keys: Sequence[str], stored: Iterable[tuple[Any, Any]]
+) -> dict[str, Any]:
     found = hashlib.sha256()
     for row_and_failure in stored:
         found.update(json.dumps(row_and_failure, sort_keys=True).encode())
@@ -101,24 +123,45 @@ def remake(name: str, results: Path) -> None:
         kept = json.loads(path.read_text(encoding="utf-8"))
         layout, keys = Layout(**kept["layout"]), list(kept["trials"])
     except FileNotFoundError:
-        raise InputError(f"no study {name!r} in {str(results)!r}: run `anomalist study {name}` first") from None
+        raise InputError(
+            f"no study {name!r} in {str(results)!r}: run `anomalist study {name}` first"
+        ) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{str(path)!r} is damaged ({error}); run `anomalist study {name}` again") from None
+        raise InputError(
+            f"{str(path)!r} is damaged ({error}); run `anomalist study {name}` again"
+        ) from None
     if not is_writable(results):
-        print(f"{results} can only be read: this is the report as it was made", file=sys.stderr, flush=True)
+        print(
+            f"{results} can only be read: this is the report as it was made",
+            file=sys.stderr,
+            flush=True,
+        )
         return
     report(layout, keys, results)
 
 
-def _head(layout: Layout, table: Sequence[tables.Flat], total: int, failures: Mapping[str, str]) -> list[str]:
+def _head(
+    layout: Layout, table: Sequence[tables.Flat], total: int, failures: Mapping[str, str]
+) -> list[str]:
     text = [f"# Study: {layout.name}", "", f"{len(table)} of {total} trials are finished."]
     text += _tested(table)
     if leaks := [row["duplicates"] for row in table if row.get("duplicates")]:
-        text += [f"{len(leaks)} tested on training images too, {max(leaks)} at most: see the column `duplicates`."]
+        text += [
+            f"{len(leaks)} tested on training images too, {max(leaks)} at most: see the column "
+            "`duplicates`."
+        ]
     if failures:
-        text += ["", f"{len(failures)} failed:", *(f"- `{key}`: {message}" for key, message in failures.items())]
+        text += [
+            "",
+            f"{len(failures)} failed:",
+            *(f"- `{key}`: {message}" for key, message in failures.items()),
+        ]
     if layout.claims:
-        text += ["", "Comparisons are paired over seeds (t-test, d: Cohen's d_z), Holm-corrected within a corruption."]
+        text += [
+            "",
+            "Comparisons are paired over seeds (t-test, d: Cohen's d_z), Holm-corrected within a "
+            "corruption.",
+        ]
     return text
 
 
@@ -137,7 +180,9 @@ def _tested(table: Sequence[tables.Flat]) -> list[str]:
     for column, name in names.items():
         values = list(dict.fromkeys(row[column] for row in table if row.get(column) is not None))
         if len(values) == 1:
-            facts.append(f"{name} `{values[0]}`" if isinstance(values[0], str) else f"{values[0]:,} {name}")
+            facts.append(
+                f"{name} `{values[0]}`" if isinstance(values[0], str) else f"{values[0]:,} {name}"
+            )
         elif values:
             facts.append(f"{len(values)} values of {name}")
     return ["", f"Tested: {', '.join(facts)}."] if facts else []

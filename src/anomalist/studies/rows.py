@@ -35,7 +35,13 @@ class Place(NamedTuple):
 
 
 def make(
-    suite: str, version: int | None, place: Place, model: str, seed: int, metrics: Mapping[str, Any], **more: Any
+    suite: str,
+    version: int | None,
+    place: Place,
+    model: str,
+    seed: int,
+    metrics: Mapping[str, Any],
+    **more: Any,
 ) -> Flat:
     """Return a row.
 
@@ -45,13 +51,22 @@ def make(
         place: the task.
         model: the detector, as reports print it.
         seed: of the trial.
-        metrics: name to ``value``, ``low`` and ``high``; those that are not of a benchmark are left out.
+        metrics: name to ``value``, ``low`` and ``high``; those that are not of a benchmark are left
+            out.
         more: ``fit_s``, ``images_per_s``, ``threads`` and ``duplicates``, where known.
     """
-    row: Flat = {"suite": suite, "version": version, **place._asdict(), "seed": seed, "model": model}
+    row: Flat = {
+        "suite": suite,
+        "version": version,
+        **place._asdict(),
+        "seed": seed,
+        "model": model,
+    }
     for name in METRICS:
         found = metrics.get(name)
-        row |= {f"{name}{end}": None if found is None else found[end[1:] or "value"] for end in _ENDS}
+        row |= {
+            f"{name}{end}": None if found is None else found[end[1:] or "value"] for end in _ENDS
+        }
     return row | {name: more.get(name) for name in (*_COSTS, "duplicates")}
 
 
@@ -59,7 +74,8 @@ def read(path: Path) -> list[Flat]:
     """Return the rows of a file that a benchmark or ``anomalist evaluate`` wrote.
 
     Raises:
-        InputError: it cannot be read, lacks a column, or holds a value that is none of that column's.
+        InputError: it cannot be read, lacks a column, or holds a value that is none of that
+            column's.
     """
     try:
         if path.stat().st_size > _MOST_BYTES:
@@ -73,15 +89,20 @@ def read(path: Path) -> list[Flat]:
     wanted = ("suite", "version", "group", "task", "task_sha256", "seed", "model", *_NUMBERS)
     if missing := [name for name in wanted if not lines or name not in lines[0]]:
         raise InputError(
-            f"{path} has no column {missing[0]!r}; name the rows.csv of a benchmark, or an evaluation's row"
+            f"{path} has no column {missing[0]!r}; name the rows.csv of a benchmark, or an "
+            "evaluation's row"
         )
     return [_typed(line, f"{path}, line {number}") for number, line in enumerate(lines, start=2)]
 
 
 def _typed(line: Mapping[str, str], where: str) -> Flat:
-    row: Flat = {name: line[name] or "" for name in ("suite", "group", "task", "task_sha256", "model")}
+    row: Flat = {
+        name: line[name] or "" for name in ("suite", "group", "task", "task_sha256", "model")
+    }
     if not row["model"].isprintable() or not row["model"] or "|" in row["model"]:
-        raise InputError(f"{where}: model must be a name of printable characters without |, got {row['model']!r}")
+        raise InputError(
+            f"{where}: model must be a name of printable characters without |, got {row['model']!r}"
+        )
     row["version"] = _number(line, "version", where, whole=True)
     row["seed"] = _number(line, "seed", where, whole=True)
     for name in _NUMBERS:
@@ -93,15 +114,27 @@ def _typed(line: Mapping[str, str], where: str) -> Flat:
     return row
 
 
-def _number(line: Mapping[str, Any], name: str, where: str, *, whole: bool = False, most: float = math.inf) -> Any:
+def _number(
+    line: Mapping[str, Any], name: str, where: str, *, whole: bool = False, most: float = math.inf
+) -> Any:
     text = line.get(name) or ""
     try:
         value = None if text == "" else int(text) if whole else float(text)
-        if value is None or 0 <= value <= most < math.inf or (0 <= value < math.inf and most == math.inf):
+        if (
+            value is None
+            or 0 <= value <= most < math.inf
+            or (0 <= value < math.inf and most == math.inf)
+        ):
             return value
     except ValueError:
         pass
-    wanted = "a whole number" if whole else "a number in [0, 1]" if most == 1 else "a number of 0 or more"
+    wanted = (
+        "a whole number"
+        if whole
+        else "a number in [0, 1]"
+        if most == 1
+        else "a number of 0 or more"
+    )
     raise InputError(f"{where}: {name} must be {wanted}, got {text!r}")
 
 
@@ -110,7 +143,8 @@ def matching(
 ) -> tuple[list[Flat], int]:
     """Return those rows that may stand beside a suite's own, under its names, and how many may not.
 
-    A row may if it is of this suite and version, or of none, and its task's hash is one of the suite's here.
+    A row may if it is of this suite and version, or of none, and its task's hash is one of the
+    suite's here.
 
     Args:
         rows: what :func:`read` returned.

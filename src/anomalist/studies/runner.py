@@ -57,8 +57,9 @@ def run_trials(
 ) -> dict[str, str]:
     """Run all trials that have no row yet.
 
-    Every row is written when it is there. A second driver on the same folder waits for the first, then finds the
-    rows. What was killed is taken up where it stopped; a trial that raises is noted and the rest goes on.
+    Every row is written when it is there. A second driver on the same folder waits for the first,
+    then finds the rows. What was killed is taken up where it stopped; a trial that raises is noted
+    and the rest goes on.
 
     Args:
         trials: what to run.
@@ -66,7 +67,8 @@ def run_trials(
         executor: where to run, see :func:`anomalist.studies.executors.execute`.
         address: the cluster's address.
         workers: how many at once.
-        shared: whether workers see ``results`` too; if not, rows come back to the driver and nothing is cached there.
+        shared: whether workers see ``results`` too; if not, rows come back to the driver and
+            nothing is cached there.
         retry_failed: whether trials that failed before are run again.
 
     Returns:
@@ -75,7 +77,10 @@ def run_trials(
     make_folder(results)
     if executor == "local":
         _check_machine(trials)
-    store, named = Store(results / "trials"), {trial.key: trial for trial in trials}  # a key is a hash: made once
+    store, named = (
+        Store(results / "trials"),
+        {trial.key: trial for trial in trials},
+    )  # a key is a hash: made once
     with _one_driver(results):
         if retry_failed:
             for key in named:
@@ -84,14 +89,18 @@ def run_trials(
         while jobs := _jobs(named, store, results if shared else None):
             try:
                 with _Progress(jobs, len(named), workers or os.cpu_count() or 1) as progress:
-                    for report in execute(_work, jobs, executor=executor, address=address, workers=workers):
+                    for report in execute(
+                        _work, jobs, executor=executor, address=address, workers=workers
+                    ):
                         _keep(report, store)
                         progress.advance(report)
                 break
             except Lost:
                 deaths += 1
                 if deaths > _DEATHS:
-                    raise InputError(f"workers died {deaths} times; rows so far are kept in {store.folder}") from None
+                    raise InputError(
+                        f"workers died {deaths} times; rows so far are kept in {store.folder}"
+                    ) from None
                 print("a worker died; its trials are given out again", file=sys.stderr, flush=True)
     failures = {key: store.failure(key) for key in named}
     return {key: str(failure["error"]) for key, failure in failures.items() if failure is not None}
@@ -127,10 +136,16 @@ def _work(job: _Job) -> _Report:
                 if store is not None:
                     store.keep(row, side)
                 report.rows.append((row, side))
-        except OSError:  # a full disk, a folder taken away: no trial's fault, and the next would fare no better
+        except (
+            OSError
+        ):  # a full disk, a folder taken away: no trial's fault, and the next would fare no better
             raise
         except Exception as error:
-            text = str(error) if isinstance(error, InputError | FitFailed) else f"{type(error).__name__}: {error}"
+            text = (
+                str(error)
+                if isinstance(error, InputError | FitFailed)
+                else f"{type(error).__name__}: {error}"
+            )
             details = {"error": text, "traceback": traceback.format_exc()}
             for failed in waiting if isinstance(error, FitFailed) else waiting[:1]:
                 failure = {"config": failed.model_dump(mode="json"), **details}
@@ -165,7 +180,9 @@ class _Progress:
 
     def __init__(self, jobs: Sequence[_Job], total: int, workers: int) -> None:
         firsts = [job.trials[0] for job in jobs]
-        self.waiting = {i: f"{first.model.spec}, seed {first.seed}" for i, first in enumerate(firsts)}  # as they start
+        self.waiting = {
+            i: f"{first.model.spec}, seed {first.seed}" for i, first in enumerate(firsts)
+        }  # as they start
         self.job_of = {trial.key: i for i, job in enumerate(jobs) for trial in job.trials}
         self.total, self.workers, self.failed = total, workers, 0
         self.done = self.start_done = total - len(self.job_of)
@@ -173,7 +190,9 @@ class _Progress:
     def __enter__(self) -> _Progress:
         self.start = self.said = time.monotonic()
         live = is_live()
-        self.bar = tqdm(total=self.total, initial=self.done, desc="trials", unit="trial", disable=not live)
+        self.bar = tqdm(
+            total=self.total, initial=self.done, desc="trials", unit="trial", disable=not live
+        )
         self.bar.set_postfix_str(self._now())
         return self
 
@@ -192,8 +211,13 @@ class _Progress:
         now = time.monotonic()
         if self.bar.disable and (now - self.said > 10 or self.done == self.total):
             self.said = now
-            left = (now - self.start) / max(self.done - self.start_done, 1) * (self.total - self.done)
-            said = f"trials: {self.done} of {self.total} done, {self.failed} failed, {left:.0f} s left; {self._now()}"
+            left = (
+                (now - self.start) / max(self.done - self.start_done, 1) * (self.total - self.done)
+            )
+            said = (
+                f"trials: {self.done} of {self.total} done, {self.failed} failed, {left:.0f} s "
+                f"left; {self._now()}"
+            )
             print(said, file=sys.stderr, flush=True)
 
     def _now(self) -> str:

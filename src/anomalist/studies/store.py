@@ -20,8 +20,9 @@ __all__ = ["Store"]
 class Store:
     """A folder of result rows, ``KEY.json``, each with a side file ``KEY.run.json`` (times, machine, versions).
 
-    A row that failed is ``KEY.error.json``. Rows hold nothing but what their config determines, so writing one
-    twice writes the same bytes, and no lock is needed for them to be right. Reading a store writes nothing.
+    A row that failed is ``KEY.error.json``. Rows hold nothing but what their config determines, so
+    writing one twice writes the same bytes, and no lock is needed for them to be right. Reading a
+    store writes nothing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -83,7 +84,9 @@ class Store:
         keys = sorted(p.stem for p in self.folder.glob(f"{prefix}*.json") if p.name.count(".") == 1)
         if len(keys) != 1:
             found = "no trial" if not keys else f"{len(keys)} trials, {', '.join(keys[:3])}, …"
-            raise InputError(f"trial {prefix!r}: {found} in {str(self.folder)!r}; give the name of one")
+            raise InputError(
+                f"trial {prefix!r}: {found} in {str(self.folder)!r}; give the name of one"
+            )
         return keys[0]
 
 

@@ -19,7 +19,8 @@ Flat = dict[str, Any]
 def flatten(row: dict[str, Any]) -> Flat:
     """Return a trial's row as one level of columns, such as ``task.corruption``, ``model.bottleneck`` or ``auroc``.
 
-    A metric has three columns: its value, and its interval within the trial as ``auroc_low`` and ``auroc_high``.
+    A metric has three columns: its value, and its interval within the trial as ``auroc_low`` and
+    ``auroc_high``.
     """
     flat: Flat = {"trial": row["trial"]}
     for name, value in row["config"].items():
@@ -58,7 +59,9 @@ def averaged(table: Sequence[Flat], axis: str, keep: Sequence[str], metric: str)
     groups: dict[tuple[Any, ...], dict[Any, float]] = {}
     for row in table:
         if row.get(metric) is not None:
-            groups.setdefault(tuple(row.get(name) for name in keep), {})[row.get(axis)] = float(row[metric])
+            groups.setdefault(tuple(row.get(name) for name in keep), {})[row.get(axis)] = float(
+                row[metric]
+            )
     return [
         dict(zip(keep, key, strict=True)) | {metric: sum(found.values()) / len(found)}
         for key, found in groups.items()
@@ -75,7 +78,9 @@ def sections(table: Sequence[Flat], axes: Sequence[str]) -> list[tuple[str, list
     return list(found.items())
 
 
-def points(table: Sequence[Flat], axes: Sequence[str], metric: str, confidence: float = 0.95) -> list[Flat]:
+def points(
+    table: Sequence[Flat], axes: Sequence[str], metric: str, confidence: float = 0.95
+) -> list[Flat]:
     """Return, for every combination of the axes' values, the mean of a metric over its rows, the seeds.
 
     Args:
@@ -85,8 +90,8 @@ def points(table: Sequence[Flat], axes: Sequence[str], metric: str, confidence: 
         confidence: of the interval.
 
     Returns:
-        a row a point: the axes, ``mean``, Student's t interval ``low`` and ``high`` (None for a single seed), cut to
-        [0, 1], the range of every metric, ``n``, and the raw ``values``.
+        a row a point: the axes, ``mean``, Student's t interval ``low`` and ``high`` (None for a
+        single seed), cut to [0, 1], the range of every metric, ``n``, and the raw ``values``.
     """
     groups: dict[tuple[Any, ...], list[float]] = {}
     for row in table:
@@ -132,4 +137,8 @@ def _columns(table: Sequence[Flat]) -> list[str]:
 
 def _plain(value: Any) -> Any:
     """Return a list as text, so that a column has one type."""
-    return " ".join(map(str, value)) if isinstance(value, Iterable) and not isinstance(value, str) else value
+    return (
+        " ".join(map(str, value))
+        if isinstance(value, Iterable) and not isinstance(value, str)
+        else value
+    )

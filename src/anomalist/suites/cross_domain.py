@@ -1,7 +1,8 @@
 """Handwriting, textures, industry and medicine; classes, corruptions, foreign images and real defects.
 
-The magnetic tiles (folder ``magnetic_tile``, MVTec AD layout) and PneumoniaMNIST (``pneumoniamnist.npz``) lie in the
-folder of data sets given by path; what is absent is named as absent in the report.
+The magnetic tiles (folder ``magnetic_tile``, MVTec AD layout) and PneumoniaMNIST
+(``pneumoniamnist.npz``) lie in the folder of data sets given by path; what is absent is named as
+absent in the report.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _CORRUPTIONS = (
     "stripes:lines=1,value=black",
     "patch_occlusion:side=8,margin=4",
 )
-_MEDICAL = {  # the normal kind of each set: the healthy or most frequent one, else every one in turn
+# The normal kind of each set: the healthy or most frequent one, else every one in turn.
+_MEDICAL = {
     "bloodmnist": range(8),
     "breastmnist": [1],  # normal, benign
     "chestmnist": [0],  # no finding
@@ -57,12 +59,22 @@ def groups(data: Path) -> dict[str, list[str]]:
                 for strength in strengths
             ]
             for texture in ("brick", "grass", "gravel")
-            for defect, strengths in (("scratches", ("length=8", "length=16")), ("perlin", ("area=0.05", "area=0.1")))
+            for defect, strengths in (
+                ("scratches", ("length=8", "length=16")),
+                ("perlin", ("area=0.05", "area=0.1")),
+            )
         },
-        "magnetic tiles": [f"defects:{tiles},types={defect},calibration=40" for defect in ("blowhole", "crack")],
+        "magnetic tiles": [
+            f"defects:{tiles},types={defect},calibration=40" for defect in ("blowhole", "crack")
+        ],
         "PneumoniaMNIST": [f"one_class:{lungs},normal_classes=0,calibration=40"],
-        **{name: _one_class(f"(medmnist:set={name})", kinds, "calibration=40") for name, kinds in _MEDICAL.items()},
-        "Fashion-MNIST one-class": _one_class("fashion_mnist", range(10), "train=2000,calibration=500"),
+        **{
+            name: _one_class(f"(medmnist:set={name})", kinds, "calibration=40")
+            for name, kinds in _MEDICAL.items()
+        },
+        "Fashion-MNIST one-class": _one_class(
+            "fashion_mnist", range(10), "train=2000,calibration=500"
+        ),
     }
 
 

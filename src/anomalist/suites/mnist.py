@@ -22,12 +22,15 @@ CORRUPTIONS = (  # things added and things missing, each strong, faint and faint
 def groups(data: Path) -> dict[str, list[str]]:
     """Return the tasks by group; ``data`` is not used.
 
-    Detectors that keep every training image are slow on 60,000, so 10,000 are trained on where all digits are normal.
+    Detectors that keep every training image are slow on 60,000, so 10,000 are trained on where all
+    digits are normal.
     """
     return {
         "one-class": [f"one_class:normal_classes={digit},calibration=500" for digit in range(10)],
         **{
-            corruption: [f"corrupted:corruption=({corruption}),train=10000,calibration=1000,test=2000"]
+            corruption: [
+                f"corrupted:corruption=({corruption}),train=10000,calibration=1000,test=2000"
+            ]
             for corruption in CORRUPTIONS
         },
     }

@@ -29,4 +29,4 @@ def groups(data: Path) -> dict[str, list[str]]:
             ]
             for corruption in corruptions
         },
-    }  # fmt: skip
+    }

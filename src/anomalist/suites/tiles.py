@@ -22,4 +22,6 @@ def groups(data: Path) -> dict[str, list[str]]:
     """Return each type of defect, and all together."""
     tiles = f"dataset=(folder:path={data / 'magnetic_tile'},resize=256,fit=mirror,channels=grey)"
     types = {"blowhole": "blowhole", "crack": "crack", "all": "blowhole;crack"}
-    return {name: [f"defects:{tiles},types={chosen},calibration=40"] for name, chosen in types.items()}
+    return {
+        name: [f"defects:{tiles},types={chosen},calibration=40"] for name, chosen in types.items()
+    }

@@ -1,7 +1,7 @@
 """Tasks: what an anomaly is; one file a kind, whose name is the kind's, under the contract of ``task.py``.
 
-``corrupted``, ``one_class``, ``foreign`` and ``defects`` return the splits of a data set for use in Python; ``parse``
-reads a task from text, such as ``"one_class:dataset=digits,normal_classes=3"``.
+``corrupted``, ``one_class``, ``foreign`` and ``defects`` return the splits of a data set for use in
+Python; ``parse`` reads a task from text, such as ``"one_class:dataset=digits,normal_classes=3"``.
 """
 
 from __future__ import annotations
@@ -17,9 +17,19 @@ from anomalist.tasks.foreign import Foreign
 from anomalist.tasks.one_class import OneClass
 
 __all__ = [
-    "Corrupted", "Defects", "Foreign", "OneClass", "Split", "Task", "TaskConfig", "corrupted", "defects", "foreign",
-    "one_class", "parse",
-]  # fmt: skip
+    "Corrupted",
+    "Defects",
+    "Foreign",
+    "OneClass",
+    "Split",
+    "Task",
+    "TaskConfig",
+    "corrupted",
+    "defects",
+    "foreign",
+    "one_class",
+    "parse",
+]
 
 
 def corrupted(
@@ -48,8 +58,12 @@ def corrupted(
     """
     parsed = parse_corruption(corruption)
     if severity is not None:
-        parsed = parse_corruption({"name": parsed.name, **parsed.model_dump(exclude_unset=True), "severity": severity})
-    task = Corrupted(dataset=dataset.name, corruption=parsed, train=train, calibration=calibration, test=test)
+        parsed = parse_corruption(
+            {"name": parsed.name, **parsed.model_dump(exclude_unset=True), "severity": severity}
+        )
+    task = Corrupted(
+        dataset=dataset.name, corruption=parsed, train=train, calibration=calibration, test=test
+    )
     return task.build(dataset, seed)
 
 
@@ -76,7 +90,13 @@ def one_class(
         InputError: a class that the data set has not, or more images asked for than there are.
     """
     classes = (normal_classes,) if isinstance(normal_classes, int) else normal_classes
-    task = OneClass(dataset=dataset.name, normal_classes=classes, train=train, calibration=calibration, test=test)
+    task = OneClass(
+        dataset=dataset.name,
+        normal_classes=classes,
+        train=train,
+        calibration=calibration,
+        test=test,
+    )
     return task.build(dataset, seed)
 
 
@@ -102,10 +122,13 @@ def foreign(
         test: normal test images, and the most anomalies; None: all.
 
     Raises:
-        InputError: a data set that does not exist or cannot be fetched, or more images asked for than there are.
+        InputError: a data set that does not exist or cannot be fetched, or more images asked for
+            than there are.
     """
     sizes = {"train": train, "calibration": calibration, "test": test}
-    return Foreign(dataset=dataset.name, foreign=other, matched=matched, **sizes).build(dataset, seed)
+    return Foreign(dataset=dataset.name, foreign=other, matched=matched, **sizes).build(
+        dataset, seed
+    )
 
 
 def defects(
@@ -131,5 +154,7 @@ def defects(
         InputError: a type that the data set has not, or more images asked for than there are.
     """
     chosen = (types,) if isinstance(types, str) else types
-    task = Defects(dataset=dataset.name, types=chosen, train=train, calibration=calibration, test=test)
+    task = Defects(
+        dataset=dataset.name, types=chosen, train=train, calibration=calibration, test=test
+    )
     return task.build(dataset, seed)

@@ -1,6 +1,7 @@
 """Normal is the data set itself; an anomaly is a test image with a synthetic corruption.
 
-Every test image is there twice, clean and corrupted; a corrupted one in which nothing changed is left out and counted.
+Every test image is there twice, clean and corrupted; a corrupted one in which nothing changed is
+left out and counted.
 """
 
 from __future__ import annotations
@@ -30,13 +31,16 @@ class Corrupted(TaskConfig):
     CONTAMINANT: ClassVar[frozenset[str]] = frozenset({"contaminant"})
 
     kind: Literal["corrupted"] = Field("corrupted", description="what an anomaly is")
-    corruption: Spec = Field(parse("stripes"), description="what is done to test images, as name:option=value")
+    corruption: Spec = Field(
+        parse("stripes"), description="what is done to test images, as name:option=value"
+    )
     normal_classes: tuple[int, ...] | None = Field(
         None, min_length=1, description="normal classes; by default all of the training split"
     )
     contaminant: Spec | Literal["class"] | None = Field(
         None,
-        description="what anomalies in training are: a corruption, or 'class' for images of the other classes",
+        description="what anomalies in training are: a corruption, or 'class' for images of the "
+        "other classes",
     )
 
     @property
@@ -65,7 +69,9 @@ class Corrupted(TaskConfig):
     ) -> NDArray[np.float32]:
         if self.contaminant is None:
             named = "contamination" if self.contamination else "labelled"
-            raise InputError(f"task.{named} above 0 needs task.contaminant: a corruption, or 'class'")
+            raise InputError(
+                f"task.{named} above 0 needs task.contaminant: a corruption, or 'class'"
+            )
         if self.contaminant == "class":
             return others(dataset.train, self.classes(dataset), len(images), seed)
         own_seed = derive(seed, "contamination")  # never the draws that the test images get

@@ -1,8 +1,9 @@
 """Normal is what a data set calls "good"; an anomaly is a test image with a real, labelled defect.
 
-Masks are the data set's own, where it has them. Where training is to hold defects (``contamination``, ``labelled``),
-half of each type, drawn by the seed, is set aside for it and never tested, whatever the shares: so results at all
-shares above 0 are judged on the same images. A training split that has defects itself gives those instead.
+Masks are the data set's own, where it has them. Where training is to hold defects
+(``contamination``, ``labelled``), half of each type, drawn by the seed, is set aside for it and
+never tested, whatever the shares: so results at all shares above 0 are judged on the same images. A
+training split that has defects itself gives those instead.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class Defects(TaskConfig):
     TEST_ONLY: ClassVar[frozenset[str]] = TaskConfig.TEST_ONLY | {"types"}
 
     kind: Literal["defects"] = Field("defects", description="what an anomaly is")
-    types: tuple[str, ...] = Field((), description="the types of defect that are tested; by default all")
+    types: tuple[str, ...] = Field(
+        (), description="the types of defect that are tested; by default all"
+    )
 
     @property
     def label(self) -> str:
@@ -45,7 +48,8 @@ class Defects(TaskConfig):
         """
         if dataset.test.kinds[0] != "good":
             raise InputError(
-                f"task.dataset: {dataset.name} has no real defects: its first kind is {dataset.test.kinds[0]!r}, not "
+                f"task.dataset: {dataset.name} has no real defects: its first kind is "
+                f"{dataset.test.kinds[0]!r}, not "
                 "'good'; one_class makes anomalies of classes"
             )
         return _GOOD
@@ -83,5 +87,7 @@ def _set_aside(dataset: Dataset, seed: int, *, tested: bool = True) -> ImageSet:
     rows = []
     for label in range(1, len(dataset.test.kinds)):
         found = np.flatnonzero(labels == label)
-        rows.append(found[generator(seed, f"defects {label}").permutation(len(found))[: len(found) // 2]])
+        rows.append(
+            found[generator(seed, f"defects {label}").permutation(len(found))[: len(found) // 2]]
+        )
     return dataset.test.take(np.sort(np.concatenate(rows)))

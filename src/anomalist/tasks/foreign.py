@@ -1,10 +1,11 @@
 """Normal is one data set; an anomaly is an image of another, brought to the first one's size and channels.
 
-The rule: values in [0, 1] by each set's own range; colour becomes grey as the mean of the channels, grey becomes
-colour by repetition; then Pillow's bilinear filter, whose support grows when it shrinks an image, to the normal images'
-height and width, whatever the aspect ratio. Brightness and contrast alone often tell two data sets apart. With
-``matched`` every foreign image is scaled and shifted until its mean and standard deviation over all values are those of
-a normal image: in a test, the normal test image of the same place; in training, the image that it replaces. Clipping to
+The rule: values in [0, 1] by each set's own range; colour becomes grey as the mean of the channels,
+grey becomes colour by repetition; then Pillow's bilinear filter, whose support grows when it
+shrinks an image, to the normal images' height and width, whatever the aspect ratio. Brightness and
+contrast alone often tell two data sets apart. With ``matched`` every foreign image is scaled and
+shifted until its mean and standard deviation over all values are those of a normal image: in a
+test, the normal test image of the same place; in training, the image that it replaces. Clipping to
 [0, 1] moves both, so an image is matched again until they are within 0.001, 300 times at most.
 """
 
@@ -36,7 +37,9 @@ class Foreign(TaskConfig):
 
     kind: Literal["foreign"] = Field("foreign", description="what an anomaly is")
     foreign: str = Field("digits", description="the data set that anomalies come from")
-    matched: bool = Field(False, description="whether anomalies get the mean and deviation of normal images")
+    matched: bool = Field(
+        False, description="whether anomalies get the mean and deviation of normal images"
+    )
 
     @property
     def label(self) -> str:
@@ -49,7 +52,9 @@ class Foreign(TaskConfig):
         drawn = choose(found, min(len(found), len(normal)), seed, "foreign")
         images = _alike(drawn, normal.images.shape[1:])
         images = _matched(images, normal.images[: len(images)]) if self.matched else images
-        source = drawn.index + 1 + max(len(dataset.test), int(normal.source.max()))  # numbers of their own
+        source = (
+            drawn.index + 1 + max(len(dataset.test), int(normal.source.max()))
+        )  # numbers of their own
         return Split(images, np.ones(len(images), np.bool_), source)
 
     def _contaminants(
@@ -57,14 +62,19 @@ class Foreign(TaskConfig):
     ) -> NDArray[np.float32]:
         found = self._other(dataset).train
         if len(images) > len(found):
-            raise InputError(f"task.contamination: {len(images):,} foreign images needed, there are {len(found):,}")
+            raise InputError(
+                f"task.contamination: {len(images):,} foreign images needed, there are "
+                f"{len(found):,}"
+            )
         drawn = found.take(generator(seed, "contaminants").permutation(len(found))[: len(images)])
         alike = _alike(drawn, images.shape[1:])
         return _matched(alike, images) if self.matched else alike
 
     def _other(self, dataset: Dataset) -> Dataset:
         if self.foreign == self.dataset:
-            raise InputError(f"task.foreign: {self.foreign!r} is the normal data set itself; name another")
+            raise InputError(
+                f"task.foreign: {self.foreign!r} is the normal data set itself; name another"
+            )
         return datasets.load(self.foreign)
 
 
@@ -79,7 +89,10 @@ def _alike(images: ImageSet, shape: tuple[int, ...]) -> NDArray[np.float32]:
     elif found.shape[1] == 1:
         found = np.repeat(found, channels, axis=1)
     elif found.shape[1] != channels:
-        raise InputError(f"task.foreign: images of {found.shape[1]} channels cannot stand for images of {channels}")
+        raise InputError(
+            f"task.foreign: images of {found.shape[1]} channels cannot stand for images of "
+            f"{channels}"
+        )
     if found.shape[2:] == (height, width):
         return found
     out = np.empty((len(found), channels, height, width), np.float32)
@@ -95,7 +108,9 @@ def _matched(images: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[
     want = like.reshape(len(like), -1).astype(np.float64)
     mean, spread = want.mean(axis=1), want.std(axis=1)
     out = images.reshape(len(images), -1).astype(np.float64)
-    rows = np.arange(len(out))  # those that are not there yet: an image's rounds do not depend on the others
+    rows = np.arange(
+        len(out)
+    )  # those that are not there yet: an image's rounds do not depend on the others
     for _ in range(_ROUNDS):
         now = out[rows]
         centre, width = now.mean(axis=1), now.std(axis=1)

@@ -34,7 +34,8 @@ class OneClass(TaskConfig):
         None,
         ge=0,
         exclude_if=lambda label: label is None,
-        description="the class of the known anomalies; by default all that are not normal, as of the unnoticed ones",
+        description="the class of the known anomalies; by default all that are not normal, as of "
+        "the unnoticed ones",
     )
 
     CONTAMINANT: ClassVar[frozenset[str]] = frozenset({"labelled_class"})
@@ -56,14 +57,21 @@ class OneClass(TaskConfig):
             return self.normal_classes
         every = range(len(dataset.train.kinds))
         if self.all_but not in every:
-            raise InputError(f"task.all_but: {self.all_but} is no class; the data set has 0 to {len(every) - 1}")
+            raise InputError(
+                f"task.all_but: {self.all_but} is no class; the data set has 0 to {len(every) - 1}"
+            )
         return tuple(label for label in every if label != self.all_but)
 
     def anomalies(self, normal: Split, dataset: Dataset, seed: int) -> Split:
         """Return all test images of the other classes."""
-        rest = dataset.test.take(np.flatnonzero(~np.isin(dataset.test.labels, self.classes(dataset))))
+        rest = dataset.test.take(
+            np.flatnonzero(~np.isin(dataset.test.labels, self.classes(dataset)))
+        )
         if len(rest) == 0:
-            raise InputError("task.normal_classes: every class is normal, so nothing is an anomaly; leave some out")
+            raise InputError(
+                "task.normal_classes: every class is normal, so nothing is an anomaly; leave some "
+                "out"
+            )
         return replace(normal_split(rest), labels=np.ones(len(rest), np.bool_))
 
     def _contaminants(
@@ -71,16 +79,23 @@ class OneClass(TaskConfig):
     ) -> NDArray[np.float32]:
         return others(dataset.train, self.classes(dataset), len(images), seed)
 
-    def _told(self, count: int, unnoticed: int, dataset: Dataset, seed: int) -> NDArray[np.float32] | None:
+    def _told(
+        self, count: int, unnoticed: int, dataset: Dataset, seed: int
+    ) -> NDArray[np.float32] | None:
         if self.labelled_class is None:
             return None
         if self.labelled_class in (usual := self.classes(dataset)):
-            raise InputError(f"task.labelled_class: {self.labelled_class} is a normal class; choose another")
+            raise InputError(
+                f"task.labelled_class: {self.labelled_class} is a normal class; choose another"
+            )
         rest = np.flatnonzero(~np.isin(dataset.train.labels, usual))
-        left = rest[generator(seed, "contaminants").permutation(len(rest))[unnoticed:]]  # in the order of `others`
+        left = rest[
+            generator(seed, "contaminants").permutation(len(rest))[unnoticed:]
+        ]  # in the order of `others`
         found = left[dataset.train.labels[left] == self.labelled_class]
         if count > len(found):
             raise InputError(
-                f"task.labelled: {count:,} images of class {self.labelled_class} needed, {len(found):,} left"
+                f"task.labelled: {count:,} images of class {self.labelled_class} needed, "
+                f"{len(found):,} left"
             )
         return dataset.train.take(found[:count]).to_float()
