@@ -1,4 +1,4 @@
-"""The yardstick: the classic training script, a DataLoader over PIL images, against `anomalist`, in one run.
+"""The classic training script, a DataLoader over PIL images, against `anomalist`, in one run.
 
     python benchmarks/classic_loop.py
 
@@ -27,7 +27,7 @@ EPOCHS, BATCH, BOTTLENECK, SCORED = 5, 128, 8, 200
 
 
 class PilImages(Dataset):
-    """Each image becomes a PIL image, then a tensor, when it is asked for: the steps of the usual MNIST class."""
+    """Each image becomes a PIL image, then a tensor, when asked for, as torchvision does."""
 
     def __init__(self, images, labels):
         self.images, self.labels = torch.from_numpy(images[:, 0]), torch.from_numpy(labels)
@@ -50,7 +50,7 @@ def classic(mnist, clean, noisy):
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
     network = nn.Sequential(*layers[:-1], nn.Sigmoid())
-    data = PilImages(mnist.train.images, mnist.train.labels)
+    data = PilImages(mnist.train.images, mnist.train.class_index)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
     for _ in range(EPOCHS):
         for batch, _ in DataLoader(data, batch_size=BATCH, shuffle=True):

@@ -1,8 +1,8 @@
-"""What corruptions.py compares with: each corruption as a loop over images that a careful NumPy user would write.
+"""Each corruption as the loop over images that a careful NumPy user would write.
 
-Each function corrupts one grey image ``[H, W]`` by a physical strength with a generator of its own,
-in the same way as the corruption of its name, with draws of the same distribution; what does not
-change from image to image is made once.
+benchmarks/corruptions.py compares with them. Each function corrupts one grey image ``[H, W]`` by a
+physical strength with a generator of its own, in the same way as the corruption of its name, with
+draws of the same distribution; what does not change from image to image is made once.
 """
 
 import math

@@ -18,9 +18,10 @@ import corruption_loops
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from anomalist import catalog, datasets
-from anomalist.corruption import parse
-from anomalist.environment import environment
+from anomalist import datasets
+from anomalist.core import catalog
+from anomalist.core.environment import environment
+from anomalist.corruptions import parse
 
 LOOP_IMAGES = 512  # of a loop: it takes as long for each
 
@@ -126,9 +127,8 @@ def main():
             )
     ones, twos = zip(*(row[:2] for row in table), strict=True)
     print(f"{'median':18}{statistics.median(ones):12,.0f}{statistics.median(twos):12,.0f}")
-    print(
-        f"{'least':18}{min(ones):12,.0f}{min(twos):12,.0f}{'':12}{min(r for row in table for r in row[2:]):12.1f}"
-    )
+    least = min(ratio for row in table for ratio in row[2:])
+    print(f"{'least':18}{min(ones):12,.0f}{min(twos):12,.0f}{'':12}{least:12.1f}")
 
 
 if __name__ == "__main__":

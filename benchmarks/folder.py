@@ -1,4 +1,4 @@
-"""How fast the data set folder decodes, against Pillow alone in two processes; memory, and the second start.
+"""How fast the data set folder decodes, against Pillow in two processes; memory; second start.
 
     python benchmarks/folder.py [--images 20000] [--repeats 3] [--size 256]
 
@@ -36,15 +36,15 @@ import psutil
 from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 
-from anomalist.dataset import parse
-from anomalist.environment import environment
-from anomalist.randomness import generator
+from anomalist.core.environment import environment
+from anomalist.core.randomness import generator
+from anomalist.datasets import parse
 
 SIDE, PICTURES, PROCESSES = 512, 500, 2
 START = """
 import json, sys, time
 began = time.perf_counter()
-from anomalist.dataset import parse
+from anomalist.datasets import parse
 found = parse({"name": "folder", "path": sys.argv[1], "resize": sys.argv[2]}).load()
 print(json.dumps([time.perf_counter() - began, len(found.train) + len(found.test)]))
 """
@@ -98,7 +98,7 @@ def time_pillow(paths: list[Path], size: int) -> tuple[float, float]:
 
 
 def time_folder(root: Path, size: int, cache: Path) -> tuple[float, float]:
-    """Return the seconds, on the clock and of processors, that the data set takes into an empty cache."""
+    """Return the wall-clock and processor seconds of the data set with an empty cache."""
     shutil.rmtree(cache, ignore_errors=True)
     os.environ["ANOMALIST_DATA"] = str(cache)
     began, before = time.perf_counter(), processor_time()
@@ -109,14 +109,14 @@ def time_folder(root: Path, size: int, cache: Path) -> tuple[float, float]:
 
 
 def second_start(root: Path, size: int) -> float:
-    """Return the seconds from the first import to the images, decoded before, in a process of its own."""
+    """Return the seconds from the first import to the cached images, in a process of its own."""
     command = [sys.executable, "-c", START, str(root), str(size)]
     return float(json.loads(subprocess.run(command, check=True, capture_output=True).stdout)[0])
 
 
 @contextmanager
 def memory() -> Iterator[list[float]]:
-    """Yield a list whose last value is the most bytes that this process and its children held at once."""
+    """Yield a list whose last value is the peak memory of this process and its children."""
     held, done, this = [0.0], threading.Event(), psutil.Process()
 
     def look() -> None:

@@ -82,7 +82,7 @@ def compare(
 
 
 def many_small(share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return 20,000 maps of 28 x 28, the second half with a hole (share 0) or a noise mask of that share."""
+    """Return 20,000 maps of 28 x 28; half of them have a hole (share 0) or noise of that share."""
     rng = np.random.default_rng(4)
     maps = rng.random((20_000, 28, 28), dtype=np.float32) + rng.random(
         (20_000, 28, 28), dtype=np.float32

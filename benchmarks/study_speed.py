@@ -1,4 +1,4 @@
-"""What a study costs beside its fits and scores: two workers against one, and the framework's share of a trial.
+"""What a study costs beside fits and scores: two workers against one, and the overhead.
 
     python benchmarks/study_speed.py [--repeats 3]
 
@@ -15,13 +15,13 @@ import time
 from pathlib import Path
 
 from anomalist import datasets
-from anomalist.environment import environment
+from anomalist.core.environment import environment
+from anomalist.running.runner import run_trials
 from anomalist.studies import bottleneck
-from anomalist.studies.runner import run_trials
 
 
 def measure(workers: int) -> tuple[float, float, int]:
-    """Return the study's seconds, those spent on fitting and scoring, and how many trials it had."""
+    """Return the study's seconds, those of fits and scores, and its number of trials."""
     trials = bottleneck.study("quick").trials
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()

@@ -9,7 +9,7 @@
     strengths.
 3. Every figure is written with its 95 % interval, and every picture drawn from what was written.
 
-The same code as `anomalist run`: see src/anomalist/baseline.py.
+The same code as `anomalist run`: see src/anomalist/baseline/job.py.
 """
 
 import sys

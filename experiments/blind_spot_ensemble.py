@@ -1,16 +1,14 @@
-"""One ensemble against every blind spot, from the detectors that `anomalist study blind_spot` has fitted.
+"""One ensemble against every blind spot, from detectors that `anomalist study blind_spot` fitted.
 
-    python experiments/blind_spot_ensemble.py                  choose on training images: every rule
-    on every corruption python experiments/blind_spot_ensemble.py --test excess    the test split,
-    once, by the rule that was chosen
+    python experiments/blind_spot_ensemble.py                  compare all rules on training images
+    python experiments/blind_spot_ensemble.py --test excess    test the chosen rule, once
 
-1. The study's fitted `synthetic` and a second detector are loaded, seed by seed; nothing is fitted
-    again.
-2. Half of the 6,000 held-out training images puts both scores on one scale, z = (score - mean) /
-    standard deviation.
-3. Rules: the first alone, or those of the detector `ensemble`. The other half, clean against
-   corrupted, tells which is best.
-4. With --test all 6,000 give the scale, and the study's own test images are judged.
+1. The study's fitted `synthetic` and a second detector are loaded, seed by seed; none is fitted.
+2. Half of the 6,000 held-out training images puts both scores on one scale:
+   z = (score - mean) / standard deviation.
+3. The rules are the first detector alone, and those of the detector `ensemble`. The other half,
+   clean against corrupted, shows which rule is best.
+4. With --test all 6,000 give the scale, and the study's own test images are evaluated.
 """
 
 from __future__ import annotations
@@ -25,13 +23,13 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from anomalist import datasets
-from anomalist.corruption import parse
-from anomalist.detector import Detector, Scores, load
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
+from anomalist.core.randomness import derive
+from anomalist.corruptions import parse
 from anomalist.metrics.comparison import mean_interval
 from anomalist.metrics.detection import auroc
+from anomalist.models import Detector, Scores, load
 from anomalist.models.ensemble import Ensemble
-from anomalist.randomness import derive
 from anomalist.studies.blind_spot import study
 from anomalist.suites.mnist import CORRUPTIONS
 from anomalist.trial import Trial
@@ -40,7 +38,7 @@ RULES = ("alone", "max", "mean", "excess")
 
 
 def fitted(model: str, seeds: int, results: Path) -> list[tuple[Trial, Detector]]:
-    """Return the study's trials of a detector on the first corruption, one a seed, with what it fitted."""
+    """Return a detector's trials on the first corruption, one per seed, and what they fitted."""
     first: dict[int, Trial] = {}
     for trial in study(seeds=seeds, models=[model]).trials:
         first.setdefault(trial.seed, trial)

@@ -5,8 +5,8 @@
     python experiments/bottleneck.py --help     every option
 
 1. Autoencoders of 2 to 128 bottleneck units are fitted on the same digits, ten seeds each.
-2. Each is judged on four corruptions that are hard enough to tell sizes apart, and on one-class
-    digits.
+2. Each is tested on four corruptions that are hard enough to show differences, and on one-class
+   digits.
 3. Every size is compared with the default of 32, paired over seeds, Holm-corrected.
 
 The same code as `anomalist study bottleneck`: see src/anomalist/studies/bottleneck.py.

@@ -1,18 +1,17 @@
-"""Choose a detector's options for real defects without a test image: good training images with made defects stand in.
+"""Choose a detector's options for real defects, with synthetic defects and no test image.
 
-    python experiments/choose_by_defects.py tiles                                     magnetic
-    tiles, 256 pixels python experiments/choose_by_defects.py xrays
-       healthy chest X-rays, 28 pixels python experiments/choose_by_defects.py tiles --models
-       patch_memory:memory=2000   other detectors
+    python experiments/choose_by_defects.py tiles                    magnetic tiles, 256 pixels
+    python experiments/choose_by_defects.py xrays                    chest X-rays, 28 pixels
+    python experiments/choose_by_defects.py tiles --models padim     other detectors
 
-1. Of the good training images a quarter is held out; the others fit every candidate.
-2. Pseudo-anomalies are held-out images with made defects: for tiles blots, stains, scratches,
-   patches of other images or turned; for X-rays what haze does: brighter regions, lost contrast,
-   blur, uneven light.
-3. Figures are AUROC of held-out images against each kind, in percent, their mean, and the mean
-    AUPRO.
+1. A quarter of the good training images is held out; the others fit every candidate.
+2. Pseudo-anomalies are held-out images with synthetic defects. For tiles: blots, stains,
+   scratches, and patches of other images or rotated ones. For X-rays, what haze does: brighter
+   regions, lost contrast, blur, uneven light.
+3. Figures are the AUROC of held-out images against each kind, in percent, their mean, and the mean
+   AUPRO.
 
-No figure says what a test would give, only which candidate is better. The test split is never read.
+The figures say which candidate is better, not what a test would give. The test split is not read.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ import numpy as np
 from tabulate import tabulate
 
 from anomalist import datasets
-from anomalist.corruption import parse as parse_corruption
-from anomalist.detector import parse
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
+from anomalist.core.randomness import generator
+from anomalist.corruptions import parse as parse_corruption
 from anomalist.metrics.detection import auroc
 from anomalist.metrics.localization import aupro
-from anomalist.randomness import generator
+from anomalist.models import parse
 
 HELD_OUT = 0.25
 _TILES = (
@@ -48,16 +47,16 @@ _ON_TILES = (
     "patch_memory:layers=8;16;32",
     "patch_memory:layers=16",
     "patch_memory:memory=4000",
-    "patch_memory:unit=false",
+    "patch_memory:l2_normalise=false",
     "patch_memory:regularisation=0",
-    "patch_memory:unit=false,regularisation=0",
+    "patch_memory:l2_normalise=false,regularisation=0",
     "patch_memory:aggregation=top_1_percent",
     "patch_memory:aggregation=max",
     "patch_memory:aggregation=reweighted,neighbours=9",
     "patch_memory:side=384",
     "patch_memory:backbone=efficientnet_lite2",
     "padim",
-    "padim:unit=false",
+    "padim:l2_normalise=false",
     "padim:channels=100",
     "student_teacher",
 )
@@ -85,7 +84,7 @@ _ON_XRAYS = (
 )
 PLANS = {  # the data set, whose label 0 is good, the defects and the candidates
     "tiles": (
-        "folder:path={data}/magnetic_tile,resize=256,fit=mirror,channels=grey",
+        "folder:path={data}/magnetic_tile,resize=256,resize_mode=mirror,channels=grey",
         _TILES,
         _ON_TILES,
     ),
@@ -108,7 +107,7 @@ def main() -> None:
     for model in models:
         parse(model)  # a wrong one is said before the first fit
     train = datasets.load(dataset.format(data=found.data)).train
-    images = train.take(np.flatnonzero(train.labels == 0)).to_float()
+    images = train.take(np.flatnonzero(train.class_index == 0)).to_float()
     order = generator(found.seed, "chosen by").permutation(len(images))
     held_out, rest = np.split(images[order], [round(HELD_OUT * len(images))])
     spoilt = [parse_corruption(defect)(held_out, seed=found.seed) for defect in defects]

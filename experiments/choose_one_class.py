@@ -1,17 +1,16 @@
-"""Choose a detector's options for one-class digits without a test image: letters stand for the other digits.
+"""Choose a detector's options for one-class digits, with letters as anomalies and no test image.
 
-    python experiments/choose_one_class.py                                the candidates below,
-    several hours python experiments/choose_one_class.py --digits 2 5 8                 the three
-    hardest digits python experiments/choose_one_class.py --models lof lof:blur=1 knn    other
-    detectors, as name:option=value,…
+    python experiments/choose_one_class.py                               all candidates, hours
+    python experiments/choose_one_class.py --digits 2 5 8                the three hardest digits
+    python experiments/choose_one_class.py --models lof lof:blur=1 knn   other detectors
 
 1. Of each digit's training images 500 are held out; the others fit every candidate.
-2. Pseudo-anomalies are printed Latin and Greek letters in several fonts, those left out that look
-   like digits: turned, sheared, stretched, warped, then fitted into 20 x 20 pixels and centred by
+2. Pseudo-anomalies are printed Latin and Greek letters in several fonts, except those that look
+   like digits: rotated, sheared, stretched, warped, then fitted into 20 x 20 pixels and centred by
    mass, as MNIST's digits were.
 3. A candidate's figure is the AUROC of held-out images against letters, the mean over digits.
 
-No figure says what a test would give, only which candidate is better. The test split is never read.
+The figures say which candidate is better, not what a test would give. The test split is not read.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from tabulate import tabulate
 
 from anomalist import datasets
-from anomalist.detector import parse
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
+from anomalist.core.randomness import generator
 from anomalist.metrics.detection import auroc
-from anomalist.randomness import generator
+from anomalist.models import parse
 
 Images = NDArray[np.float32]
 
@@ -65,7 +64,7 @@ _SIDE = 112  # letters are drawn four times as large as they are kept
 
 
 def letters(count: int, seed: int) -> Images:
-    """Return letters that look as if written like MNIST's digits, float32 ``[count, 1, 28, 28]`` in [0, 1]."""
+    """Return letters drawn like MNIST's digits, float32 ``[count, 1, 28, 28]`` in [0, 1]."""
     random = generator(seed, "letters")
     drawn = {(glyph, font): _draw(glyph, font) for glyph in GLYPHS for font in FONTS}
     chosen = [
@@ -85,7 +84,7 @@ def _draw(glyph: str, font: str) -> Images:
 
 
 def _distort(letter: Images, random: np.random.Generator) -> Images:
-    """Turn, shear and stretch at random, then shift smoothly by 3.5 pixels in root mean square, of 112."""
+    """Rotate, shear and stretch at random, then shift smoothly by 3.5 of 112 pixels (RMS)."""
     h, w = letter.shape
     turn, shear, stretch = random.normal(0, (0.15, 0.2, 0.15))
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
@@ -119,7 +118,7 @@ def _centre(letter: Images) -> Images:
 
 
 def judge(model: str, images: Images, anomalies: Images, seed: int) -> tuple[float, float]:
-    """Return the AUROC of held-out images against ``anomalies``, and the seconds that the fit took."""
+    """Return the AUROC of held-out images against ``anomalies``, and the seconds of the fit."""
     order = generator(seed, "chosen by").permutation(len(images))
     held_out, rest = images[order[:HELD_OUT]], images[order[HELD_OUT:]]
     start = time.perf_counter()
@@ -145,7 +144,8 @@ def main() -> None:
     lines = []
     for model in found.models:
         images = [
-            train.take(np.flatnonzero(train.labels == digit)).to_float() for digit in found.digits
+            train.take(np.flatnonzero(train.class_index == digit)).to_float()
+            for digit in found.digits
         ]
         figures, seconds = zip(
             *(judge(model, part, anomalies, found.seed) for part in images), strict=True

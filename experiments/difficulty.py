@@ -5,7 +5,7 @@
     python experiments/difficulty.py --help     every option
 
 1. One autoencoder a seed is fitted on clean digits, ten seeds.
-2. Each is judged on every corruption at seven strengths, and localises at three of them.
+2. Each is tested on every corruption at seven strengths, and localises at three of them.
 3. A psychometric curve gives the severity, and the change of pixels, at which AUROC reaches 0.75
     and 0.95.
 

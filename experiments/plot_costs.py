@@ -1,10 +1,10 @@
-"""Draw the cost pictures of docs/detectors.md from its own tables, whose rows come from several runs.
+"""Draw the cost pictures of docs/detectors.md from the page's own tables.
 
-    python experiments/plot_costs.py docs/detectors.md     writes
-    docs/detectors/one_class_auc_vs_cost.png and the other
+    python experiments/plot_costs.py docs/detectors.md
 
-A section's table is drawn into its picture. It has the columns `mean`, `fit, s` and `images/s`, the
-best mean first.
+Each section's table is drawn into its picture, docs/detectors/one_class_auc_vs_cost.png and the
+other. A table has the columns `mean`, `fit, s` and `images/s`, the best mean first; its rows come
+from several runs.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import argparse
 import re
 from pathlib import Path
 
+from anomalist.analysis.leaderboard import Cost, Standing
 from anomalist.reports.pages import save
-from anomalist.reports.studies import against_cost
-from anomalist.studies.leaderboard import Cost, Standing
+from anomalist.reports.study_pictures import against_cost
 
 _COLUMNS = ("mean", "fit, s", "images/s")
 

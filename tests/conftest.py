@@ -1,4 +1,5 @@
-"""One thread for every test: two multi-threaded processes on a small machine slow each other badly."""
+"""One thread for every test: two multi-threaded processes on a small machine slow each other
+badly."""
 
 import os
 

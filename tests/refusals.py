@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""The main job on real MNIST, small: what it writes, that a seed fixes every byte, and that it learns."""
+"""The main job on real MNIST, small: what it writes, that a seed fixes every byte, and that it
+learns."""
 
 import csv
 import json
@@ -13,9 +14,10 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from anomalist import baseline, cli, datasets
-from anomalist.baseline import Baseline
-from anomalist.errors import InputError
+from anomalist import cli, datasets
+from anomalist.baseline import Baseline, quick
+from anomalist.baseline import job as baseline
+from anomalist.core.errors import InputError
 from anomalist.reports import pages, panels
 from refusals import refused
 
@@ -53,6 +55,7 @@ def test_everything_promised_is_written(finished):
     assert written == {
         "metrics.json",
         "scores.npz",
+        "curves.npz",
         "config.json",
         "environment.json",
         "dataset_stats.json",
@@ -190,25 +193,18 @@ def test_a_corruption_that_changes_nothing_is_refused_and_finished_ones_stay(tmp
 
 
 def test_quick_changes_only_what_was_not_said():
-    config = Baseline(
-        **baseline.quick({"train": 50, "model": {"name": "autoencoder", "bottleneck": 3}})
-    )
+    config = Baseline(**quick({"train": 50, "model": {"name": "autoencoder", "bottleneck": 3}}))
     sized = config.sized(datasets.load("digits"), quick=True)
     assert (sized.train, sized.calibration, sized.test) == (50, 240, 597)
     assert config.detector().bottleneck == 3
     assert config.detector().epochs == 10
-    assert (
-        Baseline(**baseline.quick({"model": {"name": "autoencoder", "epochs": 2}}))
-        .detector()
-        .epochs
-        == 2
-    )
+    assert Baseline(**quick({"model": {"name": "autoencoder", "epochs": 2}})).detector().epochs == 2
 
 
 @pytest.mark.slow
 def test_quick_shortens_the_members_of_an_ensemble_too():
     given = "ensemble:members=autoencoder;lof;(autoencoder:epochs=7)"
-    members = Baseline(**baseline.quick({"model": given})).detector().members
+    members = Baseline(**quick({"model": given})).detector().members
     assert [getattr(member, "epochs", None) for member in members] == [10, None, 7]
 
 
@@ -227,7 +223,7 @@ def test_the_script_runs_quickly_on_all_corruptions_and_says_what_it_did(tmp_pat
         "data: ",
         "6,000 images to train on",
         "AUROC [95 % CI]",
-        "left out",
+        "excluded",
         f"results in {tmp_path}",
     ):
         assert expected in done.stdout
@@ -274,7 +270,8 @@ def test_the_command_and_the_script_are_the_same_code(tmp_path, capsys):
 
 @pytest.fixture
 def parts(tmp_path, monkeypatch):
-    """A folder of an engineer's: 60 good parts to train on, 8 to test, 3 dents and 2 cracks, with masks."""
+    """A folder of an engineer's: 60 good parts to train on, 8 to test, 3 dents and 2 cracks, with
+    masks."""
     monkeypatch.setenv("ANOMALIST_DATA", str(tmp_path / "cache"))
     rng = np.random.default_rng(0)
     for folder, count in (

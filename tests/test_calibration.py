@@ -1,4 +1,5 @@
-"""Thresholds and p-values: the promised false-alarm rate is kept, and never bettered by luck of the definition."""
+"""Thresholds and p-values: the promised false-alarm rate is kept, and never bettered by luck of
+the definition."""
 
 import re
 
@@ -7,7 +8,7 @@ import pytest
 
 from anomalist.baseline import Baseline
 from anomalist.calibration import check_enough, p_values, rate_range, threshold
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
 from anomalist.trial import Trial
 
 

@@ -100,7 +100,7 @@ def test_run_help_lists_the_options_of_the_typed_config(capsys):
         (["rnu"], "unknown command 'rnu': did you mean 'run'? valid: "),
         (["list", "modles"], "unknown kind 'modles': did you mean 'models'? valid: "),
         (["list", "--what"], "unknown anomalist list option '--what'"),
-        (["data", "mnits"], "unknown data set 'mnits': did you mean 'mnist'? valid: "),
+        (["data", "mnits"], "unknown data set 'mnits': did you mean 'mnist'?"),
         (
             ["data", "textures:sid=3"],
             "unknown option of textures 'sid': did you mean 'side'? valid: ",
@@ -109,14 +109,16 @@ def test_run_help_lists_the_options_of_the_typed_config(capsys):
         (["run", "--model.botleneck", "1"], "did you mean '--model.bottleneck'? nearest of "),
         (["run", "--seed"], "argument --seed: expected one argument"),
         (["run", "--seed", "one"], "baseline.seed: input should be a valid integer"),
-        (["run", "--dataset", "mnits"], "unknown data set 'mnits': did you mean 'mnist'? valid: "),
+        (["run", "--dataset", "mnits"], "unknown data set 'mnits': did you mean 'mnist'?"),
+        (["report", "gird"], "unknown study 'gird': did you mean 'grid'?"),
+        (["run", "--corruptions", "stripes:lines=1,lines=2"], "stripes: lines is given twice"),
         (
             ["run", "--model", "autoencodr"],
-            "unknown model 'autoencodr': did you mean 'autoencoder'? nearest of 21: autoencoder, ",
+            "unknown model 'autoencodr': did you mean 'autoencoder'? nearest of ",
         ),
         (
             ["run", "--corruptions", "stripe"],
-            "unknown corruption 'stripe': did you mean 'stripes'? nearest of 22: stripes, ",
+            "unknown corruption 'stripe': did you mean 'stripes'? nearest of ",
         ),
         (
             ["run", "--corruptions", "stripes:line=2"],

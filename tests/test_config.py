@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pydantic import Field, model_validator
 
-from anomalist.config import Config, snake_case
-from anomalist.errors import InputError
+from anomalist.core.config import Config, snake_case
+from anomalist.core.errors import InputError
 from refusals import refused
 
 

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from anomalist import console, memory
-from anomalist.models import Autoencoder, _gradient
+from anomalist.core import console, memory
+from anomalist.models import Autoencoder
 from refusals import refused
 
 
@@ -78,6 +78,6 @@ def test_what_does_not_fit_in_memory_is_refused(monkeypatch):
 )
 def test_a_training_step_takes_fewer_of_large_images(side, given, expected):
     assert (
-        _gradient.step_size(Autoencoder(batch_size=given), np.zeros((2, 1, side, side), np.float32))
+        Autoencoder(batch_size=given)._step_size(np.zeros((2, 1, side, side), np.float32))
         == expected
     )

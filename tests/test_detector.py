@@ -1,11 +1,11 @@
-"""Detector: known anomalies are left out of training, unless a detector says how it learns from them."""
+"""Detector: known anomalies are left out of training, unless a detector says how it learns from
+them."""
 
 import numpy as np
 import pytest
 
-from anomalist import catalog
-from anomalist.detector import Detector, Scores, parse
-from anomalist.models import Pca
+from anomalist.core import catalog
+from anomalist.models import Detector, Pca, Scores, parse
 from refusals import refused
 from toys import blobs
 

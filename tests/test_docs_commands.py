@@ -1,4 +1,5 @@
-"""Every command in the documentation is one that the program takes; those of a person's own files run as they stand."""
+"""Every command in the documentation is one that the program takes; those of a person's own files
+run as they stand."""
 
 import contextlib
 import io
@@ -11,18 +12,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from anomalist import baseline, cli
-from anomalist.baseline_results import Results
-from anomalist.studies import benchmark, study
+from anomalist import cli, studies
+from anomalist.baseline import job as baseline
+from anomalist.baseline.results import Results
+from anomalist.cli import study as cli_study
+from anomalist.running import benchmark
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 OWN_FILES = ("parts", "scans", "line", "run7.h5", "digits", "textures")
+PARTS = {"train": 60, "test": 20}  # images in the files of arrays
 SYNOPSIS = re.compile(r"anomalist [a-z]+ {2,}")  # a table of what there is, not a command
 
 
 def commands():
-    """Return (page, words) of each command in an indented or fenced block; comments behind two spaces go."""
+    """Return (page, words) of each command in an indented or fenced block; comments behind two
+    spaces go."""
     found = {}
     for page in PAGES:
         text = page.read_text(encoding="utf-8").replace("\\\n", " ")
@@ -38,7 +43,8 @@ COMMANDS = commands()
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A folder that holds the files that the documentation's commands name, beside ``../shared/data``."""
+    """A folder that holds the files that the documentation's commands name, beside
+    ``../shared/data``."""
     monkeypatch.setenv("ANOMALIST_DATA", str(tmp_path / "cache"))
     (tmp_path / "shared" / "data" / "magnetic_tile").mkdir(parents=True)
     tmp_path = tmp_path / "work"
@@ -65,15 +71,15 @@ def workplace(tmp_path, monkeypatch):
     ):
         draw(folder, count, bad)
     (tmp_path / "scans" / "bad.tsv").write_text("0.png\n1.png\n2.png\n")
-    images = rng.random((60, 28, 28)).astype(np.float32)
-    np.savez(tmp_path / "scans.npz", train_images=images * 4095, test_images=images[:20] * 4095)
+    images = {part: rng.random((n, 28, 28)).astype(np.float32) for part, n in PARTS.items()}
+    arrays = {f"{part}_images": array * 4095 for part, array in images.items()}
+    np.savez(tmp_path / "scans.npz", **arrays)
     np.savez(tmp_path / "pneumoniamnist.npz", a=np.zeros(1))
     with h5py.File(tmp_path / "run7.h5", "w") as file:
-        for part, count in (("train", 60), ("test", 20)):
-            file[f"{part}/frames"] = images[:count] * 2 - 1
-            file[f"{part}/defect"] = (
-                np.arange(count) % 5 == 4 if part == "test" else np.zeros(count, bool)
-            )
+        for part, count in PARTS.items():
+            defect = np.arange(count) % 5 == 4 if part == "test" else np.zeros(count, bool)
+            file[f"{part}/frames"] = images[part] * 2 - 1
+            file[f"{part}/defect"] = defect
     return tmp_path
 
 
@@ -86,11 +92,11 @@ def test_a_command_of_the_documentation_is_taken_as_it_stands(command, workplace
     if "theirs.csv" in command or "scores.npz" in command or "mine" in words:
         pytest.skip("of files and a detector that the reader has made")
     seen = []
-    monkeypatch.setattr(baseline, "_run", lambda config, *_: seen.append(config.detector()))
-    monkeypatch.setattr(study, "run", lambda chosen, *_, **__: seen.append(chosen.trials) or {})
-    monkeypatch.setattr(cli, "_print_report", lambda *_: None)
+    monkeypatch.setattr(baseline, "_run", lambda config, *_, **__: seen.append(config.detector()))
+    monkeypatch.setattr(studies, "run", lambda chosen, *_, **__: seen.append(chosen.trials) or {})
+    monkeypatch.setattr(cli_study, "print_report", lambda *_: None)
     monkeypatch.setattr(benchmark, "run_trials", lambda trials, *_, **__: seen.append(trials) or {})
-    monkeypatch.setattr(benchmark, "contents", lambda spec: "0")
+    monkeypatch.setattr(benchmark, "dataset_hash", lambda spec: "0")
     assert cli.main(words) == 0, page
     assert seen or words[0] in ("list", "data", "gallery"), page
 

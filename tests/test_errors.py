@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from anomalist.errors import InputError, unknown
+from anomalist.core.errors import InputError, unknown
 
 
 def test_the_nearest_name_is_suggested():

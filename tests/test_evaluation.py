@@ -1,17 +1,18 @@
-"""Evaluation: the numbers are the metrics' own, by image and by pixel, and thresholds come from normal images."""
+"""Evaluation: the numbers are the metrics' own, by image and by pixel, and thresholds come from
+normal images."""
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from anomalist import evaluate, tasks
-from anomalist.detector import Detector, Scores
-from anomalist.errors import InputError
-from anomalist.evaluation import Judge
+from anomalist.core.errors import InputError
+from anomalist.evaluation import Evaluator
 from anomalist.metrics import aupro
+from anomalist.models import Detector, Scores
 from toys import toy_dataset
 
-TASK = tasks.corrupted(toy_dataset(), "stripes", severity=0.3, seed=0, calibration=150)
+TASK = tasks.make_corrupted(toy_dataset(), "stripes", severity=0.3, seed=0, calibration=150)
 
 
 class Brightness(Detector):
@@ -37,7 +38,7 @@ def test_values_are_those_of_the_metrics():
     scores = DETECTOR.score(TASK.test.images)
     found = evaluate(scores, TASK.test, pixel_threshold=0.9)
     assert found["auroc"].value == pytest.approx(
-        roc_auc_score(TASK.test.labels, scores.image), abs=1e-12
+        roc_auc_score(TASK.test.is_anomaly, scores.image), abs=1e-12
     )
     assert found["aupro"].value == pytest.approx(aupro(scores.pixel, TASK.test.masks), abs=1e-12)
     flagged = scores.pixel > 0.9
@@ -70,21 +71,27 @@ def test_scores_of_another_split_are_refused():
         evaluate(scores, TASK.test)
 
 
-def test_the_judge_agrees_with_evaluate_and_never_looks_at_test_images_for_a_threshold():
+def test_the_evaluator_agrees_with_evaluate_and_sets_thresholds_without_test_images():
+    anomalies = TASK.anomalies
+    evaluator = Evaluator(DETECTOR, TASK, 0.05)
+    scores = DETECTOR.score(anomalies.images)
+    metrics = evaluator.evaluate(anomalies, scores)
     test = TASK.test
-    normal, anomalies = (
-        tasks.Split(test.images[rows], test.labels[rows], test.source[rows], test.masks[rows])
-        for rows in (~test.labels, test.labels)
-    )
-    judge = Judge(DETECTOR, TASK.calibration, normal, 0.05)
-    scores, found = judge.judge(anomalies)
-    np.testing.assert_array_equal(scores.image, DETECTOR.score(anomalies.images).image)
-    whole = evaluate(DETECTOR.score(test.images), test, pixel_threshold=judge.pixel_threshold)
-    assert {name: found[name] for name in whole} == dict(whole)
-    other = Judge(
-        DETECTOR, TASK.calibration, anomalies, 0.05
-    )  # other test images, the same thresholds
-    assert (other.threshold, other.pixel_threshold) == (judge.threshold, judge.pixel_threshold)
-    rate = np.mean(DETECTOR.score(normal.images).image > judge.threshold)
-    assert found["false_alarm_rate"].value == rate
-    assert found["false_alarm_rate"].low <= rate <= found["false_alarm_rate"].high
+    whole = evaluate(DETECTOR.score(test.images), test, pixel_threshold=evaluator.pixel_threshold)
+    assert {name: metrics[name] for name in whole} == dict(whole)
+    few = TASK.with_task(TASK.task.model_copy(update={"test": 20}))
+    other = Evaluator(DETECTOR, few, 0.05)  # other test images, the same thresholds
+    assert len(other.normal) == 20
+    assert other.threshold == evaluator.threshold
+    assert other.pixel_threshold == evaluator.pixel_threshold
+    rate = np.mean(DETECTOR.score(TASK.normal.images).image > evaluator.threshold)
+    assert metrics["false_alarm_rate"].value == rate
+    assert metrics["false_alarm_rate"].low <= rate <= metrics["false_alarm_rate"].high
+
+
+def test_the_roc_of_the_evaluator_lies_in_its_band():
+    evaluator = Evaluator(DETECTOR, TASK, 0.05)
+    curve = evaluator.roc(TASK.anomalies, DETECTOR.score(TASK.anomalies.images))
+    assert (curve["low"] <= curve["high"]).all()
+    middle = np.interp(curve["rates"], curve["fpr"], curve["tpr"])
+    assert np.mean((curve["low"] <= middle + 0.05) & (middle - 0.05 <= curve["high"])) > 0.9

@@ -1,4 +1,5 @@
-"""Scripts: a wrong option is one line, said before anything is fitted; a page's tables become its pictures."""
+"""Scripts: a wrong option is one line, said before anything is fitted; a page's tables become its
+pictures."""
 
 import subprocess
 import sys

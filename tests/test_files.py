@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from anomalist import files
-from anomalist.files import make_folder, replacing, write_arrays, write_json
+from anomalist.core import files
+from anomalist.core.files import atomic_write, make_folder, write_arrays, write_json
 from refusals import refused
 
 
@@ -15,7 +15,7 @@ def names(folder):
 
 
 def test_a_new_file_appears_under_its_name_alone(tmp_path):
-    with replacing(tmp_path / "a.txt") as temporary:
+    with atomic_write(tmp_path / "a.txt") as temporary:
         assert temporary.parent == tmp_path
         assert temporary.suffix == ".txt"
         assert temporary.name != "a.txt"
@@ -33,7 +33,7 @@ def test_an_exception_leaves_the_old_file_and_no_temporary(tmp_path):
     path.write_text("old")
     with (
         pytest.raises(UnicodeEncodeError),
-        replacing(path) as temporary,
+        atomic_write(path) as temporary,
         temporary.open("w") as file,
     ):
         file.write("half" * 10_000 + "\ud800")
@@ -42,21 +42,21 @@ def test_an_exception_leaves_the_old_file_and_no_temporary(tmp_path):
 
 
 def test_an_interruption_counts_as_an_exception(tmp_path):
-    with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "a.txt"):
+    with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "a.txt"):
         raise KeyboardInterrupt
     assert names(tmp_path) == []
 
 
 def test_a_rename_that_fails_leaves_no_temporary(tmp_path):
     (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError, match="folder"), replacing(tmp_path / "folder"):
+    with pytest.raises(OSError, match="folder"), atomic_write(tmp_path / "folder"):
         pass
     assert names(tmp_path) == ["folder"]
 
 
 def test_two_writers_of_one_file_do_not_meet(tmp_path):
     path = tmp_path / "a.txt"
-    with replacing(path) as first, replacing(path) as second:
+    with atomic_write(path) as first, atomic_write(path) as second:
         assert first != second
         first.write_text("1")
         second.write_text("2")
@@ -114,5 +114,5 @@ def test_a_file_in_the_way_is_refused_in_one_line(tmp_path, tail):
 
 def test_the_home_folder_is_a_tilde(monkeypatch, tmp_path):
     monkeypatch.setattr(files.Path, "home", lambda: tmp_path)
-    assert files.tilde(tmp_path / "cache" / "a") == "~/cache/a"
-    assert files.tilde(tmp_path.parent / "a") == str(tmp_path.parent / "a")
+    assert files.abbreviate_home(tmp_path / "cache" / "a") == "~/cache/a"
+    assert files.abbreviate_home(tmp_path.parent / "a") == str(tmp_path.parent / "a")

@@ -6,7 +6,9 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from anomalist import catalog, cli, gallery
+from anomalist import cli
+from anomalist.cli import _gallery as gallery
+from anomalist.core import catalog
 from refusals import refused
 from toys import toy_dataset
 

@@ -11,7 +11,7 @@ KINDS = ("a", "b", "c")
 
 def image_set(images, **changes):
     labels = np.arange(len(images)) % 3
-    return ImageSet(**{"images": images, "labels": labels, "kinds": KINDS, **changes})
+    return ImageSet(**{"images": images, "class_index": labels, "class_names": KINDS, **changes})
 
 
 def ramp(dtype, high):
@@ -59,8 +59,8 @@ def test_take_keeps_all_that_belongs_to_an_image(dtype):
     )
     some = whole.take(np.array([4, 1, 1]))
     assert some.index.tolist() == [4, 1, 1]
-    assert some.labels.tolist() == [1, 1, 1]
-    assert (some.kinds, some.value_range) == (KINDS, (0, 7))
+    assert some.class_index.tolist() == [1, 1, 1]
+    assert (some.class_names, some.value_range) == (KINDS, (0, 7))
     np.testing.assert_array_equal(some.images, whole.images[[4, 1, 1]])
     np.testing.assert_array_equal(some.masks, whole.masks[[4, 1, 1]])
     assert some.take(np.array([2, 0])).index.tolist() == [
@@ -86,12 +86,13 @@ def test_a_memory_mapped_set_is_read_but_not_written(tmp_path):
         ({"images": np.zeros((6, 3, 4), np.uint8)}, ["uint8, uint16 or float32", "[6, 3, 4]"]),
         ({"images": np.zeros((6, 2, 3, 4))}, ["float64"]),
         ({"images": np.zeros((6, 2, 3, 4), np.int16)}, ["int16"]),
-        ({"labels": np.zeros(5, int)}, ["labels", "[6]", "[5]"]),
-        ({"labels": np.array([0, 1, 2, 3, 0, 0])}, ["labels", "0..2"]),
-        ({"labels": np.array([0, 1, -1, 0, 0, 0])}, ["labels", "0..2"]),
+        ({"class_index": np.zeros(5, int)}, ["class_index", "[6]", "[5]"]),
+        ({"class_index": np.array([0, 1, 2, 3, 0, 0])}, ["class_index", "0..2"]),
+        ({"class_index": np.array([0, 1, -1, 0, 0, 0])}, ["class_index", "0..2"]),
         ({"masks": np.zeros((6, 4, 3), bool)}, ["masks", "[6, 3, 4]", "[6, 4, 3]"]),
         ({"index": np.arange(5)}, ["index", "[6]", "[5]"]),
         ({"value_range": (1.0, 1.0)}, ["value_range", "low < high"]),
+        ({"value_range": (0.0, 0.0)}, ["value_range", "low < high"]),
         ({"value_range": (255.0, 0.0)}, ["value_range", "low < high"]),
         ({"value_range": (0.0, float("nan"))}, ["value_range", "nan"]),
     ],

@@ -4,9 +4,9 @@ import argparse
 
 import pytest
 
-from anomalist import options
 from anomalist.baseline import Baseline
-from anomalist.errors import InputError
+from anomalist.cli import _options as options
+from anomalist.core.errors import InputError
 
 
 def read(*words):

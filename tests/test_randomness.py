@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from anomalist.randomness import _mix, derive, generator, normal, uniform
+from anomalist.core.randomness import _mix, derive, generator, normal, uniform
 
 WORD = 2**64
 STEP = 0x9E3779B97F4A7C15

@@ -27,7 +27,8 @@ def toy_dataset(train=300, test=60, shape=(1, 12, 12)):
 
 
 def defect_dataset(good=90, bad=12, size=12, masks=True):
-    """A data set in the manner of MVTec AD: good blobs to train on; in the test split, cracks and holes with masks."""
+    """A data set in the manner of MVTec AD: good blobs to train on; in the test split, cracks and
+    holes with masks."""
     train = ImageSet(
         (blobs(good, (1, size, size), 1) * 255).astype(np.uint8), np.zeros(good, np.int64), DEFECTS
     )

@@ -5,7 +5,8 @@ import threading
 
 
 class Server:
-    """A local web server whose every path may misbehave: ``how[path]`` is what is done with the request."""
+    """A local web server whose every path may misbehave: ``how[path]`` is what is done with the
+    request."""
 
     def __init__(self):
         self.how, self.asked, self.closing = {}, [], threading.Event()

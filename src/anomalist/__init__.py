@@ -2,10 +2,10 @@
 
 from anomalist import datasets, evaluate, models, tasks
 
-task = tasks.corrupted(datasets.load("mnist"), "stripes", severity=0.5, seed=0)
-detector = models.Autoencoder(bottleneck=16, seed=0).fit(task.train.images)
-scores = detector.score(task.test.images)
-print(evaluate(scores, task.test))
+splits = tasks.make_corrupted(datasets.load("mnist"), "stripes", severity=0.5, seed=0)
+detector = models.Autoencoder(bottleneck=16, seed=0).fit(splits.train.images)
+scores = detector.score(splits.test.images)
+print(evaluate(scores, splits.test))
 """
 
 from __future__ import annotations
@@ -16,13 +16,60 @@ from typing import TYPE_CHECKING, Any
 from anomalist._version import __version__
 
 if TYPE_CHECKING:
-    from anomalist.evaluation import evaluate
+    from anomalist.corruptions import Corruption
+    from anomalist.datasets import DatasetConfig
+    from anomalist.evaluation import Evaluator, evaluate
+    from anomalist.images import Dataset, ImageSet
+    from anomalist.models import Detector, Scores
+    from anomalist.split import Split
+    from anomalist.tasks import Task, TaskSplits
+    from anomalist.trial import Trial
 
-__all__ = ["__version__", "evaluate"]
+__all__ = [
+    "Corruption",
+    "Dataset",
+    "DatasetConfig",
+    "Detector",
+    "Evaluator",
+    "ImageSet",
+    "Scores",
+    "Split",
+    "Task",
+    "TaskSplits",
+    "Trial",
+    "__version__",
+    "evaluate",
+]
+
+_MODULES = {
+    "Corruption": "corruptions",
+    "Dataset": "images",
+    "DatasetConfig": "datasets",
+    "Detector": "models",
+    "Evaluator": "evaluation",
+    "ImageSet": "images",
+    "Scores": "models",
+    "Split": "split",
+    "Task": "tasks",
+    "TaskSplits": "tasks",
+    "Trial": "trial",
+    "evaluate": "evaluation",
+}
+
+
+# Folders that can be reached as attributes without an import of their own.
+_ROOMS = ("corruptions", "datasets", "metrics", "models", "studies", "suites", "tasks")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, which are imported only when they are used."""
+    return sorted([*__all__, *_ROOMS])
 
 
 def __getattr__(name: str) -> Any:
-    """Import ``evaluate`` when it is asked for, so that ``import anomalist`` costs nothing (PEP 562)."""
-    if name == "evaluate":
-        return importlib.import_module("anomalist.evaluation").evaluate
-    raise AttributeError(f"module 'anomalist' has no attribute {name!r}")
+    """Import a public name when it is first used, so that the package loads fast (PEP 562)."""
+    if name in _ROOMS:
+        return importlib.import_module(f"anomalist.{name}")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'anomalist' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"anomalist.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""Calibration: thresholds and p-values from held-out normal images alone; no test image is ever seen."""
+"""Calibration: thresholds and p-values from held-out normal images; test images are not used."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import numpy as np
 import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
 
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
 
 __all__ = ["check_enough", "p_values", "rate_range", "threshold"]
 
 
 def check_enough(count: int, false_alarm_rate: float) -> None:
-    """Refuse fewer held-out normal images than a threshold of that false-alarm rate takes, ceil(1 / rate) - 1.
+    """Refuse fewer held-out normal images than a threshold needs, ceil(1 / rate) - 1.
 
     Args:
         count: how many there are.
         false_alarm_rate: in (0, 1).
 
     Raises:
-        InputError: they are too few, or the rate is none.
+        InputError: there are too few, or the rate is not in (0, 1).
     """
     if not 0 < false_alarm_rate < 1:
         raise InputError(f"false_alarm_rate must lie between 0 and 1, got {false_alarm_rate:g}")
@@ -30,8 +30,8 @@ def check_enough(count: int, false_alarm_rate: float) -> None:
         rate = math.ceil(1e4 / (count + 1)) / 1e4
         raise InputError(
             f"a false-alarm rate of {false_alarm_rate:g} takes {need:,} held-out normal images or "
-            f"more, got {count:,}; "
-            f"set calibration to more, or false_alarm_rate to {rate:g} or more"
+            f"more, got {count:,}; set calibration to more, or false_alarm_rate to {rate:g} or "
+            "more"
         )
 
 
@@ -41,7 +41,7 @@ def threshold(normal: NDArray[np.float32], false_alarm_rate: float) -> float:
     It is the ceil((n + 1)(1 - rate))-th smallest of the n normal scores. A new normal image,
     exchangeable with them, exceeds it with a probability of at most ``false_alarm_rate``, on
     average over calibration sets (split conformal prediction: Vovk, Gammerman & Shafer, 2005). The
-    rate of one given calibration set may be higher: :func:`rate_range` says by how much. For
+    rate of one given calibration set may be higher: :func:`rate_range` gives its range. For
     pixels, which are not exchangeable, it is a plain quantile.
 
     Args:
@@ -57,11 +57,13 @@ def threshold(normal: NDArray[np.float32], false_alarm_rate: float) -> float:
 
 
 def rate_range(
-    count: int, false_alarm_rate: float, confidence: float = 0.95
+    count: int,
+    false_alarm_rate: float,
+    confidence: float = 0.95,
 ) -> tuple[float, float]:
-    """Return the range in which the false-alarm rate of one calibration set lies with the given probability.
+    """Return the range of the false-alarm rate over calibration sets, with the given probability.
 
-    :func:`threshold` promises its rate on average over calibration sets. Given one set of n scores
+    :func:`threshold` ensures its rate on average over calibration sets. Given one set of n scores
     without ties and its k-th smallest as the threshold, the share of all normal images above it has
     the distribution Beta(n + 1 - k, k) (Vovk, "Conditional validity of inductive conformal
     predictors", ACML 2012). Of 40 images and a rate of 10 % the range is 3 to 20 %; of 6,000 images
@@ -87,7 +89,7 @@ def _rank(n: int, false_alarm_rate: float) -> int:
 
 
 def p_values(normal: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the chance, for each score, that a normal image scores as high: (1 + #{normal >= s}) / (n + 1).
+    """Return the p-values of scores, (1 + #{normal >= s}) / (n + 1).
 
     Args:
         normal: ``[n]``, scores of held-out normal images.

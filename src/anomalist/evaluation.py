@@ -1,53 +1,54 @@
-"""Evaluation: a detector's scores against what is known of the test images, every number with its interval."""
+"""Evaluation: compare a detector's scores with the truth; every number has an interval."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomalist.calibration import threshold
-from anomalist.detector import Detector, Scores
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
 from anomalist.metrics import (
     Estimate,
     detection_intervals,
     localization_intervals,
     proportion_interval,
+    roc_band,
+    roc_curve,
 )
+from anomalist.metrics.table import METRICS, of_metric
+from anomalist.models import Detector, Scores
 from anomalist.split import Split
+from anomalist.tasks import TaskSplits
 
-__all__ = ["Evaluation", "Judge", "evaluate"]
+__all__ = ["Evaluation", "Evaluator", "evaluate"]
 
-LABELS = {
-    "auroc": "AUROC",
-    "average_precision": "AP",
-    "fpr95": "FPR95",
-    "best_f1": "F1-max",
-    "pixel_auroc": "pixel AUROC",
-    "pixel_ap": "pixel AP",
-    "aupro": "AUPRO",
-    "iou": "IoU",
-    "dice": "Dice",
-}
+_LOWEST_RATE = 1e-3  # false-positive rate that a band is computed at
+_BAND_POINTS = 60
+_BAND_RESAMPLES = 200
 
 
 class Evaluation(dict[str, Estimate]):
-    """Metric names to estimates; prints as one readable line."""
+    """Metric keys to estimates; prints as one readable line."""
 
     def __str__(self) -> str:
-        return ", ".join(f"{LABELS.get(name, name)} {estimate}" for name, estimate in self.items())
+        return ", ".join(f"{of_metric(key).label} {estimate}" for key, estimate in self.items())
 
 
 def evaluate(
-    scores: Scores, test: Split, *, pixel_threshold: float | None = None, seed: int = 0
+    scores: Scores,
+    test: Split,
+    *,
+    pixel_threshold: float | None = None,
+    seed: int = 0,
 ) -> Evaluation:
-    """Judge scores by image and, where there are maps and masks, by pixel.
+    """Evaluate scores by image and, where there are maps and masks, by pixel.
 
-    Intervals respect pairing: images made from the same source image are resampled together.
+    Intervals respect pairing: images made from the same image are resampled together.
 
     Args:
         scores: what ``detector.score(test.images)`` returned.
-        test: the images' labels, masks and sources.
-        pixel_threshold: pixels above it are called anomalous, for IoU and Dice; take it from
+        test: the test images, with labels, masks and source images.
+        pixel_threshold: pixels above it are predicted anomalous, for IoU and Dice; take it from
             held-out normal images (:func:`anomalist.calibration.threshold`).
         seed: of the bootstrap.
 
@@ -59,72 +60,116 @@ def evaluate(
         raise InputError(
             f"{len(scores.image)} scores for {len(test)} test images; score the very same split"
         )
-    found = detection_intervals(scores.image, test.labels, test.source, seed=seed)
+    clusters = test.image_index
+    estimates = detection_intervals(scores.image, test.is_anomaly, clusters, seed=seed)
+    truth = {"image": (scores.image, test.is_anomaly)}
     if scores.pixel is not None and test.masks is not None and np.any(test.masks):
-        found |= localization_intervals(
-            scores.pixel, test.masks, clusters=test.source, threshold=pixel_threshold, seed=seed
+        truth["pixel"] = (scores.pixel, test.masks)
+        estimates |= localization_intervals(
+            scores.pixel,
+            test.masks,
+            clusters=clusters,
+            threshold=pixel_threshold,
+            seed=seed,
         )
-    return Evaluation(found)
+    for metric in METRICS:
+        if metric.interval is not None and metric.level in truth:
+            estimates[metric.key] = metric.interval(*truth[metric.level], clusters, seed)
+    return Evaluation(estimates)
 
 
-class Judge:
-    """A fitted detector, its thresholds from held-out normal images, and its scores of the normal test images.
+class Evaluator:
+    """A fitted detector with its thresholds and its scores of the normal test images.
 
-    All that is the same for every kind of anomaly is computed once, here.
+    Everything that is the same for all kinds of anomaly is computed once, here.
+
+    Attributes:
+        detector: the fitted detector.
+        normal: the normal test images.
+        normal_scores: its scores of them.
+        calibration_scores: its scores of held-out normal images.
+        threshold: images that score higher are predicted anomalous.
+        pixel_threshold: pixels that score higher are predicted anomalous; None without maps.
     """
 
     def __init__(
-        self, detector: Detector, held_out: Split, normal: Split, false_alarm_rate: float
+        self,
+        detector: Detector,
+        splits: TaskSplits,
+        false_alarm_rate: float,
     ) -> None:
         """Score the normal images and set the thresholds.
 
         Args:
             detector: a fitted detector.
-            held_out: normal images that it was not fitted on.
-            normal: the normal test images.
-            false_alarm_rate: the share of normal images, and of their pixels, that exceed a
-                threshold.
+            splits: the images; the detector was not fitted on ``splits.calibration``.
+            false_alarm_rate: the share of normal images, and of their pixels, above a threshold.
 
         Raises:
             InputError: too few held-out images for that rate.
         """
-        self.detector, self.normal = detector, normal
-        self.calibration = detector.score(held_out.images)
-        self.normal_scores = detector.score(normal.images)
-        self.threshold = threshold(self.calibration.image, false_alarm_rate)
-        pixel = self.calibration.pixel
-        self.pixel_threshold = None if pixel is None else threshold(pixel, false_alarm_rate)
+        self.detector = detector
+        self.normal = splits.normal
+        self.calibration_scores = detector.score(splits.calibration.images)
+        self.normal_scores = detector.score(self.normal.images)
+        self.threshold = threshold(self.calibration_scores.image, false_alarm_rate)
+        self.pixel_threshold: float | None = None
+        if self.calibration_scores.pixel is not None:
+            self.pixel_threshold = threshold(self.calibration_scores.pixel, false_alarm_rate)
 
-    def judge(
-        self, anomalies: Split, *, seed: int = 0, localize: bool = True
-    ) -> tuple[Scores, Evaluation]:
-        """Score anomalies and tell them from the normal test images.
+    def evaluate(
+        self,
+        anomalies: Split,
+        scores: Scores,
+        *,
+        seed: int = 0,
+        localize: bool = True,
+    ) -> Evaluation:
+        """Compare anomalies with the normal test images; safe to call from any thread.
 
         Args:
             anomalies: the anomalous test images.
+            scores: what ``detector.score(anomalies.images)`` returned.
             seed: of the bootstrap.
-            localize: whether to compute the pixel metrics, the costly ones.
+            localize: whether to compute the pixel metrics, the expensive ones.
 
         Returns:
-            the anomalies' scores; and every metric of :func:`evaluate`, with ``detection_rate`` and
-            ``false_alarm_rate``, the shares of anomalous and of normal test images above the
-            threshold.
+            every metric of :func:`evaluate`, with ``detection_rate`` and ``false_alarm_rate``, the
+            shares of anomalous and of normal test images above the threshold.
         """
-        found = self.detector.score(anomalies.images)
-        return found, self.compare(found, anomalies, seed=seed, localize=localize)
-
-    def compare(
-        self, found: Scores, anomalies: Split, *, seed: int = 0, localize: bool = True
-    ) -> Evaluation:
-        """Return the metrics of :meth:`judge` from the anomalies' scores ``found``; safe to call from any thread."""
-        usual = self.normal_scores
+        normal = self.normal_scores
+        image = np.concatenate([normal.image, scores.image])
         pixel = None
-        if localize and found.pixel is not None and usual.pixel is not None:
-            pixel = np.concatenate([usual.pixel, found.pixel])
-        joined = Scores(np.concatenate([usual.image, found.image]), pixel)
+        if localize and scores.pixel is not None and normal.pixel is not None:
+            pixel = np.concatenate([normal.pixel, scores.pixel])
+        test = self.normal + anomalies
         metrics = evaluate(
-            joined, self.normal + anomalies, pixel_threshold=self.pixel_threshold, seed=seed
+            Scores(image, pixel), test, pixel_threshold=self.pixel_threshold, seed=seed
         )
-        metrics["detection_rate"] = proportion_interval(found.image > self.threshold)
-        metrics["false_alarm_rate"] = proportion_interval(usual.image > self.threshold)
+        metrics["detection_rate"] = proportion_interval(scores.image > self.threshold)
+        metrics["false_alarm_rate"] = proportion_interval(normal.image > self.threshold)
         return metrics
+
+    def roc(self, anomalies: Split, scores: Scores) -> dict[str, NDArray[np.float64]]:
+        """Return the ROC curve against the normal test images, with a pointwise 95 % band.
+
+        Args:
+            anomalies: the anomalous test images.
+            scores: the detector's scores of them.
+
+        Returns:
+            ``fpr`` and ``tpr`` of the curve; ``rates``, ``low`` and ``high`` of the band.
+        """
+        image = np.concatenate([self.normal_scores.image, scores.image])
+        is_anomaly = np.concatenate([self.normal.is_anomaly, anomalies.is_anomaly])
+        clusters = np.concatenate([self.normal.image_index, anomalies.image_index])
+        curve = roc_curve(image, is_anomaly)
+        rates, low, high = roc_band(
+            image,
+            is_anomaly,
+            clusters,
+            grid=np.logspace(np.log10(_LOWEST_RATE), 0, _BAND_POINTS),
+            seed=0,
+            resamples=_BAND_RESAMPLES,
+        )
+        return {"fpr": curve.fpr, "tpr": curve.tpr, "rates": rates, "low": low, "high": high}

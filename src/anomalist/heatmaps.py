@@ -1,4 +1,4 @@
-"""Heatmaps: what is made of a pixel map: one score an image, a mask at a threshold, a picture on a fixed scale."""
+"""Heatmaps: from a pixel map to a score, to a mask at a threshold, to a picture."""
 
 from __future__ import annotations
 
@@ -32,27 +32,28 @@ def aggregate(maps: NDArray[np.float32], how: Aggregation) -> NDArray[np.float32
     else:
         count = max(1, round(flat.shape[1] / 100))
         highest = np.partition(flat, -count, axis=1)[:, -count:]
-        score = np.sort(highest, axis=1).mean(
-            axis=1
-        )  # sorted: the sum must not depend on partition's order
+        # Sorted: the sum must not depend on partition's order.
+        score = np.sort(highest, axis=1).mean(axis=1)
     return score
 
 
 def overlay(
-    image: NDArray[np.float32], heat: NDArray[np.float32], top: float, bottom: float = 0.0
+    image: NDArray[np.float32],
+    heat: NDArray[np.float32],
+    top: float,
+    bottom: float = 0.0,
 ) -> NDArray[np.float32]:
     """Lay a map over its image, on a fixed scale.
 
-    Take both ends from maps of held-out normal images, their median and their 0.9999 quantile for
-    example: then a normal image stays grey. A map of distances is far from 0 everywhere, and from 0
-        on all of it would be orange.
+    Take both ends from maps of held-out normal images, for example their median and their 0.9999
+    quantile: a normal image then stays grey. A map of distances is far from 0 everywhere, so on a
+    scale from 0 all of it would be orange.
 
     Args:
         image: float32 ``[C, H, W]`` in [0, 1], C 1 or 3.
         heat: float32 ``[H, W]``.
-        top: the map's value that is shown at full strength, the same for every image that is to be
-            compared.
-        bottom: the value, below ``top``, from which on it is shown at all.
+        top: the map's value at full strength, the same for all images that are compared.
+        bottom: the highest value that is not drawn, below ``top``.
 
     Returns:
         float32 ``[H, W, 3]`` in [0, 1]: the image in grey, and orange where the map is high.

@@ -2,85 +2,106 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
 
-__all__ = ["Dataset", "ImageSet", "check_images", "check_steps"]
+__all__ = ["Dataset", "ImageSet", "check_images", "check_resolution"]
 
 _DTYPES = (np.uint8, np.uint16, np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class ImageSet:
-    """A set of images of one size, held in arrays; it knows nothing of anomalies, models or files.
+    """A set of images of one size, held in arrays.
+
+    It knows nothing about anomalies, models or files.
 
     Attributes:
         images: uint8, uint16 or float32 ``[N, C, H, W]``; may be memory-mapped.
-        labels: int64 ``[N]``, the class of each image, an index into ``kinds``.
-        kinds: the names of the classes (a digit, a defect type).
-        masks: bool ``[N, H, W]``, the marked pixels, or None where the data set has none.
-        value_range: the values that stand for 0 and 1; by default the dtype's own (float32: 0 and
-            1).
-        index: int64 ``[N]``, the number of each image in its data set: it follows an image through
-            every selection and names its random draws.
-        files: text ``[N]``, the file that each image was read from, or None where images do not
-            come from files of their own.
+        class_index: int64 ``[N]``, the class of each image, an index into ``class_names``.
+        class_names: the names of the classes: a digit, a type of defect.
+        masks: bool ``[N, H, W]``, the marked pixels; None where the data set has none.
+        value_range: the values that stand for 0 and 1; by default the dtype's own (float32: 0, 1).
+        index: int64 ``[N]``, the number of each image in its data set; by default 0, 1, 2, …
+            It follows an image through every selection and seeds its random draws.
+        files: text ``[N]``, the file that each image was read from; None where images do not come
+            from files of their own.
     """
 
     images: NDArray[np.generic]
-    labels: NDArray[np.int64]
-    kinds: tuple[str, ...]
-    masks: NDArray[np.bool_] | None = None
-    value_range: tuple[float, float] = (0.0, 0.0)
-    index: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    files: NDArray[np.str_] | None = None
+    class_index: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    masks: NDArray[np.bool_] | None
+    value_range: tuple[float, float]
+    index: NDArray[np.int64]
+    files: NDArray[np.str_] | None
 
-    def __post_init__(self) -> None:
-        images, n = self.images, len(self.images)
-        if images.ndim != 4 or images.dtype not in _DTYPES:
-            raise InputError(
-                f"images must be uint8, uint16 or float32 [N, C, H, W], got {images.dtype} "
-                f"{list(images.shape)}"
-            )
-        if self.labels.shape != (n,):
-            raise InputError(f"labels must be [{n}], one an image, got {list(self.labels.shape)}")
-        if n and not 0 <= self.labels.min() <= self.labels.max() < len(self.kinds):
-            raise InputError(
-                f"labels must lie in 0..{len(self.kinds) - 1}, the number of kinds less one"
-            )
-        if self.masks is not None and self.masks.shape != (n, *images.shape[2:]):
-            raise InputError(
-                f"masks must be {[n, *images.shape[2:]]}, got {list(self.masks.shape)}"
-            )
-        if self.value_range == (0.0, 0.0):
-            high = 1.0 if images.dtype == np.float32 else 2.0 ** (8 * images.dtype.itemsize) - 1
-            object.__setattr__(self, "value_range", (0.0, high))
-        if not self.value_range[0] < self.value_range[1]:
-            raise InputError(
-                f"value_range must be (low, high) with low < high, got {self.value_range}"
-            )
-        check_steps(images.dtype, *self.value_range)
-        if len(self.index) == 0:
-            object.__setattr__(self, "index", np.arange(n))
-        if self.index.shape != (n,):
-            raise InputError(f"index must be [{n}], one an image, got {list(self.index.shape)}")
-        if self.files is not None and self.files.shape != (n,):
-            raise InputError(f"files must be [{n}], one an image, got {list(self.files.shape)}")
+    def __init__(
+        self,
+        images: NDArray[np.generic],
+        class_index: NDArray[np.int64],
+        class_names: tuple[str, ...],
+        masks: NDArray[np.bool_] | None = None,
+        value_range: tuple[float, float] | None = None,
+        index: NDArray[np.int64] | None = None,
+        files: NDArray[np.str_] | None = None,
+    ) -> None:
+        fields = {
+            "images": images,
+            "class_index": class_index,
+            "class_names": class_names,
+            "masks": masks,
+            "value_range": _full_range(images.dtype) if value_range is None else value_range,
+            "index": np.arange(len(images)) if index is None else index,
+            "files": files,
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+        self._check_arrays()
+        self._check_range()
+
+    def _check_arrays(self) -> None:
+        n = len(self.images)
+        if self.images.ndim != 4 or self.images.dtype not in _DTYPES:
+            got = f"{self.images.dtype} {list(self.images.shape)}"
+            raise InputError(f"images must be uint8, uint16 or float32 [N, C, H, W], got {got}")
+        for name in ("class_index", "index", "files"):
+            values = getattr(self, name)
+            if values is not None and values.shape != (n,):
+                shape = list(values.shape)
+                raise InputError(f"{name} must be [{n}], one per image, got {shape}")
+        last = len(self.class_names) - 1
+        if n and not 0 <= self.class_index.min() <= self.class_index.max() <= last:
+            raise InputError(f"class_index must lie in 0..{last}: class_names has {last + 1} names")
+        if self.masks is not None and self.masks.shape != (n, *self.images.shape[2:]):
+            expected = [n, *self.images.shape[2:]]
+            raise InputError(f"masks must be {expected}, got {list(self.masks.shape)}")
+
+    def _check_range(self) -> None:
+        low, high = self.value_range
+        if not low < high:
+            raise InputError(f"value_range must be (low, high) with low < high, got {(low, high)}")
+        check_resolution(self.images.dtype, low, high)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def take(self, rows: NDArray[np.int64]) -> ImageSet:
         """Return the images at the positions ``rows``, in that order."""
-        masks = None if self.masks is None else self.masks[rows]
-        files = None if self.files is None else self.files[rows]
-        images, labels, index = self.images[rows], self.labels[rows], self.index[rows]
-        return ImageSet(images, labels, self.kinds, masks, self.value_range, index, files)
+        return ImageSet(
+            self.images[rows],
+            self.class_index[rows],
+            self.class_names,
+            None if self.masks is None else self.masks[rows],
+            self.value_range,
+            self.index[rows],
+            None if self.files is None else self.files[rows],
+        )
 
     def to_float(self) -> NDArray[np.float32]:
         """Return the images as float32 in [0, 1]; values outside ``value_range`` are clipped."""
@@ -98,21 +119,20 @@ class Dataset:
     """A data set as its authors split it.
 
     Attributes:
-        name: the text that loads it again: its file's name in ``datasets/``, with the options that
-            are not defaults.
+        name: the spec that loads it again: the file's name in ``datasets/`` with its options.
         train: the official training split.
         test: the official test split.
-        source: where the files came from, in words for the reader.
+        provenance: where the files came from, in words.
     """
 
     name: str
     train: ImageSet
     test: ImageSet
-    source: str
+    provenance: str
 
 
-def check_steps(dtype: np.dtype[Any], low: float, high: float) -> None:
-    """Refuse a range that ``dtype`` divides into fewer than 255 steps.
+def check_resolution(dtype: np.dtype[Any], low: float, high: float) -> None:
+    """Refuse a range that ``dtype`` resolves into fewer than 255 steps.
 
     float32 near 1e9 has steps of 64: images with values from 1e9 to 1e9 + 100 would become
     constant.
@@ -120,42 +140,47 @@ def check_steps(dtype: np.dtype[Any], low: float, high: float) -> None:
     Raises:
         InputError: the steps are too wide.
     """
-    if (
-        dtype == np.float32
-        and np.spacing(np.float32(max(abs(low), abs(high)))) > (high - low) / 255
-    ):
+    if dtype != np.float32:
+        return
+    step = np.spacing(np.float32(max(abs(low), abs(high))))
+    if step > (high - low) / 255:
         raise InputError(
-            f"values from {low:.12g} to {high:.12g} lie too close together for float32: subtract "
-            f"{low:.12g} from them"
+            f"values from {low:.12g} to {high:.12g} lie too close together for float32: "
+            f"subtract {low:.12g} from them"
         )
 
 
-def check_images(images: NDArray[np.float32], who: str) -> None:
+def check_images(images: NDArray[np.float32], caller: str) -> None:
     """Check that ``images`` are float32 ``[N, C, H, W]``, finite and in [0, 1].
 
     Args:
         images: what was given.
-        who: who asks, for the message.
+        caller: the name of the calling function, for the message.
 
     Raises:
         InputError: they are not.
     """
-    if not isinstance(images, np.ndarray) or images.dtype != np.float32 or images.ndim != 4:
-        got = (
-            f"{images.dtype} {list(images.shape)}"
-            if isinstance(images, np.ndarray)
-            else type(images).__name__
-        )
-        raise InputError(
-            f"{who} takes float32 images [N, C, H, W] in [0, 1], got {got}; see ImageSet.to_float"
-        )
+    wanted = f"{caller} takes float32 images [N, C, H, W] in [0, 1]"
+    if not isinstance(images, np.ndarray):
+        raise InputError(f"{wanted}, got {type(images).__name__}; see ImageSet.to_float")
+    if images.dtype != np.float32 or images.ndim != 4:
+        got = f"{images.dtype} {list(images.shape)}"
+        raise InputError(f"{wanted}, got {got}; see ImageSet.to_float")
     if images.size == 0:
-        raise InputError(f"{who} got no images: shape {list(images.shape)}")
-    low, high = float(images.min()), float(images.max())
+        raise InputError(f"{caller} got no images: shape {list(images.shape)}")
+    low = float(images.min())
+    high = float(images.max())
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise InputError(f"{who} got images with NaN or infinite values; remove or repair them")
+        raise InputError(f"{caller} got images with NaN or infinite values; remove or repair them")
     if low < 0 or high > 1:
         raise InputError(
-            f"{who} takes images in [0, 1], got values in [{low:g}, {high:g}]; see "
-            "ImageSet.to_float"
+            f"{caller} takes images in [0, 1], got values in [{low:g}, {high:g}]; "
+            "see ImageSet.to_float"
         )
+
+
+def _full_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """Return the default range of values of a dtype."""
+    if dtype == np.float32:
+        return 0.0, 1.0
+    return 0.0, 2.0 ** (8 * dtype.itemsize) - 1

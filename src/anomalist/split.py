@@ -1,9 +1,9 @@
-"""Split: images with what is known of each, and whether two splits share any."""
+"""Split: images with what is known about each, and which images two splits share."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Set
+from collections.abc import Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,45 +16,45 @@ __all__ = ["Split", "count_leaks", "fingerprints", "normal_split"]
 
 @dataclass(frozen=True)
 class Split:
-    """Images with what is known of each.
+    """Images with what is known about each.
 
     Attributes:
         images: float32 ``[N, C, H, W]`` in [0, 1].
-        labels: bool ``[N]``, true for an anomaly.
-        source: int64 ``[N]``, the number of the data set's image that it was made from: a clean
-            image and its corrupted twin share it, so they are not independent.
-        masks: bool ``[N, H, W]``, the anomalous pixels, or None where they are not known.
-        left_out: how many would-be anomalies were left out since nothing in them changed.
-        known: int8 ``[N]``, what training may know of each image: -1 a known anomaly, 0 nothing;
-            None: of all nothing.
+        is_anomaly: bool ``[N]``.
+        image_index: int64 ``[N]``, the number of the data set's image that each was made from. A
+            clean image and its corrupted twin share it, so they are not independent.
+        masks: bool ``[N, H, W]``, the anomalous pixels; None where they are not known.
+        excluded: how many corrupted images were excluded because the corruption changed nothing.
+        train_labels: int8 ``[N]``, what training may know: -1 a known anomaly, 0 nothing; None:
+            nothing about any image.
     """
 
     images: NDArray[np.float32]
-    labels: NDArray[np.bool_]
-    source: NDArray[np.int64]
+    is_anomaly: NDArray[np.bool_]
+    image_index: NDArray[np.int64]
     masks: NDArray[np.bool_] | None = None
-    left_out: int = 0
-    known: NDArray[np.int8] | None = None
+    excluded: int = 0
+    train_labels: NDArray[np.int8] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __add__(self, other: Split) -> Split:
-        """Return both test splits' images, these first; images without a mask have no anomalous pixel."""
+        """Return the images of both test splits; images without a mask have no anomalous pixel."""
         masks = None
         if self.masks is not None or other.masks is not None:
             masks = np.concatenate([_masks(self), _masks(other)])
         return Split(
             np.concatenate([self.images, other.images]),
-            np.concatenate([self.labels, other.labels]),
-            np.concatenate([self.source, other.source]),
+            np.concatenate([self.is_anomaly, other.is_anomaly]),
+            np.concatenate([self.image_index, other.image_index]),
             masks,
-            self.left_out + other.left_out,
+            self.excluded + other.excluded,
         )
 
 
 def normal_split(images: ImageSet) -> Split:
-    """Return images, as float32, as normal ones."""
+    """Return a split of normal images, converted to float32."""
     return Split(images.to_float(), np.zeros(len(images), np.bool_), images.index)
 
 
@@ -63,13 +63,18 @@ def fingerprints(split: Split) -> list[bytes]:
     return [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in split.images]
 
 
-def count_leaks(tested: Iterable[bytes], seen: Set[bytes]) -> int:
-    """Return how many tested images, by their fingerprints, have been seen."""
-    return sum(one in seen for one in tested)
+def count_leaks(split: Split, seen: Set[bytes]) -> int:
+    """Return how many images of ``split`` are, byte for byte, among those seen in training.
+
+    Args:
+        split: test images.
+        seen: fingerprints of the training and calibration images.
+    """
+    return sum(fingerprint in seen for fingerprint in fingerprints(split))
 
 
 def _masks(split: Split) -> NDArray[np.bool_]:
     if split.masks is not None:
         return split.masks
-    n, _, h, w = split.images.shape
-    return np.zeros((n, h, w), np.bool_)
+    n, _, height, width = split.images.shape
+    return np.zeros((n, height, width), np.bool_)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from anomalist.core.randomness import uniform
 from anomalist.corruptions import GaussianBlur
-from anomalist.randomness import uniform
 
 
 @pytest.mark.parametrize("sigma", [1.0, 2.5])

@@ -1,4 +1,5 @@
-"""Missing stroke: exactly one connected piece of what is bright, no more steps long than asked for."""
+"""Missing stroke: exactly one connected piece of what is bright, no more steps long than asked
+for."""
 
 import numpy as np
 import pytest

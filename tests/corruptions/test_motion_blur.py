@@ -1,10 +1,11 @@
-"""Motion blur: a point becomes a straight line of the drawn direction and extent, with the same light."""
+"""Motion blur: a point becomes a straight line of the drawn direction and extent, with the same
+light."""
 
 import numpy as np
 import pytest
 
+from anomalist.core.randomness import uniform
 from anomalist.corruptions import MotionBlur
-from anomalist.randomness import uniform
 
 
 @pytest.mark.parametrize("length", [6.0, 24.0])

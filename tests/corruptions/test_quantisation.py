@@ -1,4 +1,5 @@
-"""Quantisation: the coefficients of the hit blocks are multiples of their steps, the other blocks stay."""
+"""Quantisation: the coefficients of the hit blocks are multiples of their steps, the other blocks
+stay."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""Salt and pepper: white and black pixels at the rate that is asked for, as many of the ones as of the others."""
+"""Salt and pepper: white and black pixels at the rate that is asked for, as many of the ones as of
+the others."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""Shading: a share of the light is lost that grows evenly along one direction, within what was asked for."""
+"""Shading: a share of the light is lost that grows evenly along one direction, within what was
+asked for."""
 
 import numpy as np
 

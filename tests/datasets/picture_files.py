@@ -64,7 +64,8 @@ def tiff(width, height, *, bits=(8,), data=b"\0" * 64, order="<", claimed=None):
 
 
 def tiff_of(values, bits, kind, photometric):
-    """A grey TIFF of any type: ``kind`` 1 unsigned, 2 signed, 3 float; ``photometric`` 0: white is zero."""
+    """A grey TIFF of any type: ``kind`` 1 unsigned, 2 signed, 3 float; ``photometric`` 0: white is
+    zero."""
     height, width = values.shape
     if bits == 12:
         pairs = np.rint(values).astype(np.uint32).reshape(height, -1, 2)

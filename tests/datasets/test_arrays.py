@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from anomalist import datasets, tasks
-from anomalist.datasets import _hdf5, _npy
+from anomalist.core import npy as _npy
+from anomalist.datasets import _hdf5
 from refusals import refused
 
 h5py = pytest.importorskip("h5py", reason="h5py is not installed")
@@ -49,10 +50,10 @@ def test_split_arrays_are_used_where_they_lie(tmp_path, form):
     assert datasets.status(f"arrays:path={path}") == ("ready", str(path))
     dataset = datasets.load(f"arrays:path={path}")
     assert dataset.name == f"arrays:path={path}"
-    assert dataset.source == str(path)
-    assert dataset.train.kinds == dataset.test.kinds == ("0", "3")
-    assert dataset.train.labels.tolist() == [0] * 6
-    assert dataset.test.labels.tolist() == [0, 1, 0, 1]
+    assert dataset.provenance == str(path)
+    assert dataset.train.class_names == dataset.test.class_names == ("0", "3")
+    assert dataset.train.class_index.tolist() == [0] * 6
+    assert dataset.test.class_index.tolist() == [0, 1, 0, 1]
     np.testing.assert_array_equal(dataset.train.images, grey(6)[:, None], strict=True)
     np.testing.assert_array_equal(dataset.test.masks, masks, strict=True)
     assert dataset.train.masks is None
@@ -72,16 +73,16 @@ def test_arrays_under_other_names_that_are_not_split(tmp_path, form):
     np.testing.assert_array_equal(dataset.train.images[:, 0], grey(10)[:7])
     np.testing.assert_array_equal(dataset.test.images[:, 0], grey(10)[7:])
     np.testing.assert_array_equal(dataset.test.masks, (grey(10) > 190)[7:])
-    assert dataset.test.labels.tolist() == [0, 1, 1]
-    assert dataset.train.kinds == ("good", "anomaly")
+    assert dataset.test.class_index.tolist() == [0, 1, 1]
+    assert dataset.train.class_names == ("good", "anomaly")
 
 
 def test_a_lone_npy_is_all_good(tmp_path):
     np.save(tmp_path / "x.npy", grey(10))
     dataset = datasets.load(f"arrays:path={tmp_path / 'x.npy'}")
     assert (len(dataset.train), len(dataset.test)) == (8, 2)
-    assert dataset.train.kinds == ("good",)
-    task = tasks.corrupted(dataset, "stripes", calibration=2)
+    assert dataset.train.class_names == ("good",)
+    task = tasks.make_corrupted(dataset, "stripes", calibration=2)
     assert len(task.train) == 6
 
 
@@ -93,8 +94,8 @@ def test_groups_of_hdf5_are_named_by_their_path(tmp_path):
             file[f"{part}/y"] = np.array([b"good", b"scratch", b"dent"][:n])
     dataset = datasets.load("arrays:path=" + str(path) + ",images={split}/x,labels={split}/y")
     np.testing.assert_array_equal(dataset.train.images[:, 0], grey(3))
-    assert dataset.train.kinds == ("good", "dent", "scratch")
-    assert dataset.train.labels.tolist() == [0, 2, 1]
+    assert dataset.train.class_names == ("good", "dent", "scratch")
+    assert dataset.train.class_index.tolist() == [0, 2, 1]
 
 
 @pytest.mark.parametrize("kinds", [["dent", "good", "ash"], [b"dent", b"good", b"ash"]])
@@ -109,16 +110,16 @@ def test_good_is_the_first_kind(tmp_path, kinds):
             split(train_labels=np.array([b"good"] * 6), test_labels=np.array([*kinds, b"good"])),
         )
     dataset = datasets.load(f"arrays:path={path}")
-    assert dataset.test.kinds == ("good", "ash", "dent")
-    assert dataset.test.labels.tolist() == [2, 0, 1, 0]
+    assert dataset.test.class_names == ("good", "ash", "dent")
+    assert dataset.test.class_index.tolist() == [2, 0, 1, 0]
 
 
 def test_masks_alone_say_which_images_are_good(tmp_path):
     masks = np.zeros((4, 5, 5), np.float32)
     masks[2, 1, 1] = 1
     dataset = datasets.load(f"arrays:path={save(tmp_path / 'x.npz', split(test_masks=masks))}")
-    assert dataset.test.kinds == ("good", "anomaly")
-    assert dataset.test.labels.tolist() == [0, 0, 1, 0]
+    assert dataset.test.class_names == ("good", "anomaly")
+    assert dataset.test.class_index.tolist() == [0, 0, 1, 0]
     assert dataset.test.masks.dtype == np.bool_
 
 
@@ -254,7 +255,7 @@ def test_paths_that_cannot_be_read_are_refused_in_one_line(tmp_path):
         datasets.load("arrays")
     for name in ("none.npz", "none.npy", "none.h5", "none", "none.mat"):
         assert datasets.status(f"arrays:path={tmp_path / name}") == (
-            "put here",
+            "manual",
             str(tmp_path / name),
         )
         with refused("arrays.path: ", name, "cannot be read: No such file or directory"):

@@ -9,8 +9,8 @@ import numpy as np
 import pooch
 import pytest
 
-from anomalist.datasets._cache import Part, Source, data_folder, load_arrays, state
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
+from anomalist.datasets._download.cache import Part, Source, data_folder, load_arrays, state
 
 ARRAYS = {"x": np.arange(24, dtype=np.uint8).reshape(2, 3, 4), "y": np.array([1, 0], np.uint8)}
 PARTS = {name: Part(a.shape, hashlib.sha256(a.tobytes()).hexdigest()) for name, a in ARRAYS.items()}
@@ -172,7 +172,7 @@ import os, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_cached_arrays import ARRAYS, PARTS, assert_right
-from anomalist.datasets._cache import Source, load_arrays
+from anomalist.datasets._download.cache import Source, load_arrays
 
 folder = Path(sys.argv[1])
 

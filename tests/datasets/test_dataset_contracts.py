@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from anomalist import catalog, datasets
-from anomalist.dataset import DatasetConfig, parse
+from anomalist import datasets
+from anomalist.core import catalog
+from anomalist.datasets import DatasetConfig, parse
 from refusals import refused
 
 NAMES = catalog.names("datasets")
@@ -132,7 +133,7 @@ def test_its_status_is_told_at_a_glance_and_writes_nothing(name, tmp_path, monke
     start = time.process_time()
     status = parse(name).status()
     assert time.process_time() - start < 0.1
-    assert status.state in ("ready", "fetchable", "put here")
+    assert status.state in ("ready", "fetchable", "manual")
     assert status.detail.isprintable()
     assert datasets.status(name) == status
     assert not list(tmp_path.iterdir())
@@ -142,20 +143,20 @@ def test_its_status_is_told_at_a_glance_and_writes_nothing(name, tmp_path, monke
 def test_it_loads_whole_and_the_same_each_time(spec):
     dataset = datasets.load(spec)
     assert dataset.name == spec
-    assert dataset.source
-    assert dataset.train.kinds == dataset.test.kinds
-    assert len(set(dataset.train.kinds)) == len(dataset.train.kinds)
+    assert dataset.provenance
+    assert dataset.train.class_names == dataset.test.class_names
+    assert len(set(dataset.train.class_names)) == len(dataset.train.class_names)
     for images in (dataset.train, dataset.test):
         assert len(images) > 0
-        assert images.labels.dtype == np.int64
+        assert images.class_index.dtype == np.int64
         np.testing.assert_array_equal(images.index, np.arange(len(images)))
         some = images.take(np.linspace(0, len(images) - 1, 100).astype(np.int64)).to_float()
         assert some.dtype == np.float32
         assert 0 <= some.min() < some.max() <= 1
         assert some.max() > 0.5  # the range of values is made use of
         if images.masks is not None:
-            assert images.kinds[0] == "good"
-            assert not images.masks[images.labels == 0].any()
+            assert images.class_names[0] == "good"
+            assert not images.masks[images.class_index == 0].any()
     assert dataset.train.images.shape[1:] == dataset.test.images.shape[1:]
     assert datasets.stats(datasets.load(spec)) == datasets.stats(dataset)
 
@@ -181,7 +182,7 @@ def test_its_name_alone_loads_it_again(spec):
     ("given", "words"),
     [
         ("mnits", ["unknown data set 'mnits'", "did you mean 'mnist'?"]),
-        ("", ["unknown data set ''", "valid:"]),
+        ("", ["unknown data set ''"]),
         ("textures:side", ["'side' lacks a value"]),
         ("../mnist", ["unknown data set"]),
         (3, ["a data set is a name", "got 3"]),

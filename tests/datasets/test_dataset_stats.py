@@ -68,7 +68,7 @@ def test_stats_do_not_depend_on_the_chunk(monkeypatch):
         rng.integers(0, 300, 50),
         ("k",) * 300,
     )
-    images = ImageSet(images.images, images.labels, tuple(str(kind) for kind in range(300)))
+    images = ImageSet(images.images, images.class_index, tuple(str(kind) for kind in range(300)))
     dataset = Dataset("toy", images, images.take(np.arange(0)), "here")
     whole = datasets.stats(dataset)
     monkeypatch.setattr(_stats, "_CHUNK", 7)
@@ -76,7 +76,7 @@ def test_stats_do_not_depend_on_the_chunk(monkeypatch):
     assert whole["train"]["sha256"]["images"] == hashlib.sha256(images.images.tobytes()).hexdigest()
     assert (
         whole["train"]["sha256"]["labels"]
-        == hashlib.sha256(images.labels.astype("<i8").tobytes()).hexdigest()
+        == hashlib.sha256(images.class_index.astype("<i8").tobytes()).hexdigest()
     )
     assert whole["train"]["mean"] == pytest.approx(images.images.mean() / 65535, abs=1e-6)
     assert whole["train"]["std"] == pytest.approx(images.images.std() / 65535, abs=1e-6)

@@ -1,4 +1,5 @@
-"""Decoding: every kind of picture, depth and shape comes out with the values that its file holds."""
+"""Decoding: every kind of picture, depth and shape comes out with the values that its file
+holds."""
 
 import io
 import os
@@ -10,12 +11,12 @@ import pytest
 from picture_files import chunk, dicom, fits, noise, png_sixteen, saved, tiff, tiff_of
 from PIL import Image, ImageOps
 
-from anomalist.datasets._decode import decode, decode_mask, open_regular, probe
-from anomalist.datasets._frame import Look
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
+from anomalist.datasets._image_files.decode import decode, decode_mask, open_regular, probe
+from anomalist.datasets._image_files.frame import DecodeSpec
 from refusals import refused
 
-LOOK = Look((20, 24), "squash", None, False, "uint8")
+LOOK = DecodeSpec((20, 24), "stretch", None, False, "uint8")
 GREY, RGB, DEEP = noise((20, 24)), noise((20, 24, 3)), noise((20, 24), 65536)
 LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -201,7 +202,8 @@ def test_a_jpeg_is_turned_before_it_is_cropped():
     ("bits", "kind"), [(8, 1), (12, 1), (16, 1), (32, 1), (16, 2), (32, 2), (32, 3)]
 )
 def test_every_type_of_a_tiff_is_read_right(bits, kind, low_is_bright):
-    """Pillow's own: unsigned 32 bits become negative, and white-is-zero is known of 8 bits alone."""
+    """Pillow's own: unsigned 32 bits become negative, and white-is-zero is known of 8 bits
+    alone."""
     top = (
         {8: 255, 12: 4095, 16: 65535 if kind == 1 else 30000, 32: 4e9 if kind == 1 else 2e9}[bits]
         if kind != 3
@@ -247,15 +249,15 @@ def test_fits_keep_geometry(kind, deep):
     np.testing.assert_allclose(
         squashed[5:25, 5:25], ramp(60, 90)[::2, 1::3][5:25, 5:25] + 1, atol=1.6
     )
-    padded = read(data, LOOK._replace(size=(30, 30), fit="pad"))[0] / scale
+    padded = read(data, LOOK._replace(size=(30, 30), resize_mode="pad"))[0] / scale
     assert not padded[:5].any()
     assert not padded[25:].any()
     np.testing.assert_allclose(padded[8:22, 5:25], ramp(60, 90)[1::3, 1::3][3:17, 5:25], atol=1.6)
-    mirrored = read(data, LOOK._replace(size=(30, 30), fit="mirror"))[0] / scale
+    mirrored = read(data, LOOK._replace(size=(30, 30), resize_mode="mirror"))[0] / scale
     np.testing.assert_array_equal(mirrored[5:25], padded[5:25])
     np.testing.assert_array_equal(mirrored[:5], padded[5:10][::-1])
     np.testing.assert_array_equal(mirrored[25:], padded[20:25][::-1])
-    cropped = read(data, LOOK._replace(size=(30, 30), fit="crop"))[0] / scale
+    cropped = read(data, LOOK._replace(size=(30, 30), resize_mode="crop"))[0] / scale
     np.testing.assert_allclose(
         cropped[5:25, 5:25], ramp(60, 90)[::2, 15:75:2][5:25, 5:25] + 1.5, atol=1.6
     )
@@ -263,24 +265,25 @@ def test_fits_keep_geometry(kind, deep):
 
 def test_a_pad_is_black_in_the_window_too():
     data = saved(Image.fromarray(np.full((10, 40), 200, np.uint8)), "PNG")
-    assert read(data, LOOK._replace(fit="pad", window=(100, 255)))[0, 0, 0] == 100
-    assert read(data, LOOK._replace(fit="pad", window=(-100, 255)))[0, 0, 0] == 0
+    assert read(data, LOOK._replace(resize_mode="pad", window=(100, 255)))[0, 0, 0] == 100
+    assert read(data, LOOK._replace(resize_mode="pad", window=(-100, 255)))[0, 0, 0] == 0
     assert (
-        read(data, LOOK._replace(fit="pad", window=(-100, 255), dtype="float32"))[0, 0, 0] == -100
+        read(data, LOOK._replace(resize_mode="pad", window=(-100, 255), dtype="float32"))[0, 0, 0]
+        == -100
     )
 
 
 def test_a_long_thin_image_is_mirrored_again_and_again():
     data = saved(Image.fromarray(np.repeat(np.uint8([[10], [200]]), 20, axis=1)), "PNG")
-    mirrored = read(data, LOOK._replace(size=(10, 20), fit="mirror"))[0]
+    mirrored = read(data, LOOK._replace(size=(10, 20), resize_mode="mirror"))[0]
     np.testing.assert_array_equal(mirrored[:, 0], [10, 200, 200, 10, 10, 200, 200, 10, 10, 200])
 
 
 def test_a_large_jpeg_decoded_smaller_is_nearly_the_same():
     rows, columns = np.mgrid[:400, :600]
     values = (127 + 60 * np.sin(rows / 31) + 60 * np.cos(columns / 47)).astype(np.uint8)
-    for fit in ("squash", "pad", "mirror", "crop"):
-        look = LOOK._replace(size=(40, 50), fit=fit)
+    for fit in ("stretch", "pad", "mirror", "crop"):
+        look = LOOK._replace(size=(40, 50), resize_mode=fit)
         jpeg, png = (read(saved(Image.fromarray(values), kind), look) for kind in ("JPEG", "PNG"))
         assert np.abs(jpeg.astype(int) - png).max() <= 4
 
@@ -299,11 +302,11 @@ def test_a_mask_is_marked_from_half_of_its_range_on():
     )
 
 
-@pytest.mark.parametrize("fit", ["squash", "pad", "mirror", "crop"])
+@pytest.mark.parametrize("fit", ["stretch", "pad", "mirror", "crop"])
 def test_a_mask_goes_where_its_image_goes(fit):
     marked = np.zeros((60, 90), np.uint8)
     marked[20:40, 31:59] = 255  # no edge halfway between pixels
-    look = LOOK._replace(size=(30, 30), fit=fit)
+    look = LOOK._replace(size=(30, 30), resize_mode=fit)
     image, _ = decode(io.BytesIO(saved(Image.fromarray(marked), "PNG")), "a.png", look)
     np.testing.assert_array_equal(read_mask(marked, (90, 60), look)[0], image[0] >= 128)
 

@@ -11,9 +11,9 @@ import time
 import pooch
 import pytest
 
-from anomalist.datasets import _fetch
-from anomalist.datasets._fetch import fetch_mirror
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
+from anomalist.datasets._download import fetch as _fetch
+from anomalist.datasets._download.fetch import fetch_mirror
 from web_server import Server
 
 FILES = {"small": b"s" * 100, "large": bytes(range(256)) * 1000}

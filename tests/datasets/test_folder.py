@@ -10,7 +10,7 @@ from folders import hash_of, mask_at, put, refuse_to_decode
 from picture_files import dicom, fits, noise, saved, tiff_of, tiff_of_planes
 from PIL import Image
 
-from anomalist.dataset import parse
+from anomalist.datasets import parse
 from anomalist.datasets.folder import Folder
 from refusals import refused
 
@@ -21,9 +21,9 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 def test_the_mvtec_layout_is_recognised(mvtec):
     found = Folder(path=str(mvtec), resize=(20, 24)).load()
     assert found.name == f"folder:path={mvtec},resize=20;24"  # what loads it again
-    assert (found.train.kinds, found.test.kinds) == (("good", "crack", "dent"),) * 2
-    assert found.train.labels.tolist() == [0] * 5
-    assert found.test.labels.tolist() == [1, 2, 2, 0, 0]
+    assert (found.train.class_names, found.test.class_names) == (("good", "crack", "dent"),) * 2
+    assert found.train.class_index.tolist() == [0] * 5
+    assert found.test.class_index.tolist() == [1, 2, 2, 0, 0]
     assert found.train.images.shape == (5, 1, 20, 24)
     assert found.train.images.dtype == np.uint8
     for number in range(5):
@@ -48,8 +48,8 @@ def test_without_ground_truth_there_are_no_masks(mvtec):
 
 def test_a_mask_that_is_missing_is_named(mvtec, capsys):
     (mvtec / "ground_truth" / "dent" / "b.png").unlink()
-    found = Folder(path=str(mvtec), broken=0.5).load()
-    assert found.test.labels.tolist() == [1, 2, 0, 0]
+    found = Folder(path=str(mvtec), max_broken_share=0.5).load()
+    assert found.test.class_index.tolist() == [1, 2, 0, 0]
     assert (
         "test/dent/b.png: its mask is missing: ground_truth/dent/b_mask.png or"
         in capsys.readouterr().err
@@ -59,7 +59,7 @@ def test_a_mask_that_is_missing_is_named(mvtec, capsys):
 def test_kinds_are_printable(mvtec):
     (mvtec / "test" / "dent").rename(mvtec / "test" / "de\x1bnt")
     shutil.rmtree(mvtec / "ground_truth")
-    assert Folder(path=str(mvtec)).load().test.kinds == ("good", "crack", "de\\x1bnt")
+    assert Folder(path=str(mvtec)).load().test.class_names == ("good", "crack", "de\\x1bnt")
 
 
 def test_a_training_folder_that_is_not_good_is_refused(mvtec):
@@ -83,7 +83,7 @@ def test_any_folder_is_split_by_seed(flat):
         for seed in (0, 0, 1)
     )
     assert (len(one.train), len(one.test)) == (7, 3)
-    assert one.train.kinds == ("good",)
+    assert one.train.class_names == ("good",)
     assert one.test.masks is None
     np.testing.assert_array_equal(one.test.images, same.test.images)
     assert not np.array_equal(one.test.images, other.test.images)
@@ -107,7 +107,7 @@ def test_a_list_says_what_is_anomalous(flat):
     put(flat / "masks" / "m4.png", mask_at(8))
     (flat / "bad.tsv").write_text("day_1/3.png\tmasks/m3.png\r\n\r\nday_0/4.png\tmasks/m4.png\r\n")
     found = Folder(path=str(flat), anomalous="bad.tsv", resize=(20, 24), test_share=0.25).load()
-    assert (len(found.train), found.test.kinds, found.test.labels.tolist()) == (
+    assert (len(found.train), found.test.class_names, found.test.class_index.tolist()) == (
         6,
         ("good", "anomalous"),
         [0, 1, 0, 1],
@@ -122,7 +122,7 @@ def test_a_list_says_what_is_anomalous(flat):
 def test_a_list_may_have_no_masks(flat):
     (flat / "bad.txt").write_text("day_1/3.png\n")
     found = Folder(path=str(flat), anomalous="bad.txt").load()
-    assert (found.test.labels.tolist().count(1), found.test.masks) == (1, None)
+    assert (found.test.class_index.tolist().count(1), found.test.masks) == (1, None)
 
 
 @pytest.mark.parametrize(
@@ -212,13 +212,13 @@ def test_more_broken_files_than_allowed_stop_it_and_are_not_decoded_again(
     (flat / "torn.png").write_bytes(b"bad")
     (flat / "worse.gif").write_bytes(b"bad")
     with refused(
-        "2 of 12 images cannot be used", "broken=0.1", "torn.png: not a PNG", "broken.txt"
+        "2 of 12 images cannot be used", "max_broken_share=0.1", "torn.png: not a PNG", "broken.txt"
     ):
-        Folder(path=str(flat), broken=0.1).load()
+        Folder(path=str(flat), max_broken_share=0.1).load()
     refuse_to_decode(monkeypatch)
-    found = Folder(path=str(flat), broken=0.2).load()
+    found = Folder(path=str(flat), max_broken_share=0.2).load()
     assert len(found.train) + len(found.test) == 10
-    assert "2 broken files left out" in found.source
+    assert "2 broken files excluded" in found.provenance
     assert capsys.readouterr().err.count("anomalist: folder: broken: ") == 4
 
 
@@ -227,7 +227,7 @@ def test_a_folder_of_broken_files_alone_says_so(tmp_path):
     (tmp_path / "a" / "a.png").write_bytes(b"bad")
     for broken in (0.5, 1):
         with refused("1 of 1 images" if broken < 1 else "no image to train on"):
-            Folder(path=str(tmp_path / "a"), broken=broken).load()
+            Folder(path=str(tmp_path / "a"), max_broken_share=broken).load()
 
 
 def test_broken_files_leave_no_gap(flat):
@@ -235,7 +235,7 @@ def test_broken_files_leave_no_gap(flat):
         (flat / f"day_{number % 2}" / f"{number}.png").write_bytes(
             saved(Image.fromarray(noise((20, 24))), "PNG")[:99]
         )
-    found = Folder(path=str(flat), broken=0.5, resize=(20, 24), test_share=0.3).load()
+    found = Folder(path=str(flat), max_broken_share=0.5, resize=(20, 24), test_share=0.3).load()
     there = [image.tobytes() for image in np.concatenate([found.train.images, found.test.images])]
     assert sorted(there) == sorted(
         noise((20, 24), seed=hash_of(f"{n}.png")).tobytes() for n in (2, 3, 5, 6, 7, 8)
@@ -252,8 +252,8 @@ def test_broken_files_leave_no_gap(flat):
         ("intensity=auto", ["folder.intensity", "LOW;HIGH", "'auto'"]),
         ("intensity=5;5", ["folder.intensity", "LOW < HIGH"]),
         ("intensity=0;nan", ["folder.intensity"]),
-        ("fit=stretch", ["folder.fit", "squash"]),
-        ("broken=2", ["folder.broken"]),
+        ("resize_mode=squeeze", ["folder.resize_mode", "stretch"]),
+        ("max_broken_share=2", ["folder.max_broken_share"]),
         ("test_share=1", ["folder.test_share"]),
         ("size=3", ["unknown option of folder 'size'"]),
     ],
@@ -269,7 +269,7 @@ def test_wrong_options_are_refused(spec, words):
         "folder",
         "folder:path=a/b",
         "folder:path=a,resize=64",
-        "folder:resize=64x32,fit=pad",
+        "folder:resize=64x32,resize_mode=pad",
         "folder:intensity=-5;400.5",
     ],
 )
@@ -287,29 +287,29 @@ def test_the_text_of_a_folder_is_read_back(spec):
 
 
 def test_the_status_says_what_is_there(flat):
-    assert Folder().status().state == "put here"
+    assert Folder().status().state == "manual"
     assert Folder(path=str(flat)).status() == ("ready", str(flat))
-    assert Folder(path=str(flat / "nowhere")).status() == ("put here", str(flat / "nowhere"))
+    assert Folder(path=str(flat / "nowhere")).status() == ("manual", str(flat / "nowhere"))
 
 
 @pytest.mark.skipif(not TILES.is_dir(), reason=f"the magnetic tiles are not in {TILES}")
 @pytest.mark.slow
 def test_the_magnetic_tiles_are_all_read():
     found = Folder(path=str(TILES), resize=64).load()
-    assert found.train.kinds == ("good", "blowhole", "crack")
-    assert np.bincount(found.train.labels).tolist() == [440]
-    assert np.bincount(found.test.labels).tolist() == [120, 115, 57]
+    assert found.train.class_names == ("good", "blowhole", "crack")
+    assert np.bincount(found.train.class_index).tolist() == [440]
+    assert np.bincount(found.test.class_index).tolist() == [120, 115, 57]
     marked = found.test.masks.any(axis=(1, 2))
-    assert not marked[found.test.labels == 0].any()
+    assert not marked[found.test.class_index == 0].any()
     assert (
-        marked[found.test.labels > 0].mean() > 0.8
+        marked[found.test.class_index > 0].mean() > 0.8
     )  # a few marks are smaller than a pixel of 64 x 64
-    assert "0 broken files" in found.source
+    assert "0 broken files" in found.provenance
 
 
 @pytest.mark.slow
 def test_a_process_that_dies_is_said_in_one_line():
-    from anomalist.datasets import _folder_cache
+    from anomalist.datasets._image_files import cache as _folder_cache
 
     with refused("folder", "killed"):
         list(_folder_cache._each(os._exit, [(1,)] * 3, 1000))
@@ -361,7 +361,7 @@ def test_names_that_may_mean_defects_are_asked_about(tmp_path, folders, words):
 )
 def test_names_that_mean_nothing_bad_are_taken_as_normal_and_it_is_said(tmp_path, capsys, folders):
     found = Folder(path=str(arranged(tmp_path / "parts", *folders))).load()
-    assert found.test.kinds == ("good",)
+    assert found.test.class_names == ("good",)
     assert "every image is taken as normal" in capsys.readouterr().err
 
 
@@ -382,8 +382,8 @@ def test_other_words_for_good_are_read_and_said(mvtec, capsys, good, test):
     )
     (mvtec / "test").rename(mvtec / test)
     found = Folder(path=str(mvtec), resize=(20, 24)).load()
-    assert found.test.kinds == ("good", "crack", "dent")
-    assert found.test.labels.tolist().count(0) == 2
+    assert found.test.class_names == ("good", "crack", "dent")
+    assert found.test.class_index.tolist().count(0) == 2
     assert found.test.masks.any(axis=(1, 2)).sum() == 3
     said = f"train/{good} is good, {test} is tested on" in capsys.readouterr().err
     assert said == ((good, test) != ("good", "test"))
@@ -398,11 +398,11 @@ def test_the_user_says_which_folders_are_good_and_bad(tmp_path, capsys):
     )
     found = parse(spec).load()
     assert (len(found.train), len(found.test)) == (6, 10)
-    assert found.test.kinds == ("good", "crack", "dent")
-    assert np.bincount(found.test.labels).tolist() == [2, 4, 4]
+    assert found.test.class_names == ("good", "crack", "dent")
+    assert np.bincount(found.test.class_index).tolist() == [2, 4, 4]
     assert "4 images in folders that are called neither good nor bad" in capsys.readouterr().err
     everything = Folder(path=str(root), good=(".",), bad=("nok",)).load()
-    assert everything.test.kinds == ("good", "nok")
+    assert everything.test.class_names == ("good", "nok")
     assert len(everything.train) + len(everything.test) == 20
     with refused("'nowhere'", "good and bad"):
         Folder(path=str(root), good=("nowhere",)).load()
@@ -497,7 +497,7 @@ def test_where_every_file_fails_the_first_reason_is_said(tmp_path, what, allowed
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(data())
     window = (0.0, 10.0) if ending in ("dcm", "fits") else "dtype"
-    folder = Folder(path=str(tmp_path / "parts"), broken=allowed, intensity=window)
+    folder = Folder(path=str(tmp_path / "parts"), max_broken_share=allowed, intensity=window)
     with refused(
         *(["no image to train on"] if allowed == 1 else ["3 of 3 images cannot be used", reason])
     ):
@@ -572,9 +572,11 @@ def test_good_and_bad_that_contradict_each_other_are_refused(tmp_path, mvtec):
         with refused("name each folder once"):
             Folder(path=str(root), good=good, bad=bad).load()
     found = Folder(path=str(root), good=("a", "b/sub"), bad=("b", "rejects/good")).load()
-    assert np.bincount(found.test.labels, minlength=3)[1:].tolist() == [4, 4]
-    assert found.test.kinds == ("good", "b", "bad good")
-    assert len(found.train) + (found.test.labels == 0).sum() == 8  # the one that says more counts
+    assert np.bincount(found.test.class_index, minlength=3)[1:].tolist() == [4, 4]
+    assert found.test.class_names == ("good", "b", "bad good")
+    assert (
+        len(found.train) + (found.test.class_index == 0).sum() == 8
+    )  # the one that says more counts
     with refused("MVTec AD layout"):
         Folder(path=str(mvtec), good=("train/good",), bad=("test/dent",)).load()
 

@@ -12,8 +12,8 @@ from folders import cached, hash_of, put, refuse_to_decode
 from picture_files import noise
 
 import anomalist
-from anomalist.dataset import parse
-from anomalist.datasets._cache import data_folder
+from anomalist.datasets import parse
+from anomalist.datasets._download.cache import data_folder
 from anomalist.datasets.folder import Folder
 from refusals import refused
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_a_second_start_reads_no_file(flat, monkeypatch):
-    from anomalist.datasets import _folder_cache
+    from anomalist.datasets._image_files import cache as _folder_cache
 
     first = Folder(path=str(flat)).load()
     monkeypatch.setattr(_folder_cache, "_spread", None)  # what reads them
@@ -117,7 +117,7 @@ def test_many_files_are_decoded_by_processes_and_two_at_once_do_no_harm(tmp_path
         put(root / f"{number:03}.png")
     (root / "broken.png").write_bytes(b"broken")
     code = (
-        "import sys, hashlib\nfrom anomalist.dataset import parse\nif __name__ == '__main__':\n"
+        "import sys, hashlib\nfrom anomalist.datasets import parse\nif __name__ == '__main__':\n"
         "    found = parse({'name': 'folder', 'path': sys.argv[1], 'resize': '20x24'}).load()\n"
         "    print(hashlib.sha256(found.train.images.tobytes() + "
         "found.test.images.tobytes()).hexdigest())"
@@ -141,7 +141,8 @@ def test_many_files_are_decoded_by_processes_and_two_at_once_do_no_harm(tmp_path
 
 
 def test_a_cache_that_can_only_be_read_is_read(mvtec, monkeypatch):
-    """As on a read-only medium; file permissions do not hold root back, so writing is made to fail."""
+    """As on a read-only medium; file permissions do not hold root back, so writing is made to
+    fail."""
     expected = Folder(path=str(mvtec)).load()
 
     def fail(*_, **__):

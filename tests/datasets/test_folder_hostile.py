@@ -1,4 +1,5 @@
-"""The data set folder among hundreds of malformed files: a line each, no crash, no hang, little memory."""
+"""The data set folder among hundreds of malformed files: a line each, no crash, no hang, little
+memory."""
 
 import json
 import os
@@ -20,11 +21,20 @@ pytestmark = pytest.mark.slow
 SECONDS, BYTES = 300, 600e6
 LOAD = """
 import json, sys
-from anomalist.dataset import parse
+from anomalist.datasets import parse
 if __name__ == "__main__":
-    found = parse({"name": "folder", "path": sys.argv[1], "resize": 32, "broken": 1, "intensity": "0;65535"}).load()
-    print(json.dumps([found.train.images.shape, found.test.images.shape, found.test.labels.tolist(), found.source,
-                      found.test.masks.sum(axis=(1, 2)).tolist(), float(found.train.to_float().max())]))
+    options = {"resize": 32, "max_broken_share": 1, "intensity": "0;65535"}
+    dataset = parse({"name": "folder", "path": sys.argv[1], **options}).load()
+    test = dataset.test
+    facts = [
+        dataset.train.images.shape,
+        test.images.shape,
+        test.class_index.tolist(),
+        dataset.provenance,
+        test.masks.sum(axis=(1, 2)).tolist(),
+        float(dataset.train.to_float().max()),
+    ]
+    print(json.dumps(facts))
 """
 ODD_NAMES = [
     "new\nline.png",
@@ -106,7 +116,8 @@ def snapshot(root):
 
 
 def watch(command, folder, data):
-    """Run ``command``; return its output, its errors and the most memory that it and its children held."""
+    """Run ``command``; return its output, its errors and the most memory that it and its children
+    held."""
     environment = {
         **os.environ,
         "ANOMALIST_DATA": str(data),

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from anomalist import datasets
-from anomalist.dataset import parse
-from anomalist.datasets import medmnist
+from anomalist.datasets import medmnist, parse
 from refusals import refused
 from web_server import Server
 
@@ -31,7 +30,7 @@ def arrays(name, side=28, n=(7, 3, 5)):
             labels = np.zeros((count, 14), np.uint8)
             labels[1, 0] = labels[2, 13] = labels[2, 3] = 1
         else:
-            labels = ((first + np.arange(count)) % len(facts.kinds)).astype(np.uint8)[:, None]
+            labels = ((first + np.arange(count)) % len(facts.class_names)).astype(np.uint8)[:, None]
         found[f"{part}_labels"] = labels
         first += count
     return found
@@ -54,7 +53,7 @@ def test_every_set_is_read_from_a_file_of_its_format(name, tmp_path, capsys):
     facts = medmnist.FACTS[name]
     assert dataset.name == spec
     assert parse(dataset.name) == parse(spec)
-    assert dataset.train.kinds == dataset.test.kinds == facts.kinds
+    assert dataset.train.class_names == dataset.test.class_names == facts.class_names
     assert dataset.train.images.shape == (
         10,
         facts.channels,
@@ -67,7 +66,7 @@ def test_every_set_is_read_from_a_file_of_its_format(name, tmp_path, capsys):
     if facts.channels == 3:
         assert (dataset.train.images[:, 2] == dataset.train.images[:, 0] + 1).all()
     if name == "chestmnist":
-        kinds = [facts.kinds[label] for label in dataset.test.labels]
+        kinds = [facts.class_names[label] for label in dataset.test.class_index]
         assert kinds == [
             "no finding",
             "atelectasis",
@@ -76,11 +75,11 @@ def test_every_set_is_read_from_a_file_of_its_format(name, tmp_path, capsys):
             "no finding",
         ]
     else:
-        assert dataset.test.labels.tolist() == [
-            number % len(facts.kinds) for number in range(10, 15)
+        assert dataset.test.class_index.tolist() == [
+            number % len(facts.class_names) for number in range(10, 15)
         ]
     assert "is not the official" in capsys.readouterr().err
-    assert dataset.source == f"{path}, not the official file (another MD5)"
+    assert dataset.provenance == f"{path}, not the official file (another MD5)"
 
 
 def test_other_official_sizes_are_taken_by_path(tmp_path):
@@ -96,7 +95,7 @@ def test_the_official_file_is_fetched_or_put_by_hand_and_checked(tmp_path, monke
     content = write(tmp_path / "breastmnist.npz", "breastmnist").read_bytes()
     server = Server()
     try:
-        monkeypatch.setattr(medmnist, "HOMES", (server.base,))
+        monkeypatch.setattr(medmnist, "MIRRORS", (server.base,))
         server.how["/breastmnist.npz"] = server.file(content)
         with refused(
             "medmnist could not be fetched",
@@ -108,12 +107,15 @@ def test_the_official_file_is_fetched_or_put_by_hand_and_checked(tmp_path, monke
         monkeypatch.setitem(medmnist.FACTS, "breastmnist", facts)
         folder = tmp_path / "data" / "medmnist"
         assert datasets.status("medmnist:set=breastmnist").state == "fetchable"
-        assert datasets.load("medmnist:set=breastmnist").source == server.base
+        assert datasets.load("medmnist:set=breastmnist").provenance == server.base
         assert datasets.status("medmnist:set=breastmnist") == ("ready", str(folder))
         assert datasets.status("medmnist:set=bloodmnist").state == "fetchable"
-        assert datasets.load("medmnist:set=breastmnist").source == f"the official files in {folder}"
+        assert (
+            datasets.load("medmnist:set=breastmnist").provenance
+            == f"the official files in {folder}"
+        )
         spec = f"medmnist:set=breastmnist,path={folder / 'breastmnist.npz'}"
-        assert datasets.load(spec).source.endswith(", the official file")
+        assert datasets.load(spec).provenance.endswith(", the official file")
     finally:
         server.close()
 
@@ -123,14 +125,14 @@ def test_the_official_file_is_fetched_or_put_by_hand_and_checked(tmp_path, monke
 )
 def test_real_x_rays_are_read():
     dataset = datasets.load(f"medmnist:path={REAL}")
-    assert dataset.train.kinds == ("normal", "pneumonia")
-    assert np.bincount(dataset.test.labels).tolist() == [234, 390]  # as the authors publish
+    assert dataset.train.class_names == ("normal", "pneumonia")
+    assert np.bincount(dataset.test.class_index).tolist() == [234, 390]  # as the authors publish
     assert (
-        np.bincount(dataset.train.labels)[0] == 388 + 135
+        np.bincount(dataset.train.class_index)[0] == 388 + 135
     )  # 388: see the file's README; 135 of validation
     assert dataset.test.images.shape == (624, 1, 28, 28)
     assert 0.5 < dataset.train.to_float().mean() < 0.65
-    assert "not the official file" in dataset.source
+    assert "not the official file" in dataset.provenance
 
 
 PNEUMONIA = "pneumoniamnist"
@@ -148,8 +150,8 @@ PNEUMONIA = "pneumoniamnist"
         ({"train_images": np.zeros((7, 28, 28))}, ["got float64 [7, 28, 28]"]),
         ({"test_images": np.zeros((0, 28, 28), np.uint8)}, ["got uint8 [0, 28, 28]"]),
         ({"train_labels": np.zeros(7, np.uint8)}, ["integers [N, 1], got uint8 [7]"]),
-        ({"train_labels": np.full((7, 1), 9, np.uint8)}, ["labels must lie in 0..1"]),
-        ({"train_labels": np.zeros((6, 1), np.uint8)}, ["labels must be [10]"]),
+        ({"train_labels": np.full((7, 1), 9, np.uint8)}, ["class_index must lie in 0..1"]),
+        ({"train_labels": np.zeros((6, 1), np.uint8)}, ["class_index must be [10]"]),
         ({"val_images": np.zeros((3, 64, 64), np.uint8)}, ["val_images are 64 x 64", "28 x 28"]),
     ],
 )
@@ -168,7 +170,7 @@ def test_a_file_that_is_no_npz_is_refused_in_one_line(content, tmp_path):
 
 def test_a_path_that_is_not_there_or_of_another_set_is_refused(tmp_path):
     missing = tmp_path / "none.npz"
-    assert datasets.status(f"medmnist:path={missing}") == ("put here", str(missing))
+    assert datasets.status(f"medmnist:path={missing}") == ("manual", str(missing))
     with refused("medmnist.path: there is no file", str(missing)):
         datasets.load(f"medmnist:path={missing}")
     path = write(tmp_path / "breastmnist.npz", "breastmnist")

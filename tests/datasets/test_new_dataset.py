@@ -1,4 +1,5 @@
-"""A data set is added by one file: listed, described, typed, checked and usable, with no other file touched."""
+"""A data set is added by one file: listed, described, typed, checked and usable, with no other
+file touched."""
 
 import os
 import shutil
@@ -22,7 +23,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from anomalist.dataset import DatasetConfig, Status
+from anomalist.datasets import DatasetConfig, Status
 from anomalist.images import Dataset, ImageSet
 
 __all__ = ["CheckerBoards"]

@@ -8,9 +8,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from anomalist.datasets import _npy
-from anomalist.datasets._npy import read_npy, read_npz
-from anomalist.errors import InputError
+from anomalist.core import npy as _npy
+from anomalist.core.errors import InputError
+from anomalist.core.npy import read_npy, read_npz
 from refusals import refused
 
 ARRAYS = {

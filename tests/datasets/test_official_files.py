@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from anomalist.datasets._official import Official, ensure, status, wrong
+from anomalist.datasets._download.official import Official, ensure, status, wrong
 from refusals import refused
 from web_server import Server
 

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from anomalist import datasets
-from anomalist.datasets import _mnist_like, cifar10, emnist, fashion_mnist, kmnist
+from anomalist.datasets import cifar10, emnist, fashion_mnist, kmnist
+from anomalist.datasets._download import mnist_like as _mnist_like
 from refusals import refused
 from web_server import Server
 
@@ -56,7 +57,7 @@ def place(tmp_path, monkeypatch):
             if home == NOWHERE:
                 (tmp_path / name / file).write_bytes(content)
         assert set(hashes) == set(module.FILES.hashes)
-        monkeypatch.setattr(module, "FILES", replace(module.FILES, hashes=hashes, homes=(home,)))
+        monkeypatch.setattr(module, "FILES", replace(module.FILES, hashes=hashes, mirrors=(home,)))
         return tmp_path / name
 
     return put
@@ -86,11 +87,11 @@ def test_four_idx_files_are_read(module, name, place):
     assert datasets.status(name) == ("ready", str(folder))
     dataset = datasets.load(name)
     assert dataset.name == name
-    assert dataset.source == f"the official files in {folder}"
-    assert dataset.train.kinds == dataset.test.kinds == module.KINDS
+    assert dataset.provenance == f"the official files in {folder}"
+    assert dataset.train.class_names == dataset.test.class_names == module.KINDS
     for images, n in ((dataset.train, 60_000), (dataset.test, 10_000)):
         np.testing.assert_array_equal(images.images, pattern(n)[:, None], strict=True)
-        np.testing.assert_array_equal(images.labels, np.arange(n) % 10)
+        np.testing.assert_array_equal(images.class_index, np.arange(n) % 10)
 
 
 def test_files_are_fetched_from_their_home(place, small):
@@ -99,7 +100,7 @@ def test_files_are_fetched_from_their_home(place, small):
         server.how = {f"/{name}": server.file(content) for name, content in files.items()}
         folder = place(kmnist, files, server.base)
         assert datasets.status("kmnist").state == "fetchable"
-        assert datasets.load("kmnist").source == server.base
+        assert datasets.load("kmnist").provenance == server.base
         assert sorted(path.name for path in folder.iterdir()) == sorted(files)
     finally:
         server.close()
@@ -110,7 +111,7 @@ def test_the_published_hash_decides_before_anything_is_read(module, tmp_path, mo
     name = module.__name__.rpartition(".")[2]
     monkeypatch.setenv("ANOMALIST_DATA", str(tmp_path))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(module, "FILES", replace(module.FILES, homes=(NOWHERE,)))
+    monkeypatch.setattr(module, "FILES", replace(module.FILES, mirrors=(NOWHERE,)))
     (tmp_path / name).mkdir()
     for file in module.FILES.hashes:
         (tmp_path / name / file).write_bytes(zipped(b"something else"))
@@ -166,12 +167,12 @@ def letters(**members):
 def test_emnists_letters_are_read_and_stand_upright(place):
     place(emnist, {"gzip.zip": letters()})
     dataset = datasets.load("emnist")
-    assert dataset.train.kinds == tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    assert dataset.train.class_names == tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     for images, n in ((dataset.train, 124_800), (dataset.test, 20_800)):
         np.testing.assert_array_equal(
             images.images[:, 0], pattern(n).transpose(0, 2, 1), strict=True
         )
-        np.testing.assert_array_equal(images.labels, np.arange(n) % 26)
+        np.testing.assert_array_equal(images.class_index, np.arange(n) % 26)
 
 
 BOMB = zipped(zipped(bytes(1 << 26)))  # 64 MB in a few hundred bytes
@@ -238,8 +239,8 @@ def test_cifar10s_records_are_read_plane_by_plane(place):
     assert (dataset.train.images[:, 1, 0, 0] == 100).all()
     assert (dataset.train.images[:, 2, 1, 1] == 200).all()
     assert int((dataset.test.images > 0).sum()) == 30_000
-    np.testing.assert_array_equal(dataset.train.labels, np.arange(50_000) % 10)
-    assert dataset.train.kinds[6] == "frog"
+    np.testing.assert_array_equal(dataset.train.class_index, np.arange(50_000) % 10)
+    assert dataset.train.class_names[6] == "frog"
 
 
 def hostile_tar(size):

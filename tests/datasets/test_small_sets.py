@@ -17,15 +17,15 @@ def test_digits_are_scikit_learns():
     assert (len(dataset.train), len(dataset.test)) == (1200, 597)
     both = np.concatenate([dataset.train.to_float(), dataset.test.to_float()])
     np.testing.assert_array_equal(both[:, 0], (found.images / 16).astype(np.float32))
-    labels = np.concatenate([dataset.train.labels, dataset.test.labels])
+    labels = np.concatenate([dataset.train.class_index, dataset.test.class_index])
     np.testing.assert_array_equal(labels, found.target)
-    assert dataset.train.kinds == tuple("0123456789")
+    assert dataset.train.class_names == tuple("0123456789")
 
 
 def test_digits_make_a_task_at_once():
-    task = tasks.one_class(datasets.load("digits"), 3, calibration=30)
+    task = tasks.make_one_class(datasets.load("digits"), 3, calibration=30)
     assert task.train.images.shape == (91, 1, 8, 8)
-    assert int(task.test.labels.sum()) == 535
+    assert int(task.test.is_anomaly.sum()) == 535
 
 
 skimage = pytest.mark.skipif(
@@ -43,10 +43,10 @@ def test_textures_are_disjoint_crops_in_order(side):
     first = min(max(1, round(0.7 * rows)), rows - 1)
     assert len(dataset.train) == 2 * first * rows
     assert len(dataset.test) == 2 * (rows - first) * rows
-    assert dataset.train.kinds == ("grass", "brick")
+    assert dataset.train.class_names == ("grass", "brick")
     for kind, photograph in enumerate((data.grass(), data.brick())):
         parts = [
-            split.images[split.labels == kind].reshape(-1, rows, side, side)
+            split.images[split.class_index == kind].reshape(-1, rows, side, side)
             for split in (dataset.train, dataset.test)
         ]
         whole = np.concatenate(parts).transpose(0, 2, 1, 3).reshape(rows * side, rows * side)

@@ -1,4 +1,5 @@
-"""Paired comparisons: SciPy's test, honest at the edges; Holm's procedure by its own definition; sober sentences."""
+"""Paired comparisons: SciPy's test, honest at the edges; Holm's procedure by its own definition;
+sober sentences."""
 
 import json
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
 from anomalist.metrics.comparison import Comparison, describe, holm, mean_interval, paired, verdict
 
 RNG = np.random.default_rng(0)

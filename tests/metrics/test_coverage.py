@@ -26,7 +26,8 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("paired", [False, True])
 @pytest.mark.parametrize("truth", [0.6, 0.9, 0.99, 0.999])
 def test_auroc_interval_covers(n, paired, truth):
-    """n images, half of them anomalous; where paired, n / 2 clean ones and their twins, correlated by 0.8.
+    """n images, half of them anomalous; where paired, n / 2 clean ones and their twins, correlated
+    by 0.8.
 
     Binormal scores: N(0, 1) for normal images and N(d, 1) for anomalous ones, so that the area is
     Phi(d / sqrt 2). Near 1, where most draws hold few misranked pairs or none, more than 97 % is
@@ -92,7 +93,8 @@ def test_detection_bootstrap_covers(shift):
 
 
 def test_pixel_bootstrap_covers():
-    """60 images and their corrupted twins of 8 x 8 pixels; the truth is the metric of 20,000 such pairs."""
+    """60 images and their corrupted twins of 8 x 8 pixels; the truth is the metric of 20,000 such
+    pairs."""
 
     def draw(rng, n):
         masks = np.zeros((2 * n, 8, 8), dtype=bool)
@@ -129,7 +131,8 @@ def test_pixel_bootstrap_covers():
 )
 @pytest.mark.parametrize("anomalies", [5, 30, 100, 300])
 def test_pixel_intervals_cover_near_one(strength, spread, expected, anomalies):
-    """Defects of 4 x 4 in images of 16 x 16, found with a strength that varies between images (log-normal).
+    """Defects of 4 x 4 in images of 16 x 16, found with a strength that varies between images
+    (log-normal).
 
     A few images are hardly found and most of them perfectly: the fewer images are seen, the less
     they show of it. The truth is the metric of 20,000 anomalous and 3,000 normal images.

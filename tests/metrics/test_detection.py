@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
 from anomalist.metrics import auroc, average_precision, best_f1, fpr_at_tpr, roc_curve
 
 METRICS = [auroc, average_precision, fpr_at_tpr, best_f1]

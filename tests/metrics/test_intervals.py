@@ -1,4 +1,5 @@
-"""The intervals: DeLong's published estimator, clusters, determinism, and the edges of the range."""
+"""The intervals: DeLong's published estimator, clusters, determinism, and the edges of the
+range."""
 
 import time
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
 from anomalist.metrics import (
     Estimate,
     auroc,
@@ -48,7 +49,8 @@ def test_an_estimate_reads_as_its_numbers():
 
 @pytest.mark.parametrize("levels", [None, 2])
 def test_delong_against_all_pairs(levels):
-    """DeLong's variance from the full matrix of comparisons, with no clusters and with pairs (Obuchowski)."""
+    """DeLong's variance from the full matrix of comparisons, with no clusters and with pairs
+    (Obuchowski)."""
     scores, labels, clusters = pairs(40, levels=levels)
     positive, negative = scores[:40, None], scores[None, 40:]
     wins = (positive > negative) + (positive == negative) / 2
@@ -64,7 +66,8 @@ def test_delong_against_all_pairs(levels):
 
 
 def test_clusters_matter_both_ways():
-    """A twin that moves along narrows the interval; copies that are counted as new images narrow it wrongly."""
+    """A twin that moves along narrows the interval; copies that are counted as new images narrow
+    it wrongly."""
     scores, labels, clusters = pairs()
     paired = auroc_interval(scores, labels, clusters)
     plain = auroc_interval(scores, labels)
@@ -123,7 +126,8 @@ def test_bootstrap_estimate_is_the_bias_corrected_normal_interval():
 
 @pytest.mark.parametrize("levels", [None, 2])
 def test_bootstrap_equals_resampling_the_arrays(levels):
-    """The same draws with scores and labels repeated: weights in a sorted order are a short cut, no more."""
+    """The same draws with scores and labels repeated: weights in a sorted order are a short cut,
+    no more."""
     scores, labels, clusters = pairs(60, levels=levels)
     got = detection_intervals(scores, labels, clusters, seed=3, resamples=100)
     draws = []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
 from anomalist.metrics import (
     _histograms,
     _ranks,
@@ -106,7 +106,8 @@ def test_against_the_definitions(levels, dtype, buckets, monkeypatch):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_aupro_of_hard_little_sets(seed):
-    """Images smaller than the sample's stride, heavy ties, and defects that score lower than the rest."""
+    """Images smaller than the sample's stride, heavy ties, and defects that score lower than the
+    rest."""
     rng = np.random.default_rng(seed)
     maps = rng.integers(0, rng.integers(2, 9), (3, 3, 4)).astype(np.float32)
     masks = rng.random(maps.shape) < 0.3
@@ -312,7 +313,8 @@ def test_binning_error_is_bounded(levels, bounds):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("change", ["background", "tiny", "huge", "negative tail", "exponential"])
 def test_intervals_depend_on_ranks_alone(dtype, change):
-    """A far background, or any scale, leaves the order of scores as it is: so all ends stay the same."""
+    """A far background, or any scale, leaves the order of scores as it is: so all ends stay the
+    same."""
     maps, masks = draw(n=40)
     maps[:, 9:] = maps.min() - 0.01
     maps = (
@@ -362,7 +364,8 @@ def test_intervals_depend_on_the_seed_alone():
 
 
 def test_clusters_are_kept_together():
-    """Each image four times over says no more than once: clusters know it, independence does not."""
+    """Each image four times over says no more than once: clusters know it, independence does
+    not."""
     maps, masks = draw(n=40)
     source = np.tile(np.arange(40), 4)
     many = np.tile(maps, (4, 1, 1)), np.tile(masks, (4, 1, 1))
@@ -397,7 +400,8 @@ def test_reference_table(name):
 
 @pytest.mark.slow
 def test_faster_than_scikit_learn():
-    """Far below what benchmarks/pixel_metrics.py measures, so that a busy machine does not fail it."""
+    """Far below what benchmarks/pixel_metrics.py measures, so that a busy machine does not fail
+    it."""
     maps, masks = standard("large")
 
     def best(function, *arguments):

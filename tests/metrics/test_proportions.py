@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
 from anomalist.metrics import proportion_interval
 
 

@@ -1,4 +1,5 @@
-"""Psychometric curves: known ones are found again, and nothing is claimed beyond what was measured."""
+"""Psychometric curves: known ones are found again, and nothing is claimed beyond what was
+measured."""
 
 import json
 import time
@@ -7,15 +8,9 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from anomalist.errors import InputError
-from anomalist.metrics.psychometric import (
-    Curve,
-    bootstrap_psychometric,
-    detection_threshold,
-    energy_at,
-    fit_curve,
-    fit_psychometric,
-)
+from anomalist.core.errors import InputError
+from anomalist.metrics.psychometric import Curve, energy_at, fit_curve, fit_psychometric
+from anomalist.metrics.thresholds import bootstrap_psychometric, detection_threshold
 
 SEVERITY = np.array([0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5])
 

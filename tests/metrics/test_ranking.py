@@ -34,7 +34,8 @@ DEMSAR = np.array(
 
 
 def counted(differences, unit):
-    """Return Wilcoxon's two-sided p-value by counting sign patterns; differences are multiples of ``unit``."""
+    """Return Wilcoxon's two-sided p-value by counting sign patterns; differences are multiples of
+    ``unit``."""
     whole = np.round(differences / unit)
     ranks = stats.rankdata(np.abs(whole))
     used = ranks[whole != 0]

@@ -6,8 +6,8 @@ from typing import Literal, get_args, get_origin
 
 import pytest
 
-from anomalist import catalog
-from anomalist.detector import RUN_FIELDS, parse
+from anomalist.core import catalog
+from anomalist.models import RUN_FIELDS, parse
 from toys import blobs
 
 _NEEDED = {"pyod": "pyod"} | dict.fromkeys(

@@ -1,4 +1,5 @@
-"""The autoencoder: the score is the squared error, the bottleneck is one, and sizes come back exactly."""
+"""The autoencoder: the score is the squared error, the bottleneck is one, and sizes come back
+exactly."""
 
 import math
 
@@ -9,10 +10,10 @@ from scipy.ndimage import gaussian_filter
 from sklearn.neighbors import LocalOutlierFactor
 
 from anomalist import training
-from anomalist.detector import parse
-from anomalist.models import Autoencoder, _autoencoder_network, load
-from anomalist.models._errors import error_maps, trimmed_loss
-from anomalist.models._standard import hold_out
+from anomalist.models import Autoencoder, load, parse
+from anomalist.models._networks import autoencoder as _autoencoder_network
+from anomalist.models._reconstruction_error import error_maps, trimmed_loss
+from anomalist.models._standardise import hold_out
 from anomalist.trial import Trial
 from refusals import refused
 from toys import blobs
@@ -240,13 +241,13 @@ def test_the_map_is_the_mean_over_the_blurs():
 
 def test_noise_is_added_to_what_the_network_sees_and_not_to_what_it_must_return(monkeypatch):
     seen = []
-    forward = _autoencoder_network.Network.forward
+    forward = _autoencoder_network.AutoencoderNetwork.forward
 
     def spy(self, batch):
         seen.append(batch.clone())
         return forward(self, batch)
 
-    monkeypatch.setattr(_autoencoder_network.Network, "forward", spy)
+    monkeypatch.setattr(_autoencoder_network.AutoencoderNetwork, "forward", spy)
     images = np.full((400, 1, 12, 12), 0.5, np.float32)
     detector = small(denoise=0.2, batch_size=200, epochs=2).fit(images)
     noise = [(batch - 0.5).numpy() for batch in seen]

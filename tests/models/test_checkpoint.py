@@ -1,4 +1,5 @@
-"""A long fit that is stopped and taken up again ends with the very weights of one that never stopped."""
+"""A long fit that is stopped and taken up again ends with the very weights of one that never
+stopped."""
 
 import numpy as np
 import pytest

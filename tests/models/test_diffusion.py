@@ -1,12 +1,13 @@
-"""Diffusion: noise is mixed in by an angle and taken away by the network, and what remains tells what is odd."""
+"""Diffusion: noise is mixed in by an angle and taken away by the network, and what remains tells
+what is odd."""
 
 import numpy as np
 import pytest
 import torch
 
-from anomalist.models import Diffusion, _gradient
+from anomalist.models import Diffusion, _trained
 from anomalist.models import diffusion as module
-from anomalist.models._denoiser import Denoiser
+from anomalist.models._networks.unet import Denoiser
 from anomalist.models._residual import features, pixel_map, tally
 from refusals import refused
 from toys import blobs
@@ -73,7 +74,7 @@ def test_training_asks_for_the_velocity_at_angles_spread_evenly(monkeypatch):
         network.eval()
         return [0.5]
 
-    monkeypatch.setattr(_gradient, "train", train)
+    monkeypatch.setattr(_trained, "train", train)
     images = np.full((100, 1, 12, 12), 0.5, np.float32)  # 0 in [-1, 1]: the velocity is cos(a) e
     small().fit(images)
     (noisy, angle), value = asked[:2]
@@ -189,7 +190,7 @@ def test_what_scores_are_standardised_by_was_not_trained_on(monkeypatch):
         network.eval()
         return [0.5]
 
-    monkeypatch.setattr(_gradient, "train", train)
+    monkeypatch.setattr(_trained, "train", train)
     denoise = Diffusion.denoise
     monkeypatch.setattr(
         Diffusion,

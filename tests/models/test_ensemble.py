@@ -1,13 +1,14 @@
-"""The ensemble: members on one scale by held-out normal images, no member lost, none of them touched."""
+"""The ensemble: members on one scale by held-out normal images, no member lost, none of them
+touched."""
 
 import numpy as np
 import pytest
 
-from anomalist import models, options, training
+from anomalist import models, training
 from anomalist.baseline import Baseline
-from anomalist.detector import parse
-from anomalist.models import Ensemble
-from anomalist.models._standard import Standard, hold_out
+from anomalist.cli import _options as options
+from anomalist.models import Ensemble, parse
+from anomalist.models._standardise import Standard, hold_out
 from anomalist.trial import Trial
 from refusals import refused
 from toys import blobs

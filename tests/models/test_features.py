@@ -1,4 +1,5 @@
-"""Pretrained features: whose weights they are, what is refused, and what three detectors make of them."""
+"""Pretrained features: whose weights they are, what is refused, and what three detectors make of
+them."""
 
 import numpy as np
 import pytest
@@ -6,10 +7,11 @@ import torch
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import cdist, mahalanobis
 
-from anomalist.detector import parse
-from anomalist.errors import InputError
-from anomalist.models import Padim, PatchMemory, StudentTeacher, _backbone, _features
-from anomalist.models._features import whitener
+from anomalist.core.errors import InputError
+from anomalist.models import Padim, PatchMemory, StudentTeacher, parse
+from anomalist.models import _pretrained as _features
+from anomalist.models._networks import backbone as _backbone
+from anomalist.models._pretrained import whitener
 from anomalist.models.patch_memory import coreset, reweighting
 from refusals import refused
 from toys import blobs
@@ -21,7 +23,7 @@ IMAGES = blobs(40, (1, 32, 32))
 
 
 def features(detector, images):
-    return _features.Extractor.of(detector, detector.unit).apply(images, detector)
+    return _features.Extractor.of(detector, detector.l2_normalise).apply(images, detector)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,7 @@ def test_a_feature_is_the_networks_own_averaged_over_its_patch(options, mean, de
     )  # the last with a stride of 8
     with torch.inference_mode():
         whole(torch.from_numpy(x.astype(np.float32)))
-    found = features(PatchMemory(**SMALL, **options, layers=(8,), unit=False), IMAGES[:2])
+    found = features(PatchMemory(**SMALL, **options, layers=(8,), l2_normalise=False), IMAGES[:2])
     assert found.shape == (2, 40, 4, 4)
     np.testing.assert_allclose(
         found[:, :, 1, 2], outputs[0][:, :, 0:3, 1:4].mean((2, 3)), rtol=1e-3, atol=1e-4
@@ -55,7 +57,7 @@ def test_a_feature_is_the_networks_own_averaged_over_its_patch(options, mean, de
 def test_fused_layers_compute_the_same_and_nothing_of_the_trained_network_changes():
     torch.manual_seed(0)
     trunk = _features.Trunk(
-        _backbone.untrained("efficientnet_lite0"), PatchMemory(layers=(4, 8, 16), side=64)
+        _backbone.untrained("efficientnet_lite0"), PatchMemory(layers=(4, 8, 16), side=64), False
     )
     for layer in trunk.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
@@ -70,7 +72,9 @@ def test_fused_layers_compute_the_same_and_nothing_of_the_trained_network_change
 
 
 def test_features_of_each_stride_have_unit_length_and_the_direction_of_the_plain_ones():
-    unit, plain = (features(PatchMemory(**SMALL, unit=unit), IMAGES[:3]) for unit in (True, False))
+    unit, plain = (
+        features(PatchMemory(**SMALL, l2_normalise=unit), IMAGES[:3]) for unit in (True, False)
+    )
     for part in (slice(40), slice(40, None)):
         np.testing.assert_allclose((unit[:, part] ** 2).sum(1), 1, rtol=1e-4)
         length = np.sqrt((plain[:, part] ** 2).sum(1, keepdims=True))
@@ -202,7 +206,7 @@ def test_a_patch_in_memory_is_no_distance_away_and_one_that_is_not_is_as_far_as_
     as_in_the_paper,
 ):
     options = (
-        {"unit": False, "regularisation": 0, "aggregation": "reweighted", "neighbours": 9}
+        {"l2_normalise": False, "regularisation": 0, "aggregation": "reweighted", "neighbours": 9}
         if as_in_the_paper
         else {}
     )
@@ -301,20 +305,20 @@ def test_maps_are_enlarged_then_blurred(grid, size, blur):
 def test_the_student_learns_to_imitate_and_the_teacher_stays_as_it_is():
     detector = StudentTeacher(**SMALL, epochs=40, hidden=0).fit(IMAGES)
     assert detector.history[-1] < 0.5 * detector.history[0]
-    own = _features.Extractor.of(detector, unit=True).network.state_dict()
-    kept = detector._teacher.network.state_dict()
+    own = _features.Extractor.of(detector, l2_normalise=True).network.state_dict()
+    kept = detector._extractor.network.state_dict()
     assert all(torch.equal(value, kept[name]) for name, value in own.items())
 
 
 def test_the_map_is_the_mahalanobis_distance_of_the_students_error_at_each_place():
     train, test = (blobs(count, (1, 64, 80), seed=count) for count in (40, 3))
     detector = StudentTeacher(side=80, device="cpu", epochs=2, blur=0).fit(train)
-    apart = detector._apart
-    found = detector._teacher.apply(test, detector)
+    apart = detector._network
+    found = detector._extractor.apply(test, detector)
     assert found.shape == (3, 152, 10, 12)  # not a multiple of the student's four
     found = [
-        detector._teacher.apply(
-            images, detector, torch.nn.Sequential(detector._teacher.network, apart)
+        detector._extractor.apply(
+            images, detector, torch.nn.Sequential(detector._extractor.network, apart)
         )
         for images in (train, test)
     ]
@@ -336,13 +340,13 @@ def test_the_map_is_the_mahalanobis_distance_of_the_students_error_at_each_place
 
 def test_the_student_sees_whitened_features():
     detector = StudentTeacher(**SMALL, epochs=2).fit(IMAGES)
-    apart = detector._apart
-    found = detector._teacher.apply(IMAGES, detector)
-    centre, whitening = whitener(_features.rows(found), 0.1)
+    apart = detector._network
+    found = detector._extractor.apply(IMAGES, detector)
+    centre, whitening = whitener(_features.as_rows(found), 0.1)
     with torch.inference_mode():
         features = apart.white(torch.from_numpy(found))
-    white = (_features.rows(found) - centre) @ whitening
-    np.testing.assert_allclose(_features.rows(features.numpy()), white, rtol=1e-3, atol=1e-4)
+    white = (_features.as_rows(found) - centre) @ whitening
+    np.testing.assert_allclose(_features.as_rows(features.numpy()), white, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -355,7 +359,7 @@ def test_a_student_restores_images_of_two_kinds_but_not_unseen():
 
 
 def test_a_saved_detector_needs_no_file_of_weights(tmp_path, monkeypatch):
-    from anomalist.detector import load
+    from anomalist.models import load
 
     detector = PatchMemory(**SMALL, memory=20).fit(IMAGES)
     detector.save(tmp_path)
@@ -392,6 +396,6 @@ def test_images_of_two_or_four_channels_are_refused(name, channels):
 
 
 def test_padim_that_does_not_fit_in_memory_is_refused_before_it_is_fitted(monkeypatch):
-    monkeypatch.setattr("anomalist.memory.available_bytes", lambda: 10_000)
+    monkeypatch.setattr("anomalist.core.memory.available_bytes", lambda: 10_000)
     with refused("padim with", "GB of memory", "set side=256"):
         parse("padim").fit(np.zeros((4, 1, 32, 32), np.float32))

@@ -1,4 +1,5 @@
-"""Deep SVDD and Deep SAD: what was pre-trained is used, the centre is fixed, and known anomalies are pushed away."""
+"""Deep SVDD and Deep SAD: what was pre-trained is used, the centre is fixed, and known anomalies
+are pushed away."""
 
 import numpy as np
 import pytest
@@ -28,12 +29,12 @@ def unlike(count, seed=0):
 
 
 def weights_of(detector):
-    return {name: value.clone() for name, value in detector._sphere.encoder.state_dict().items()}
+    return {name: value.clone() for name, value in detector._network.state_dict().items()}
 
 
 def stages(monkeypatch):
     """The encoder's weights before and after each stage."""
-    seen, train = [], _hypersphere.train_as_set
+    seen, train = [], DeepSvdd._train
 
     def watched(detector, network, *rest, **options):
         encoder = getattr(network, "encoder", network)
@@ -42,7 +43,7 @@ def stages(monkeypatch):
         seen.append((before, encoder[0].weight.detach().clone()))
         return history
 
-    monkeypatch.setattr(_hypersphere, "train_as_set", watched)
+    monkeypatch.setattr(_hypersphere.HypersphereDetector, "_train", watched)
     return seen
 
 
@@ -53,7 +54,7 @@ def test_training_goes_on_from_the_pre_trained_encoder(kind, monkeypatch):
     (first, pretrained), (start, end) = seen
     assert not torch.equal(first, pretrained)
     assert torch.equal(pretrained, start)
-    assert torch.equal(end, detector._sphere.encoder[0].weight)
+    assert torch.equal(end, detector._network[0].weight)
     assert not torch.equal(start, end)
     assert len(detector.history) == 20
     assert detector.history[9] < detector.history[0]
@@ -61,18 +62,18 @@ def test_training_goes_on_from_the_pre_trained_encoder(kind, monkeypatch):
 
 
 def test_the_centre_is_the_mean_code_before_the_second_stage_but_never_near_0(monkeypatch):
-    train = _hypersphere.train_as_set
+    train = DeepSvdd._train
     only_first = lambda *rest, **options: train(*rest, **options) if "stage" in options else [0.0]  # noqa: E731
-    monkeypatch.setattr(_hypersphere, "train_as_set", only_first)
+    monkeypatch.setattr(_hypersphere.HypersphereDetector, "_train", only_first)
     detector = DeepSvdd(**SMALL).fit(IMAGES)
-    shown = _hypersphere._into(_hypersphere._contrast(IMAGES), detector._sphere.limits)
-    mean = _hypersphere.answers(detector, detector._sphere.encoder, shown).mean(axis=0)
-    centre = detector._sphere.centre
+    shown = _hypersphere._scale(_hypersphere._contrast(IMAGES), detector._limits)
+    mean = _hypersphere.predict_batched(detector, detector._network, shown).mean(axis=0)
+    centre = detector._centre
     far = np.abs(mean) >= 0.1
     np.testing.assert_allclose(centre[far], mean[far], rtol=1e-4)
     np.testing.assert_allclose(np.abs(centre[~far]), 0.1, rtol=1e-6)
-    monkeypatch.setattr(_hypersphere, "train_as_set", train)
-    np.testing.assert_array_equal(DeepSvdd(**SMALL).fit(IMAGES)._sphere.centre, centre)
+    monkeypatch.setattr(_hypersphere.HypersphereDetector, "_train", train)
+    np.testing.assert_array_equal(DeepSvdd(**SMALL).fit(IMAGES)._centre, centre)
 
 
 def test_no_layer_has_a_bias_and_constant_images_of_any_grey_look_alike():
@@ -128,8 +129,8 @@ def test_known_anomalies_are_pushed_away_and_the_further_the_higher_eta_is():
 def test_known_anomalies_move_neither_the_centre_nor_the_range():
     images, labels = np.concatenate([IMAGES, unlike(10)]), np.repeat([0, -1], [200, 10])
     one, two = DeepSad(**SMALL).fit(IMAGES), DeepSad(**SMALL).fit(images, labels)
-    np.testing.assert_array_equal(one._sphere.centre, two._sphere.centre)
-    assert one._sphere.limits == two._sphere.limits
+    np.testing.assert_array_equal(one._centre, two._centre)
+    assert one._limits == two._limits
 
 
 def test_deep_svdd_leaves_known_anomalies_out():

@@ -1,11 +1,12 @@
-"""Inpainting: no prediction sees what it predicts, and the surprise is the logarithm that it is said to be."""
+"""Inpainting: no prediction sees what it predicts, and the surprise is the logarithm that it is
+said to be."""
 
 import numpy as np
 import pytest
 import torch
 
-from anomalist.models import Inpainting, _gradient
-from anomalist.models._blind_spot import BlindSpot, Pyramid
+from anomalist.models import Inpainting, _trained
+from anomalist.models._networks.blind_spot import BlindSpot, Pyramid
 from anomalist.models._surprise import (
     Surprise,
     bin_edges,
@@ -217,7 +218,7 @@ def test_restored_images_are_means_of_bins():
 def test_what_scores_are_standardised_by_was_not_trained_on(monkeypatch):
     shown = []
     monkeypatch.setattr(
-        _gradient, "train", lambda network, loss, images, **_: shown.append(images) or [0.5]
+        _trained, "train", lambda network, loss, images, **_: shown.append(images) or [0.5]
     )
     standardised = []
     monkeypatch.setattr(

@@ -7,9 +7,9 @@ import pytest
 import torch
 from small_models import SIZES, each_name, each_variant, fitted, rows, same, slow, small
 
-from anomalist import catalog
-from anomalist.detector import parse
-from anomalist.training import using_threads
+from anomalist.core import catalog
+from anomalist.core.devices import using_threads
+from anomalist.models import parse
 from refusals import refused
 from toys import blobs
 

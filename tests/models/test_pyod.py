@@ -1,4 +1,5 @@
-"""PyOD's detectors give PyOD's scores, one image at a time where need be; what cannot be trusted is refused."""
+"""PyOD's detectors give PyOD's scores, one image at a time where need be; what cannot be trusted
+is refused."""
 
 import importlib
 import subprocess
@@ -8,9 +9,9 @@ import numpy as np
 import pytest
 
 from anomalist import models
-from anomalist.detector import parse
+from anomalist.models import parse
 from anomalist.models import pyod as ours
-from anomalist.preparation import prepare
+from anomalist.models._preprocessing import prepare
 from refusals import refused
 from toys import blobs
 
@@ -115,7 +116,8 @@ def test_nan_is_refused():
 
 
 def test_scores_beyond_float32_are_refused(monkeypatch):
-    """PyOD's PCA divides by the variance of its last components, which is next to none where pixels are constant."""
+    """PyOD's PCA divides by the variance of its last components, which is next to none where
+    pixels are constant."""
     from pyod.models.hbos import HBOS
 
     detector = fit("HBOS")

@@ -1,4 +1,5 @@
-"""The contract of every saved detector, by name: it comes back bit by bit, and nothing else is taken for one."""
+"""The contract of every saved detector, by name: it comes back bit by bit, and nothing else is
+taken for one."""
 
 import hashlib
 import json

@@ -1,4 +1,5 @@
-"""Synthetic: what it is shown in training, what its map means, and that it says what it has seen."""
+"""Synthetic: what it is shown in training, what its map means, and that it says what it has
+seen."""
 
 import json
 
@@ -7,12 +8,11 @@ import pytest
 import torch
 
 from anomalist import training
+from anomalist.analysis.rows import flatten, model_label
 from anomalist.baseline import Baseline
-from anomalist.baseline_config import SUITE
-from anomalist.detector import SEEN, parse
-from anomalist.models import Autoencoder, Synthetic, _auxiliary
-from anomalist.models._unet import UNet
-from anomalist.studies.tables import flatten, model_label
+from anomalist.baseline.config import SUITE
+from anomalist.models import SEEN, Autoencoder, Synthetic, _exposed, parse
+from anomalist.models._networks.unet import SegmentationNetwork
 from anomalist.training import seeded
 from anomalist.trial import Trial, run_together
 from refusals import refused
@@ -30,9 +30,9 @@ SEEN_TASK = {
 TINY = {"name": "synthetic", "epochs": 1, "width": 4, "batch_size": 64}
 
 
-def spoil(detector, images, seed=0):
+def spoilt_by(detector, images, seed=0):
     with seeded(seed, "test"):
-        return _auxiliary.spoil(
+        return _exposed.add_synthetic_anomalies(
             images, detector.defects, detector.clean, detector.least, detector.most
         )
 
@@ -40,7 +40,7 @@ def spoil(detector, images, seed=0):
 def test_masks_are_the_changed_pixels_and_the_clean_share_is_kept():
     images = np.random.default_rng(0).uniform(0.1, 0.9, (2000, 1, 12, 12)).astype(np.float32)
     before = images.tobytes()
-    spoilt, masks = spoil(Synthetic(clean=0.4), images)
+    spoilt, masks = spoilt_by(Synthetic(clean=0.4), images)
     np.testing.assert_array_equal(masks, (spoilt != images).any(axis=1))
     assert masks.any(axis=(1, 2)).mean() == pytest.approx(0.6, abs=0.04)
     assert images.tobytes() == before
@@ -48,14 +48,14 @@ def test_masks_are_the_changed_pixels_and_the_clean_share_is_kept():
 
 def test_severities_are_drawn_log_uniform_and_a_strength_of_a_defect_s_own_is_kept():
     images = np.full((4000, 1, 20, 20), 0.5, np.float32)
-    drawn = spoil(Synthetic(defects=["blobs:fill=white"], clean=0, least=0.01, most=0.25), images)[
-        1
-    ].sum(axis=(1, 2))
+    drawn = spoilt_by(
+        Synthetic(defects=["blobs:fill=white"], clean=0, least=0.01, most=0.25), images
+    )[1].sum(axis=(1, 2))
     assert (drawn.min(), drawn.max()) == pytest.approx((4, 100), abs=2)
     assert np.median(drawn) == pytest.approx(
         20, abs=4
     )  # half of the draws lie below the geometric mean
-    own = spoil(Synthetic(defects=["blobs:fill=white,area=0.1"], clean=0), images)[1].sum(
+    own = spoilt_by(Synthetic(defects=["blobs:fill=white,area=0.1"], clean=0), images)[1].sum(
         axis=(1, 2)
     )
     assert set(own) == {40}
@@ -66,10 +66,10 @@ def test_all_defects_come_and_no_two_batches_are_alike():
         defects=["blobs:fill=white,area=0.1", "stripes:lines=1,value=black"], clean=0
     )
     images = np.full((1600, 1, 20, 20), 0.5, np.float32)
-    spoilt, _ = spoil(detector, images)
+    spoilt, _ = spoilt_by(detector, images)
     assert 0.3 < (spoilt.reshape(1600, -1).max(axis=1) == 1).mean() < 0.7
-    assert spoilt.tobytes() == spoil(detector, images)[0].tobytes()
-    assert spoilt.tobytes() != spoil(detector, images, seed=1)[0].tobytes()
+    assert spoilt.tobytes() == spoilt_by(detector, images)[0].tobytes()
+    assert spoilt.tobytes() != spoilt_by(detector, images, seed=1)[0].tobytes()
 
 
 def test_the_standard_defects_are_none_of_the_baseline_s():
@@ -98,7 +98,7 @@ def test_one_image_of_one_pixel_is_enough_for_a_step_of_training():
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 6), (8, 8), (33, 47)], ids=str)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_network_takes_any_size(size, channels):
-    network = UNet(channels, 4)
+    network = SegmentationNetwork(channels, 4)
     assert network(torch.rand(2, channels, *size)).shape == (2, 1 + size[0] * size[1])
 
 
@@ -188,7 +188,7 @@ def test_rows_and_tables_say_so_too():
 
 
 def test_the_console_says_so_too(tmp_path, capsys):
-    from anomalist import baseline
+    from anomalist.baseline import job as baseline
 
     baseline.run(
         Baseline(train=200, calibration=150, test=40, corruptions=["stripes:lines=3"], model=TINY),

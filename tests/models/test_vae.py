@@ -1,4 +1,5 @@
-"""VAE: the score is made of the bound's parts, as they are defined, and nothing is drawn in scoring."""
+"""VAE: the score is made of the bound's parts, as they are defined, and nothing is drawn in
+scoring."""
 
 import numpy as np
 import pytest

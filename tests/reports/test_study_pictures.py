@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from anomalist.reports.studies import curves, points_table
+from anomalist.reports.study_pictures import curves
+from anomalist.reports.study_tables import points_table
 
 
 def points(ticks, lines=("a", "b")):

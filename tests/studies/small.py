@@ -1,6 +1,6 @@
 """Studies of seconds, for tests: real MNIST, tiny networks."""
 
-from anomalist.studies.grid import grid
+from anomalist.studies._grid import grid
 from anomalist.trial import Trial
 
 BASE = Trial(

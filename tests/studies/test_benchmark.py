@@ -1,4 +1,5 @@
-"""Benchmarks: rows side by side only where they may be, nothing dropped silently, other software in the same table."""
+"""Benchmarks: rows side by side only where they may be, nothing dropped silently, other software
+in the same table."""
 
 import csv
 import json
@@ -7,16 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anomalist import catalog, cli, datasets, frozen, suite
-from anomalist.dataset import parse as parse_dataset
-from anomalist.detector import parse as parse_detector
+from anomalist import cli, datasets, exchange
+from anomalist.analysis import benchmark_rows as rows
+from anomalist.analysis.benchmark_rows import Place
+from anomalist.analysis.leaderboard import leaderboard
+from anomalist.core import catalog
+from anomalist.datasets import parse as parse_dataset
 from anomalist.models import Pca
-from anomalist.reports.benchmark import critical_differences
-from anomalist.studies import benchmark, benchmark_report, rows
-from anomalist.studies.leaderboard import leaderboard
-from anomalist.studies.rows import Place
-from anomalist.suite import Suite
-from anomalist.task import parse
+from anomalist.models import parse as parse_detector
+from anomalist.reports import benchmark as benchmark_report
+from anomalist.reports.benchmark_pictures import critical_differences
+from anomalist.running import benchmark
+from anomalist.suites import Suite
+from anomalist.suites import _base as suite
+from anomalist.tasks import parse
 from refusals import refused
 
 SMALL = Suite(
@@ -208,7 +213,7 @@ def test_a_detector_that_was_trained_on_what_is_tested_has_no_row_and_is_named(t
     outcome = benchmark.run(blobs, tmp_path, models=["synthetic:defects=blobs"])
     assert outcome.table == []
     (message,) = outcome.failures.values()
-    assert "says nothing of unseen anomalies" in message
+    assert "says nothing about unseen anomalies" in message
     assert "nothing to compare" in benchmark_report.report(outcome, tmp_path)
 
 
@@ -250,8 +255,8 @@ def test_the_report_says_what_cannot_be_told(tmp_path):
     outcome = benchmark.Outcome("made", 1, table(many | {"late": {"g0": [0.9]}}))
     outcome.table[0]["duplicates"] = 7
     said = benchmark_report.report(outcome, tmp_path)
-    assert "Friedman: chi-squared 16.00, p = 0.00034: the detectors differ." in said
-    assert "Wilcoxon, Holm: neighbours by rank that are not told apart: none." in said
+    assert "Friedman: chi-squared 16.00, p = 0.00034: the detectors differ significantly." in said
+    assert "Wilcoxon, Holm: neighbours by rank that do not differ significantly: none." in said
     assert "Not ranked, since some group is missing: late." in said
     assert "byte for byte:\n- g0, 0: 7" in said
     whole = (tmp_path / "report.md").read_text()
@@ -294,7 +299,7 @@ def test_every_suite_reads_and_names_data_sets_and_detectors_that_exist(name):
         assert group
         assert len({task.label for task in tasks}) == len(tasks)
         for task in tasks:
-            for spec in task.sources:
+            for spec in task.dataset_specs:
                 parse_dataset(spec)
 
 
@@ -320,7 +325,7 @@ def test_the_command_exports_evaluates_and_puts_other_scores_in_the_same_table(t
     assert "our PCA on corrupted:dataset=digits" in said
     assert "AUPRO" in said
     outcome = benchmark.run(own, tmp_path / "results", references=[row], workers=1)
-    assert outcome.left_out == {}
+    assert outcome.excluded == {}
     here, theirs = outcome.table
     assert (here["model"], theirs["model"], theirs["group"]) == ("pca", "our PCA", "noise")
     for name in ("auroc", "auroc_low", "auroc_high", "average_precision", "aupro", "aupro_low"):
@@ -370,7 +375,7 @@ def test_a_task_of_a_suite_is_exported_by_its_place(tmp_path, capsys):
         )
         == 0
     )
-    assert frozen.read(tmp_path / "five.npz").task == str(
+    assert exchange.read(tmp_path / "five.npz").task == str(
         suite.load("quick").groups["digits one-class"][1]
     )
     assert (

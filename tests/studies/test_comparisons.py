@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from anomalist.analysis.comparisons import claim_markdown, compare, psychometrics
+from anomalist.analysis.layout import Claim
+from anomalist.analysis.rows import points
 from anomalist.metrics.comparison import holm, paired
-from anomalist.reports.studies import curves, thresholds_table
-from anomalist.studies.comparisons import compare, psychometrics, said
-from anomalist.studies.layout import Claim
-from anomalist.studies.tables import points
+from anomalist.reports.study_pictures import curves
+from anomalist.reports.study_tables import thresholds_table
 
 RNG = np.random.default_rng(0)
 SEEDS = RNG.normal(0.8, 0.05, 10)
@@ -45,8 +46,8 @@ def test_each_line_is_compared_and_each_corruption_corrected_by_itself():
         ("b", 32, 128),
     ]
     own = [by_hand("a", 32, other) for other in (8, 128)]
-    assert [one.found[:6] for one in found[:2]] == [result[:6] for result in own]
-    assert [one.found.p_holm for one in found[:2]] == pytest.approx(
+    assert [one.comparison[:6] for one in found[:2]] == [result[:6] for result in own]
+    assert [one.comparison.p_holm for one in found[:2]] == pytest.approx(
         holm([result.p for result in own])
     )
 
@@ -55,7 +56,7 @@ def test_lines_of_one_corruption_are_one_family():
     together = [row | {"corruption": "the same"} for row in TABLE]
     found = compare(together, AXES, CLAIM, "auroc")
     p = holm([by_hand(kind, 32, other).p for kind in "ab" for other in (8, 128)])
-    assert [one.found.p_holm for one in found] == pytest.approx(p)
+    assert [one.comparison.p_holm for one in found] == pytest.approx(p)
 
 
 def test_without_a_reference_each_value_is_compared_with_the_one_before():
@@ -78,7 +79,7 @@ def test_a_claim_is_turned_round_below_the_reference(direction, verdict):
     claim = CLAIM.model_copy(update={"direction": direction})
     found = compare(TABLE, AXES, claim, "auroc")
     assert [one.verdict for one in found] == [verdict, "open", "open", "open"]
-    text = said(found, claim, "AUROC")
+    text = claim_markdown(found, claim, "AUROC")
     word = verdict.removesuffix("ed")
     assert text[1] == f"- kind a: {word} it at size 8; leave open it at size 128"
     assert text[2].startswith("    - size 8 against 32: AUROC lower by 0.0")

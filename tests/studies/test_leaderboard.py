@@ -1,16 +1,18 @@
-"""Leaderboards: a row a detector, means only over what all have, costs from the trials that fitted."""
+"""Leaderboards: a row a detector, means only over what all have, costs from the trials that
+fitted."""
 
 import pytest
 from small import BASE
 
 from anomalist import cli
-from anomalist.detector import parse
-from anomalist.reports.studies import against_cost, standings_table
-from anomalist.studies.grid import grid
-from anomalist.studies.leaderboard import Cost, costs, leaderboard
-from anomalist.studies.runner import run_trials
-from anomalist.studies.store import Store
-from anomalist.studies.tables import averaged
+from anomalist.analysis.leaderboard import Cost, leaderboard, median_costs, spent
+from anomalist.analysis.rows import averaged
+from anomalist.models import parse
+from anomalist.reports.study_pictures import against_cost
+from anomalist.reports.study_tables import standings_table
+from anomalist.running.runner import run_trials
+from anomalist.running.store import Store
+from anomalist.studies._grid import grid
 
 TABLE = [
     {"model": model, "seed": seed, "digit": digit, "auroc": base + 0.01 * seed + 0.1 * digit}
@@ -67,7 +69,10 @@ def test_costs_are_those_of_the_trials_that_fitted(tmp_path):
     )
     assert run_trials(trials, tmp_path, workers=1) == {}
     store = Store(tmp_path / "trials")
-    found = costs(store, [store.row(trial.key) for trial in trials])
+    rows = [store.row(trial.key) for trial in trials]
+    found = median_costs(
+        {"model": row["facts"]["model"], **spent(row, store.side(row["trial"]))} for row in rows
+    )
     assert set(found) == {"pca", "autoencoder:epochs=2"}
     assert found["pca"].fit < found["autoencoder:epochs=2"].fit
     assert all(cost.rate > 10 and cost.threads == 1 for cost in found.values())
@@ -100,7 +105,7 @@ def test_the_command_compares_the_detectors_that_it_is_given(tmp_path, capsys):
 
 def test_models_are_for_the_studies_that_compare_them(tmp_path, capsys):
     assert cli.main(["study", "bottleneck", "--models", "pca", "--results", str(tmp_path)]) == 2
-    assert "--models belongs to one_class, blind_spot, labelled" in capsys.readouterr().err
+    assert "--models belongs to blind_spot, labelled, one_class" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -9,11 +9,11 @@ import pytest
 from small import trials
 
 from anomalist import cli
-from anomalist.reports.studies import percent
-from anomalist.studies import study
-from anomalist.studies.layout import Claim, Layout
-from anomalist.studies.report import is_current
-from anomalist.studies.tables import points
+from anomalist.analysis.layout import Claim, Layout
+from anomalist.analysis.rows import points
+from anomalist.reports.study import is_current
+from anomalist.reports.study_tables import percent
+from anomalist.studies import _base as study
 from refusals import refused
 
 CLAIM = Claim(
@@ -52,7 +52,7 @@ def test_it_is_made_again_from_rows_alone_without_torch(finished):
         if path.suffix != ".json":
             path.unlink()
     code = (
-        "import sys; from pathlib import Path; from anomalist.studies.report import remake;"
+        "import sys; from pathlib import Path; from anomalist.reports.study import remake;"
         "remake('small', Path(sys.argv[1])); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(finished)], check=True)
@@ -88,7 +88,7 @@ def test_the_command_prints_it(finished, capsys):
 
 @pytest.mark.parametrize("damage", [None, "", "{", "[]", '{"layout": {}, "trials": []}'])
 def test_what_cannot_be_remade_is_refused(tmp_path, damage):
-    from anomalist.studies.report import remake
+    from anomalist.reports.study import remake
 
     if damage is not None:
         (tmp_path / "studies").mkdir()
@@ -98,8 +98,8 @@ def test_what_cannot_be_remade_is_refused(tmp_path, damage):
 
 
 def test_a_failed_trial_is_listed(tmp_path):
-    from anomalist.studies.report import report
-    from anomalist.studies.store import Store
+    from anomalist.reports.study import report
+    from anomalist.running.store import Store
 
     Store(tmp_path / "trials").keep_failure("0123", {"error": "it went wrong"})
     report(LAYOUT, ["0123"], tmp_path)

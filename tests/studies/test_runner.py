@@ -1,4 +1,5 @@
-"""Studies lose no work: killed, doubled, damaged or failing, the rows come out the same bytes, each run once."""
+"""Studies lose no work: killed, doubled, damaged or failing, the rows come out the same bytes,
+each run once."""
 
 import json
 import os
@@ -16,17 +17,17 @@ import pytest
 from small import BASE, trials
 
 from anomalist import cli
-from anomalist.errors import InputError
-from anomalist.studies.executors import Lost, execute
-from anomalist.studies.grid import with_values
-from anomalist.studies.runner import run_trials
-from anomalist.studies.store import Store
+from anomalist.core.errors import InputError
+from anomalist.running.executors import Lost, execute
+from anomalist.running.runner import run_trials
+from anomalist.running.store import Store
+from anomalist.studies._grid import with_values
 
 HERE = Path(__file__).parent
 DRIVER = (
     "import sys; sys.path.insert(0, sys.argv[1]); from small import trials; from pathlib import "
     "Path;"
-    "from anomalist.studies.runner import run_trials;"
+    "from anomalist.running.runner import run_trials;"
     "sys.exit(bool(run_trials(trials(), Path(sys.argv[2]), workers=int(sys.argv[3]))))"
 )
 
@@ -144,7 +145,7 @@ def test_the_work_of_a_dead_local_worker_is_given_out_again(tmp_path, expected, 
 _ENDLESS = """
 import os, sys, time
 from pathlib import Path
-from anomalist.studies.executors import execute
+from anomalist.running.executors import execute
 
 def endless(name):
     Path(sys.argv[1], name).write_text(str(os.getpid()))
@@ -213,7 +214,8 @@ def test_ctrl_c_stops_within_seconds_and_keeps_what_is_finished(tmp_path, worker
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_full_disk_is_one_clear_line_and_nothing_is_half_written(tmp_path, workers):
-    """No file may grow beyond 50 kB, which a model does and a row does not: the system refuses as a full disk does."""
+    """No file may grow beyond 50 kB, which a model does and a row does not: the system refuses as
+    a full disk does."""
     process = command(tmp_path, "--workers", workers, limit=50_000)
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 2
@@ -296,7 +298,7 @@ def test_the_command_runs_a_grid_shows_a_trial_and_reruns_it(tmp_path, capsys):
         (["study", "bottelneck"], "unknown study 'bottelneck': did you mean 'bottleneck'?"),
         (["study", "grid"], "study grid takes one --vary or more"),
         (["study", "grid", "--vary", "model.botleneck=2"], "did you mean 'model.bottleneck'?"),
-        (["study", "bottleneck", "--vary", "seed=1"], "--vary belongs to `anomalist study grid`"),
+        (["study", "bottleneck", "--vary", "seed=1"], "--vary belongs to grid"),
         (["study", "bottleneck", "--seeds", "0"], "--seeds takes 1 or more"),
         (["study", "bottleneck", "--executor", "slurm"], "argument --executor: invalid choice"),
         (["trial", "0123"], "trial '0123': no trial in "),

@@ -5,11 +5,11 @@ import json
 import pytest
 from small import AXES, BASE, trials
 
-from anomalist.errors import InputError
+from anomalist.analysis.rows import flatten, points
+from anomalist.core.errors import InputError
 from anomalist.images import Dataset
 from anomalist.models import Autoencoder
-from anomalist.studies.grid import grid, parse_axes, parse_axis, with_values
-from anomalist.studies.tables import flatten, points
+from anomalist.studies._grid import grid, parse_axes, parse_axis, with_values
 from anomalist.trial import FitFailed, Trial, run_together
 from refusals import refused
 from toys import toy_dataset

@@ -13,21 +13,21 @@ PARTS = defect_dataset()
 
 def test_all_types_or_one_are_told_from_the_good_ones_with_their_masks():
     for types, count in (((), 24), ("crack", 12), (("crack", "hole"), 24)):
-        test = tasks.defects(PARTS, types, calibration=30).test
-        assert (~test.labels).sum() == 12
-        assert test.labels.sum() == count
-        np.testing.assert_array_equal(test.masks, PARTS.test.masks[test.source])
+        test = tasks.make_defects(PARTS, types, calibration=30).test
+        assert (~test.is_anomaly).sum() == 12
+        assert test.is_anomaly.sum() == count
+        np.testing.assert_array_equal(test.masks, PARTS.test.masks[test.image_index])
 
 
 def test_without_masks_there_are_none():
-    assert tasks.defects(defect_dataset(masks=False), calibration=30).test.masks is None
+    assert tasks.make_defects(defect_dataset(masks=False), calibration=30).test.masks is None
 
 
 def test_wrong_types_and_data_sets_are_refused():
     with refused("unknown type of defect in toy 'crak': did you mean 'crack'? valid: crack, hole"):
-        tasks.defects(PARTS, "crak", calibration=30)
+        tasks.make_defects(PARTS, "crak", calibration=30)
     with refused("toy has no real defects", "'even'", "one_class"):
-        tasks.defects(toy_dataset(), calibration=30)
+        tasks.make_defects(toy_dataset(), calibration=30)
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,9 @@ def test_wrong_types_and_data_sets_are_refused():
 )
 def test_defects_that_training_may_have_are_never_tested(shares):
     task = Defects(calibration=30, **shares).build(PARTS, 0)
-    assert task.duplicates == 0
-    assert task.test.labels.sum() == 12  # half of each type
-    dirty = {image.tobytes() for image in PARTS.test.to_float()[PARTS.test.labels > 0]}
+    assert task.leaks == 0
+    assert task.test.is_anomaly.sum() == 12  # half of each type
+    dirty = {image.tobytes() for image in PARTS.test.to_float()[PARTS.test.class_index > 0]}
     assert sum(image.tobytes() in dirty for image in task.train.images) == round(
         sum(shares.values()) * 60
     )
@@ -47,6 +47,6 @@ def test_what_is_tested_does_not_depend_on_the_share():
     few, many = (
         Defects(calibration=30, labelled=share).build(PARTS, 0).test for share in (0.05, 0.2)
     )
-    np.testing.assert_array_equal(few.source, many.source)
+    np.testing.assert_array_equal(few.image_index, many.image_index)
     with refused("30 images of other classes needed, there are 12"):
         Defects(calibration=30, labelled=0.5).build(PARTS, 0)

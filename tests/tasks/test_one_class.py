@@ -22,14 +22,14 @@ DIGITS = datasets.load("digits")
 def test_the_normal_classes_alone_are_trained_on_and_the_others_are_anomalies(options, normal):
     task = OneClass(dataset="digits", calibration=30, **options).build(DIGITS, 0)
     of = {
-        split: set(DIGITS.train.labels[getattr(task, split).source])
+        split: set(DIGITS.train.class_index[getattr(task, split).image_index])
         for split in ("train", "calibration")
     }
     assert of["train"] == normal
     assert of["calibration"] <= normal
-    tested = DIGITS.test.labels[task.test.source]
-    assert set(tested[~task.test.labels]) == normal
-    assert set(tested[task.test.labels]) == set(range(10)) - normal
+    tested = DIGITS.test.class_index[task.test.image_index]
+    assert set(tested[~task.test.is_anomaly]) == normal
+    assert set(tested[task.test.is_anomaly]) == set(range(10)) - normal
     assert len(task.test) == len(DIGITS.test)
 
 
@@ -37,19 +37,19 @@ def test_a_class_that_does_not_exist_is_refused():
     with refused("all_but: 10 is no class", "0 to 9"):
         OneClass(all_but=10, calibration=30).build(DIGITS, 0)
     with refused("normal_classes: 10 is no class", "0 to 9"):
-        tasks.one_class(DIGITS, 10, calibration=30)
+        tasks.make_one_class(DIGITS, 10, calibration=30)
 
 
 def test_known_anomalies_are_named_and_take_no_place_of_the_unnoticed_ones():
     plain = OneClass(dataset="digits", calibration=30, contamination=0.1)
     both = plain.model_copy(update={"labelled": 0.2})
     (less, _), (more, _) = (task.training(DIGITS, 0) for task in (plain, both))
-    assert less.known is None
-    assert (more.known == -1).sum() == round(0.2 * len(more))
-    assert not more.known[more.known != -1].any()
-    unchanged = more.known == 0
+    assert less.train_labels is None
+    assert (more.train_labels == -1).sum() == round(0.2 * len(more))
+    assert not more.train_labels[more.train_labels != -1].any()
+    unchanged = more.train_labels == 0
     np.testing.assert_array_equal(more.images[unchanged], less.images[unchanged])
-    zeros = {image.tobytes() for image in DIGITS.train.to_float()[DIGITS.train.labels == 0]}
+    zeros = {image.tobytes() for image in DIGITS.train.to_float()[DIGITS.train.class_index == 0]}
     assert not any(image.tobytes() in zeros for image in more.images[~unchanged])
     assert sum(image.tobytes() not in zeros for image in more.images[unchanged]) == round(
         0.1 * len(more)
@@ -60,8 +60,8 @@ def test_a_larger_labelled_share_names_the_same_anomalies_and_more():
     few, many = (
         OneClass(calibration=30, labelled=share).training(DIGITS, 0)[0] for share in (0.1, 0.3)
     )
-    named = few.known == -1
-    assert (many.known[named] == -1).all()
+    named = few.train_labels == -1
+    assert (many.train_labels[named] == -1).all()
     np.testing.assert_array_equal(few.images[named], many.images[named])
 
 
@@ -72,18 +72,22 @@ def test_known_anomalies_may_be_of_one_class_and_are_never_unnoticed_ones_too():
     train, _ = task.training(DIGITS, 0)
     label = dict(
         zip(
-            (image.tobytes() for image in DIGITS.train.to_float()), DIGITS.train.labels, strict=True
+            (image.tobytes() for image in DIGITS.train.to_float()),
+            DIGITS.train.class_index,
+            strict=True,
         )
     )
     named, others = (
-        [label[image.tobytes()] for image in train.images[train.known == known]]
+        [label[image.tobytes()] for image in train.images[train.train_labels == known]]
         for known in (-1, 0)
     )
     assert named == [7] * round(0.2 * len(train))
     assert len(set(others)) > 5
     assert len({image.tobytes() for image in train.images}) == len(train)
     without, _ = task.model_copy(update={"labelled_class": None}).training(DIGITS, 0)
-    np.testing.assert_array_equal(without.images[train.known == 0], train.images[train.known == 0])
+    np.testing.assert_array_equal(
+        without.images[train.train_labels == 0], train.images[train.train_labels == 0]
+    )
 
 
 def test_a_labelled_class_that_is_normal_or_too_small_is_refused():
@@ -92,7 +96,7 @@ def test_a_labelled_class_that_is_normal_or_too_small_is_refused():
             DIGITS, 0
         )
     few = DIGITS.train.take(
-        np.flatnonzero((DIGITS.train.labels != 7) | (np.arange(len(DIGITS.train)) < 100))
+        np.flatnonzero((DIGITS.train.class_index != 7) | (np.arange(len(DIGITS.train)) < 100))
     )
     with refused("images of class 7 needed"):
         OneClass(dataset="digits", calibration=10, labelled=0.5, labelled_class=7).training(

@@ -1,19 +1,20 @@
-"""Corruptions, one file each: the file's name is the corruption's name, its class the name in CamelCase."""
+"""Corruptions, one per file: ``stripes.py`` is ``stripes``, its class ``Stripes``."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from anomalist import catalog
+from anomalist.core import catalog
+from anomalist.corruptions._base import Corruption, CorruptionResult, CorruptionSpec, parse
 
-__all__ = ["names"]
+__all__ = ["Corruption", "CorruptionResult", "CorruptionSpec", "names", "parse"]
 
 
 def names() -> list[str]:
-    """Return the names of all corruptions."""
+    """Return the names of all corruptions, sorted."""
     return catalog.names("corruptions")
 
 
 def __getattr__(name: str) -> Any:
-    """Import a corruption's class the first time that it is asked for (PEP 562)."""
+    """Import a corruption's class when it is first asked for (PEP 562)."""
     return catalog.lazy_class("corruptions", name)

@@ -1,4 +1,4 @@
-"""What several corruptions share: patches cut and put by position, and values read between pixels."""
+"""Helpers of several corruptions: cut and paste patches, and interpolate between pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["bell", "cut", "order", "pick", "put", "replace_around", "sample", "s
 
 
 def bell(distance: NDArray[np.float32], sigma: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the weights of a Gaussian kernel that ends at three standard deviations without a step.
+    """Return the weights of a Gaussian kernel that reaches 0 at three standard deviations.
 
     Args:
         distance: of a kernel's points on one side of its middle, ``[k]`` or ``[n, k]``, above 0.
@@ -28,7 +28,7 @@ def bell(distance: NDArray[np.float32], sigma: NDArray[np.float32]) -> NDArray[n
 
 
 def order(draws: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the places ``[n, k]`` of each row's draws in [0, 1), smallest first; equal draws: the earlier one first.
+    """Return the order ``[n, k]`` of each row's draws in [0, 1), smallest first; ties keep places.
 
     It is a stable argsort, but several times as fast: draws are multiples of 2^-24, so draw and
     place fit one number.
@@ -42,10 +42,9 @@ def order(draws: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def pick(draw: NDArray[np.float32], count: NDArray[np.int64] | int) -> NDArray[np.int64]:
-    """Return a whole number in 0..count-1 for each draw in [0, 1), all as likely."""
-    return (draw.astype(np.float64) * count).astype(
-        np.int64
-    )  # float64: float32 could round up to count
+    """Return a whole number in 0..count-1 for each draw in [0, 1), all equally likely."""
+    # In float64, since float32 could round up to count.
+    return (draw.astype(np.float64) * count).astype(np.int64)
 
 
 def cut(
@@ -54,7 +53,7 @@ def cut(
     left: NDArray[np.int64],
     size: tuple[int, int],
 ) -> NDArray[np.float32]:
-    """Return a copy of each image's patch: ``[n, C, *size]``, its upper left corner at row ``top``, column ``left``."""
+    """Return a copy of each image's patch, ``[n, C, *size]``, cornered at ``top``, ``left``."""
     windows = sliding_window_view(images, size, axis=(2, 3))
     patches: NDArray[np.float32] = windows[np.arange(len(images)), :, top, left]
     return patches
@@ -66,7 +65,7 @@ def put(
     left: NDArray[np.int64],
     patches: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Return a copy of the images with each one's patch ``[n, C, h, w]`` laid at row ``top``, column ``left``."""
+    """Return a copy of the images with a patch ``[n, C, h, w]`` at ``top``, ``left`` of each."""
     out = images.copy()
     windows = sliding_window_view(out, patches.shape[2:], axis=(2, 3), writeable=True)
     windows[np.arange(len(images)), :, top, left] = patches
@@ -74,9 +73,11 @@ def put(
 
 
 def sample(
-    images: NDArray[np.float32], y: NDArray[np.float32], x: NDArray[np.float32]
+    images: NDArray[np.float32],
+    y: NDArray[np.float32],
+    x: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Read each image at points between its pixels, bilinearly; beyond the border the nearest pixel is read.
+    """Read each image between its pixels, bilinearly; beyond the border, read the nearest pixel.
 
     Args:
         images: float32 ``[n, C, H, W]``.
@@ -87,15 +88,19 @@ def sample(
         float32 ``[n, C, h, w]``. Where the neighbours are equal, it is their value to the last bit.
     """
     n, channels, height, width = images.shape
-    y, x = np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)
-    row, column = y.astype(np.int32), x.astype(np.int32)
+    y = np.clip(y, 0, height - 1)
+    x = np.clip(x, 0, width - 1)
+    row = y.astype(np.int32)
+    column = x.astype(np.int32)
     below = (row < height - 1) * np.int32(width)
     right = (column < width - 1).astype(np.int32)
     start = np.arange(n * channels, dtype=np.int64).reshape(n, channels, 1, 1) * (height * width)
     corner = start + (row * np.int32(width) + column)[:, None]
     flat = images.reshape(-1)
-    beside, under = corner + right[:, None], corner + below[:, None]
-    down, across = (y - row.astype(np.float32))[:, None], (x - column.astype(np.float32))[:, None]
+    beside = corner + right[:, None]
+    under = corner + below[:, None]
+    down = (y - row.astype(np.float32))[:, None]
+    across = (x - column.astype(np.float32))[:, None]
     upper: NDArray[np.float32] = flat[corner]
     lower: NDArray[np.float32] = flat[under]
     upper += across * (flat[beside] - upper)
@@ -111,7 +116,7 @@ def soften(
     cover: NDArray[np.float32],
     target: NDArray[np.float32] | np.float32,
 ) -> NDArray[np.float32]:
-    """Return ``images`` where ``cover`` is 0, ``target`` where it is 1, and in between a mixture, kept in [0, 1]."""
+    """Return a mixture of ``images`` and ``target`` in [0, 1]; ``cover`` is the target's share."""
     mixed: NDArray[np.float32] = target - images
     mixed *= cover
     mixed += images
@@ -126,7 +131,7 @@ def replace_around(
     y: NDArray[np.float32],
     x: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Return a copy in which the pixels around each image's ``middle`` take their values from elsewhere.
+    """Return a copy in which pixels around each image's ``middle`` take values from elsewhere.
 
     Args:
         images: float32 ``[n, C, H, W]``.

@@ -1,19 +1,18 @@
-"""Irregular regions, cut out of smoothed noise, are erased, filled or pasted over: stains, gaps and scratches.
+"""Irregular regions of smoothed noise are erased, filled or replaced: stains, gaps, scratches.
 
 Each image has a field of white noise smoothed by a Gaussian of standard deviation ``scale`` pixels
-(two for scratches). The ``ceil(area x H x W)`` pixels where it is highest are hit, as textures are
-laid on by DRAEM (Zavrtanik et al., ICCV 2021, there with Perlin noise): they never have a straight
-edge, and a larger area holds each smaller one. A blot is mostly one piece: its field falls with the
+(two for scratches). The ``ceil(area x H x W)`` pixels where it is highest are hit, as in DRAEM
+(Zavrtanik et al., ICCV 2021), which uses Perlin noise. The regions never have a straight edge, and
+a larger area contains each smaller one. A blot is mostly one piece: its field falls with the
 distance from a centre, drawn from all pixels or, every other time, from the bright ones, in
 proportion to their value, so that what is bright is hit more often than by chance. ``fill="paste"``
 takes the image's own content from elsewhere, as CutPaste does (Li et al., CVPR 2021).
 
 Strength: ``area`` = severity, the share of the image's pixels that are hit. Where the fill equals
-    what was there, as
-black on black, nothing changes.
+the original value, such as black on black, nothing changes.
 
-Source: regions laid on as by DRAEM, Zavrtanik et al., ICCV 2021; pasted content as by CutPaste, Li
-    et al., CVPR 2021.
+Source: regions as in DRAEM, Zavrtanik et al., ICCV 2021; pasted content as in CutPaste, Li et al.,
+CVPR 2021.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
-from anomalist.randomness import uniform
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 
 __all__ = ["Blobs"]
 
@@ -37,7 +36,7 @@ _THIN = 8.0  # how many times longer than wide a scratch is, about
 _FALL = (
     1.5  # of a blot's field, within ``scale`` pixels: its edge is rough, and it seldom falls apart
 )
-# Of the pasted copies are in negative: even an image of one pixel then has something to paste.
+# Share of pasted copies that are inverted, so that even a one-pixel image has something to paste.
 _NEGATIVE = 0.25
 
 
@@ -47,19 +46,21 @@ class Blobs(Corruption):
     physical: ClassVar[str] = "area"
 
     area: float | None = Field(
-        None, ge=0, le=1, description="share of the image's pixels that are hit"
+        None,
+        ge=0,
+        le=1,
+        description="share of the image's pixels that are hit",
     )
     scale: float = Field(
         2.0, gt=0, description="how coarse the regions are: the noise's smoothing, in pixels"
     )
     shape: Literal["spots", "blot", "scratches"] = Field(
-        "spots", description="roundish regions here and there, one region, or long thin bent ones"
+        "spots", description="several roundish regions, one region, or long thin bent regions"
     )
     fill: Literal["black", "white", "grey", "noise", "paste", "mixed"] = Field(
         "black",
-        description="what fills a region: black, white, one grey an image, noise, the image's own "
-        "content from "
-        "elsewhere, or 'mixed', one of these drawn for each image",
+        description="what fills a region: black, white, one grey per image, noise, content from "
+        "elsewhere in the image, or 'mixed', one of these drawn for each image",
     )
     opacity: float = Field(
         1.0,
@@ -69,7 +70,11 @@ class Blobs(Corruption):
     )
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Fill each image's own region."""
         hit = self._region(images, strength, seed, index)[:, None]
@@ -78,14 +83,17 @@ class Blobs(Corruption):
         return out
 
     def _region(
-        self, images: NDArray[np.float32], area: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        area: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.bool_]:
         """Return the pixels that are hit: bool ``[n, H, W]``, as many in each image."""
         h, w = images.shape[2:]
         field = _smooth((h, w), self.scale, seed, "blobs/shape", index)
-        if (
-            self.shape == "scratches"
-        ):  # near the zero line of a second field, where the first one is high
+        # Near the zero line of a second field, where the first one is high.
+        if self.shape == "scratches":
             field -= np.float32(_THIN) * np.abs(
                 _smooth((h, w), self.scale, seed, "blobs/line", index)
             )
@@ -96,7 +104,10 @@ class Blobs(Corruption):
         return field >= lowest[:, None, None]
 
     def _filling(
-        self, images: NDArray[np.float32], seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Return what the regions show: float32 like ``images``."""
         if self.fill == "mixed":
@@ -118,9 +129,13 @@ class Blobs(Corruption):
 
 
 def _smooth(
-    shape: tuple[int, int], scale: float, seed: int, purpose: str, index: NDArray[np.int64]
+    shape: tuple[int, int],
+    scale: float,
+    seed: int,
+    purpose: str,
+    index: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """Return white noise smoothed by a Gaussian; mean 0 and variance 1 everywhere, so every place is as likely."""
+    """Return white noise smoothed by a Gaussian, with mean 0 and variance 1 at every pixel."""
     h, w = shape
     noise = uniform(seed, purpose, index, h * w).reshape(-1, h, w)
     noise -= np.float32(0.5)
@@ -132,9 +147,11 @@ def _smooth(
 
 
 def _distance(
-    images: NDArray[np.float32], seed: int, index: NDArray[np.int64]
+    images: NDArray[np.float32],
+    seed: int,
+    index: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """Return each pixel's distance from the image's centre of a blot, in pixels, float32 ``[n, H, W]``."""
+    """Return each pixel's distance from the centre of its image's blot, float32 ``[n, H, W]``."""
     n, _, h, w = images.shape
     draws = uniform(seed, "blobs/centre", index, 2)
     weight = images.mean(axis=1, dtype=np.float64).reshape(n, -1)
@@ -150,7 +167,7 @@ def _distance(
 
 @lru_cache(maxsize=64)
 def _gaussian(length: int, scale: float) -> NDArray[np.float32]:
-    """Return the matrix that smooths along an axis; each row has length 1, so a variance of 1 stays 1."""
+    """Return the matrix that smooths along an axis; rows of length 1 keep the variance at 1."""
     away = np.subtract.outer(np.arange(length), np.arange(length)) / scale
     kernel: NDArray[np.float64] = np.exp(-0.5 * away**2)
     kernel /= np.linalg.norm(kernel, axis=1, keepdims=True)
@@ -158,7 +175,10 @@ def _gaussian(length: int, scale: float) -> NDArray[np.float32]:
 
 
 def _fill(
-    fill: _Fill, images: NDArray[np.float32], seed: int, index: NDArray[np.int64]
+    fill: _Fill,
+    images: NDArray[np.float32],
+    seed: int,
+    index: NDArray[np.int64],
 ) -> NDArray[np.float32]:
     """Return what may be seen through the region: float32 like ``images``."""
     if fill == "paste":
@@ -175,9 +195,11 @@ def _fill(
 
 
 def _elsewhere(
-    images: NDArray[np.float32], seed: int, index: NDArray[np.int64]
+    images: NDArray[np.float32],
+    seed: int,
+    index: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """Return each image shifted around its borders by a random step, flipped or not along each axis."""
+    """Return each image rolled by a random step and randomly flipped along each axis."""
     draws = uniform(seed, "blobs/paste", index, 5)
     rows, columns = (
         _walk(draws[:, 2 * axis : 2 * axis + 2], length)

@@ -1,10 +1,10 @@
 """All values of an image grow or shrink by one amount: too long or too short an exposure.
 
 Strength: ``shift`` = severity, as a share of the range. Each image has two draws: up or down, and
-    u; shift x (1 + u) /
-2 is added to all its values or taken from them, which are then clipped to [0, 1].
+u. Then shift x (1 + u) / 2 is added to all its values or subtracted from them, and the result is
+clipped to [0, 1].
 
-Source: brightness of ImageNet-C, Hendrycks & Dietterich, ICLR 2019, there upwards alone.
+Source: brightness of ImageNet-C, Hendrycks & Dietterich, ICLR 2019, which only brightens.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
-from anomalist.randomness import uniform
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 
 __all__ = ["Brightness"]
 
@@ -27,14 +27,21 @@ class Brightness(Corruption):
     physical: ClassVar[str] = "shift"
 
     shift: float | None = Field(
-        None, ge=0, le=1, description="the most that is added, as a share of the range"
+        None,
+        ge=0,
+        le=1,
+        description="the most that is added, as a share of the range",
     )
     direction: Literal["brighter", "darker", "either"] = Field(
         "either", description="which way; 'either' draws one of the two for each image"
     )
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Add each image's own amount and clip."""
         draws = uniform(seed, "brightness", index, 2)

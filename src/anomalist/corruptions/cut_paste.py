@@ -1,14 +1,14 @@
 """A square patch of the image is pasted elsewhere in it: a wrong part that looks right by itself.
 
-The patch is the image's own, as in CutPaste, not another image's: the result for an image depends
-on its number alone.
+As in CutPaste, the patch comes from the same image, so the result for an image depends only on its
+number.
 
 Strength: ``side`` = ceil(severity x half the shorter side). Each image draws how far the patch
-    travels, between a
-quarter and a half of the image along one axis or both, then its place u, v in [0, 1), uniform where
-both the patch and its copy lie within the image. A larger patch contains each smaller one.
+moves, between a quarter and a half of the image along one axis or both, then its place u, v in [0,
+1), uniform where both the patch and its copy lie within the image. A larger patch contains each
+smaller one.
 
-Source: CutPaste, Li et al., CVPR 2021, there rectangles of any shape.
+Source: CutPaste, Li et al., CVPR 2021, whose patches are rectangles of any shape.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 from anomalist.corruptions._sampling import cut, pick, put
-from anomalist.randomness import uniform
 
 __all__ = ["CutPaste"]
 
@@ -39,18 +39,22 @@ class CutPaste(Corruption):
         return max(min(shape) // 2, 1)
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Copy each image's own square."""
-        shape, side = (images.shape[2], images.shape[3]), int(strength)
+        shape = (images.shape[2], images.shape[3])
+        side = int(strength)
         steps = _steps(shape)
         if len(steps) == 0:  # an image of one pixel has no elsewhere
             return images
         draws = uniform(seed, "cut_paste", index, 3)
         step = steps[pick(draws[:, 0], len(steps))]
-        room = np.array(shape) - np.abs(
-            step
-        )  # within it, the patch and its copy both lie in the image
+        # Within it, the patch and its copy both lie in the image.
+        room = np.array(shape) - np.abs(step)
         corner = np.maximum(0, -step) + pick(draws[:, 1:], room - side + 1)
         source = corner + step
         patches = cut(images, source[:, 0], source[:, 1], (side, side))

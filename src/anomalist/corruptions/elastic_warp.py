@@ -1,13 +1,12 @@
-"""A disc of the image is warped, as if drawn on rubber; the rest stays.
+"""A disc of the image is warped, as if drawn on rubber; the rest does not change.
 
-Strength: ``radius`` in pixels = severity x a third of the shorter side (1.5 pixels at least). Each
-    image draws the
-disc's middle, a pixel where the largest disc fits into the image, and 4 x 4 vectors on a grid over
-the largest disc, each part uniform within ``reach`` of the largest radius. Interpolated smoothly
-they say where each pixel takes its value from, whatever the severity; the warped image fades in
-from the disc's edge inwards.
+Strength: ``radius`` in pixels = severity x a third of the shorter side (at least 1.5 pixels). Each
+image draws the disc's centre, a pixel where the largest disc fits into the image, and 4 x 4 vectors
+on a grid over the largest disc, each component uniform within ``reach`` of the largest radius. The
+smoothly interpolated vectors say where each pixel takes its value from, whatever the severity; the
+warped image fades in from the disc's edge inwards.
 
-Source: elastic deformations, Simard et al., ICDAR 2003, there of the whole image.
+Source: elastic deformations, Simard et al., ICDAR 2003, which deform the whole image.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 from anomalist.corruptions._sampling import pick, replace_around
-from anomalist.randomness import uniform
 
 __all__ = ["ElasticWarp"]
 
@@ -46,7 +45,11 @@ class ElasticWarp(Corruption):
         return round(max(min(shape) / 3, 1.5), 9)
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Warp each image's own disc."""
         shape = images.shape[2:]
@@ -61,14 +64,15 @@ class ElasticWarp(Corruption):
         )
         move: NDArray[np.float32] = weights @ vectors @ weights.T
         place = middle.astype(np.float32)[:, :, None] + offset
-        y, x = move[:, 0] + place[:, 0, :, None], move[:, 1] + place[:, 1, None, :]
+        y = move[:, 0] + place[:, 0, :, None]
+        x = move[:, 1] + place[:, 1, None, :]
         away = np.sqrt(np.square(offset)[:, None] + np.square(offset))
         cover = np.clip((np.float32(strength) - away) / np.float32(_FADE * most), 0, 1)
         return replace_around(images, middle, cover[None], y, x)
 
 
 def _interpolation(place: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the weights ``[k, 4]`` of the grid's points at places in [-1, 1]: cubic fades from one to the next."""
+    """Return the weights ``[k, 4]`` of grid points at places in [-1, 1]: cubic B-splines."""
     position = np.clip((place + 1) * np.float32((_GRID - 1) / 2), 0, _GRID - 1)
     near = np.clip(1 - np.abs(position[:, None] - np.arange(_GRID, dtype=np.float32)), 0, 1)
     weights: NDArray[np.float32] = near * near * (3 - 2 * near)

@@ -1,10 +1,9 @@
 """The image is out of focus: a Gaussian blur.
 
-Strength: ``sigma`` in pixels = severity x an eighth of the shorter side (of 16 pixels at least).
-    Each image has one
-uniform draw u and is blurred by the standard deviation sigma (1 + u) / 2. The kernel is lowered by
-its value at three standard deviations, so that it ends there without a step: what is farther from
-an edge does not change at all. Beyond its border the image is mirrored.
+Strength: ``sigma`` in pixels = severity x an eighth of the shorter side (of at least 16 pixels).
+Each image has one uniform draw u and is blurred by the standard deviation sigma (1 + u) / 2. The
+kernel is lowered by its value at three standard deviations, so that it ends there without a step:
+pixels farther from an edge do not change at all. The image is mirrored at its border.
 
 Source: Gaussian blur of ImageNet-C, Hendrycks & Dietterich, ICLR 2019.
 """
@@ -17,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 from anomalist.corruptions._sampling import bell
-from anomalist.randomness import uniform
 
 __all__ = ["GaussianBlur"]
 
@@ -36,7 +35,11 @@ class GaussianBlur(Corruption):
         return max(min(shape), 16) / 8
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Blur along the columns, then along the rows."""
         sigma = np.float32(strength / 2) * (1 + uniform(seed, "gaussian_blur", index, 1))
@@ -46,14 +49,18 @@ class GaussianBlur(Corruption):
 
 
 def _along(
-    images: NDArray[np.float32], weights: NDArray[np.float32], axis: int
+    images: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    axis: int,
 ) -> NDArray[np.float32]:
-    """Blur along one axis. Differences are summed, not values: where all are equal, nothing changes."""
-    reach, length = weights.shape[1], images.shape[axis]
+    """Blur along one axis. The sum is of differences, so a constant image stays as it is."""
+    reach = weights.shape[1]
+    length = images.shape[axis]
     border = [(reach, reach) if number == axis else (0, 0) for number in range(4)]
     padded = np.moveaxis(np.pad(images, border, mode="symmetric"), axis, 0)
     result = images.copy()
-    middle, total = 2 * np.moveaxis(images, axis, 0), np.moveaxis(result, axis, 0)
+    middle = 2 * np.moveaxis(images, axis, 0)
+    total = np.moveaxis(result, axis, 0)
     both = np.empty_like(middle)
     for step in range(1, reach + 1):
         np.add(

@@ -1,9 +1,8 @@
 """The mirrored image shines through: a double exposure, a reflection in glass.
 
 Strength: ``opacity`` = severity. Each image has two draws: which mirror (left-right, top-bottom or
-    both), and u; with a
-= opacity (1 + u) / 2 and the mirrored image m, x becomes 1 - (1 - x)(1 - a m), the sum of two
-lights that never leaves [0, 1].
+both), and u. With a = opacity (1 + u) / 2 and the mirrored image m, x becomes 1 - (1 - x)(1 - a m),
+the sum of two lights that never leaves [0, 1].
 
 Source: reflections as additive layers, Levin & Weiss, TPAMI 2007; here of the image itself.
 """
@@ -16,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 from anomalist.corruptions._sampling import pick
-from anomalist.randomness import uniform
 
 __all__ = ["Ghosting"]
 
@@ -29,15 +28,23 @@ class Ghosting(Corruption):
     physical: ClassVar[str] = "opacity"
 
     opacity: float | None = Field(
-        None, ge=0, le=1, description="the most of the mirror image's light that is added"
+        None,
+        ge=0,
+        le=1,
+        description="the largest share of the mirror image's light that is added",
     )
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Add each image's own mirror image."""
         draws = uniform(seed, "ghosting", index, 2)
-        mirror, light = pick(draws[:, 0], 3), np.empty_like(images)
+        mirror = pick(draws[:, 0], 3)
+        light = np.empty_like(images)
         for kind, mirrored in enumerate(
             (images[:, :, :, ::-1], images[:, :, ::-1], images[:, :, ::-1, ::-1])
         ):

@@ -1,9 +1,8 @@
 """Single rows slip sideways: a scanner that shook, a video line out of step.
 
-Strength: ``lines`` = ceil(severity x height). Each image has one random order of its rows, of which
-    the first ``lines``
-slip, each around the border by its own 1 to width / 8 pixels, left or right. So more lines include
-the fewer.
+Strength: ``lines`` = ceil(severity x height). Each image has one random order of its rows. The
+first ``lines`` rows shift, each around the border by its own 1 to width / 8 pixels, left or right.
+More lines therefore include the fewer.
 
 Source: line jitter of video restoration, Kokaram, "Motion picture restoration", 1998.
 """
@@ -16,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 from anomalist.corruptions._sampling import order, pick
-from anomalist.randomness import uniform
 
 __all__ = ["LineJitter"]
 
@@ -35,7 +34,11 @@ class LineJitter(Corruption):
         return shape[0]
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Shift the first rows of each image's own order."""
         n, _, h, w = images.shape

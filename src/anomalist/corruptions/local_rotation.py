@@ -1,12 +1,11 @@
-"""A disc of the image is turned about its middle: a part that was put in askew.
+"""A disc of the image is rotated about its centre: a part that was mounted askew.
 
-Strength: ``radius`` in pixels = severity x a third of the shorter side (1.5 pixels at least). Each
-    image draws the
-disc's middle, where the largest disc fits into the image, and a turn of between half of ``angle``
-and all of it, either way. Values between pixels are interpolated; outside of the disc, whose edge
-is one pixel soft, nothing changes.
+Strength: ``radius`` in pixels = severity x a third of the shorter side (at least 1.5 pixels). Each
+image draws the disc's centre, where the largest disc fits into the image, and an angle between half
+of ``angle`` and all of it, in either direction. Values between pixels are interpolated; nothing
+changes outside the disc, whose edge is one pixel soft.
 
-Source: rotations of AugMix, Hendrycks et al., ICLR 2020, there of the whole image.
+Source: rotations of AugMix, Hendrycks et al., ICLR 2020, which rotate the whole image.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 from anomalist.corruptions._sampling import replace_around
-from anomalist.randomness import uniform
 
 __all__ = ["LocalRotation"]
 
@@ -31,7 +30,10 @@ class LocalRotation(Corruption):
 
     radius: float | None = Field(None, ge=0, description="radius of the disc in pixels")
     angle: float = Field(
-        90.0, gt=0, le=180, description="the largest turn in degrees; each image draws its own"
+        90.0,
+        gt=0,
+        le=180,
+        description="the largest turn in degrees; each image draws its own",
     )
 
     def most(self, shape: tuple[int, int]) -> float:
@@ -39,7 +41,11 @@ class LocalRotation(Corruption):
         return round(max(min(shape) / 3, 1.5), 9)
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Turn each image's own disc."""
         shape = images.shape[2:]
@@ -57,8 +63,10 @@ class LocalRotation(Corruption):
         pixel = np.rint(middle).astype(np.int64)
         offset = np.arange(-int(strength + 1), int(strength + 1) + 1, dtype=np.float32)
         dy, dx = (offset + (pixel - middle)[:, axis, None] for axis in range(2))  # from the middle
-        dy, dx = dy[:, :, None], dx[:, None, :]
-        cos, sin = np.cos(turn)[:, None, None], np.sin(turn)[:, None, None]
+        dy = dy[:, :, None]
+        dx = dx[:, None, :]
+        cos = np.cos(turn)[:, None, None]
+        sin = np.sin(turn)[:, None, None]
         y = middle[:, 0, None, None] + cos * dy + sin * dx
         x = middle[:, 1, None, None] - sin * dy + cos * dx
         cover = np.clip(np.float32(strength + 0.5) - np.sqrt(dy * dy + dx * dx), 0, 1)

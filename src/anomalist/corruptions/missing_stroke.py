@@ -1,16 +1,15 @@
 """One connected piece of a stroke is erased: a broken line, ink that did not take.
 
 A stroke is what is brighter than the image's darkest value by more than ``level`` of its range (in
-the mean of the channels). Each image draws one of these pixels; what can be reached from it in
-``radius`` steps over such pixels, to any of the eight neighbours, takes each channel's darkest
+the mean of the channels). Each image draws one of these pixels. All pixels that can be reached from
+it in ``radius`` steps over such pixels, to any of the eight neighbours, take each channel's darkest
 value.
 
-Strength: ``radius`` in steps = ceil(severity x half the shorter side). More steps reach all that
-    fewer do.
+Strength: ``radius`` in steps = ceil(severity x half the shorter side). More steps reach every pixel
+that fewer steps reach.
 
 Source: geodesic dilation, Lantuejoul & Maisonneuve, Pattern Recognition 1984; fractures of
-    Morpho-MNIST, Castro et al.,
-JMLR 2019.
+Morpho-MNIST, Castro et al., JMLR 2019.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 from anomalist.corruptions._sampling import pick
-from anomalist.randomness import uniform
 
 __all__ = ["MissingStroke"]
 
@@ -35,7 +34,10 @@ class MissingStroke(Corruption):
 
     radius: int | None = Field(None, ge=0, description="steps along the stroke, to each side")
     level: float = Field(
-        0.1, ge=0, lt=1, description="where a stroke begins, as a share of the image's range"
+        0.1,
+        ge=0,
+        lt=1,
+        description="where a stroke begins, as a share of the image's range",
     )
 
     def most(self, shape: tuple[int, int]) -> int:
@@ -43,11 +45,16 @@ class MissingStroke(Corruption):
         return max(min(shape) // 2, 1)
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Erase each image's own piece."""
         grey = images[:, 0] if images.shape[1] == 1 else images.mean(axis=1)
-        low, high = grey.min(axis=(1, 2), keepdims=True), grey.max(axis=(1, 2), keepdims=True)
+        low = grey.min(axis=(1, 2), keepdims=True)
+        high = grey.max(axis=(1, 2), keepdims=True)
         stroke = grey > low + np.float32(self.level) * (high - low)
         reached = _one_of(stroke, uniform(seed, "missing_stroke", index, 1)[:, 0])
         for _ in range(int(strength)):
@@ -57,7 +64,7 @@ class MissingStroke(Corruption):
 
 
 def _one_of(marked: NDArray[np.bool_], draw: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Mark one of each image's marked pixels ``[n, H, W]``, all as likely; none where there is none."""
+    """Mark a random one of each image's marked pixels ``[n, H, W]``, if there are any."""
     until = np.cumsum(marked.sum(axis=2), axis=1)  # marked pixels up to each row's end
     number = pick(draw, until[:, -1])
     row = (until <= number[:, None]).sum(axis=1) % marked.shape[1]

@@ -1,13 +1,11 @@
 """The image is smeared along a line: the object or the camera moved.
 
-Strength: ``length`` in pixels = severity x the shorter side (of 16 pixels at least). Each image has
-    two draws: the
-direction, any angle, and u; length (1 + u) / 2 is the whole extent of the smear, whose weights are
-a Gaussian's up to three standard deviations to either side. The line is drawn pixel by pixel;
-beyond its border the image is mirrored.
+Strength: ``length`` in pixels = severity x the shorter side (of at least 16 pixels). Each image has
+two draws: the direction, any angle, and u. The whole extent of the smear is length (1 + u) / 2,
+with the weights of a Gaussian up to three standard deviations on either side. The line is drawn
+pixel by pixel; the image is mirrored at its border.
 
-Source: motion blur of ImageNet-C, Hendrycks & Dietterich, ICLR 2019, whose weights are Gaussian
-    too.
+Source: motion blur of ImageNet-C, Hendrycks & Dietterich, ICLR 2019, also with Gaussian weights.
 """
 
 from __future__ import annotations
@@ -18,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 from anomalist.corruptions._sampling import bell, cut
-from anomalist.randomness import uniform
 
 __all__ = ["MotionBlur"]
 
@@ -37,7 +35,11 @@ class MotionBlur(Corruption):
         return max(min(shape), 16)
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Sum the weighted differences to the pixels along each image's own line."""
         shape = (images.shape[2], images.shape[3])
@@ -51,7 +53,8 @@ class MotionBlur(Corruption):
         weights = bell(number * np.linalg.norm(step, axis=1, keepdims=True), sigma)
         border = ((0, 0), (0, 0), (reach, reach), (reach, reach))
         padded = np.pad(images, border, mode="symmetric")
-        middle, result = 2 * images, images.copy()
+        middle = 2 * images
+        result = images.copy()
         for k in range(reach):
             down, across = np.rint((k + 1) * step).astype(np.int64).T
             both = cut(padded, reach + down, reach + across, shape)

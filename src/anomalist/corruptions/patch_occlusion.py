@@ -1,10 +1,9 @@
 """A square hole at a random place, filled with black, white or noise: dirt, glare, a missing part.
 
-Strength: ``side`` = ceil(severity x shorter side of the region that may be hit), the region being
-    the image less
-``margin`` pixels on each side. With draws u, v in [0, 1) the hole's corner is floor(u (H - side +
-1)), floor(v (W - side + 1)) within the region: uniform for every side, and a larger hole contains
-each smaller one.
+Strength: ``side`` = ceil(severity x shorter side of the region that may be hit). The region is the
+image without ``margin`` pixels on each side. With draws u, v in [0, 1) the hole's corner is floor(u
+(H - side + 1)), floor(v (W - side + 1)) within the region: it is uniform for every side, and a
+larger hole contains each smaller one.
 
 Source: Cutout, DeVries & Taylor, 2017.
 """
@@ -17,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
-from anomalist.errors import InputError
-from anomalist.randomness import uniform
+from anomalist.core.errors import InputError
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 
 __all__ = ["PatchOcclusion"]
 
@@ -40,7 +39,8 @@ class PatchOcclusion(Corruption):
         return min(self._region(shape))
 
     def _region(self, shape: tuple[int, int]) -> tuple[int, int]:
-        h, w = shape[0] - 2 * self.margin, shape[1] - 2 * self.margin
+        h = shape[0] - 2 * self.margin
+        w = shape[1] - 2 * self.margin
         if min(h, w) < 1:
             raise InputError(
                 f"patch_occlusion.margin: {self.margin} leaves nothing of {shape[0]} x {shape[1]}"
@@ -48,7 +48,11 @@ class PatchOcclusion(Corruption):
         return h, w
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Fill each image's own square."""
         h, w = images.shape[2:]
@@ -61,7 +65,10 @@ class PatchOcclusion(Corruption):
         return np.where(hit, self._filling(images, seed, index), images)
 
     def _filling(
-        self, images: NDArray[np.float32], seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32] | np.float32:
         if self.fill == "noise":
             return uniform(seed, "patch_occlusion/fill", index, images[0].size).reshape(
@@ -70,11 +77,15 @@ class PatchOcclusion(Corruption):
         return np.float32(self.fill == "white")
 
 
-def _span(draw: NDArray[np.float32], length: int, side: int, margin: int) -> NDArray[np.bool_]:
+def _span(
+    draw: NDArray[np.float32],
+    length: int,
+    side: int,
+    margin: int,
+) -> NDArray[np.bool_]:
     """Mark, for each image, the ``side`` positions along an axis that its square covers."""
     room = length - 2 * margin - side + 1
-    first = margin + (draw.astype(np.float64) * room).astype(
-        np.int64
-    )  # float64: float32 could round up to room
+    # In float64, since float32 could round up to room.
+    first = margin + (draw.astype(np.float64) * room).astype(np.int64)
     position = np.arange(length)
     return (position >= first[:, None]) & (position < first[:, None] + side)

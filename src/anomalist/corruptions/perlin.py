@@ -1,16 +1,14 @@
 """Irregular regions cut out of Perlin noise are filled with a texture: stains, foreign matter.
 
-Each image has a field of Perlin noise, 2, 4 or 8 cells along each axis, drawn for each axis as is
-where the first one begins. The ceil(area x H x W) pixels where it is highest are hit, so a larger
-area holds each smaller one.
+Each image has a field of Perlin noise with 2, 4 or 8 cells along each axis. The number of cells and
+the start of the first one are drawn for each axis. The ceil(area x H x W) pixels where the noise is
+highest are hit, so a larger area contains each smaller one.
 
 Strength: ``area`` = severity, the share of the image's pixels that are hit. Where the fill equals
-    what was there, as
-black on black, nothing changes.
+the original value, such as black on black, nothing changes.
 
 Source: DRAEM, Zavrtanik et al., ICCV 2021, whose textures are photographs; noise of Perlin,
-    SIGGRAPH 1985, with the
-fade of Perlin, SIGGRAPH 2002.
+SIGGRAPH 1985, with the fade of Perlin, SIGGRAPH 2002.
 """
 
 from __future__ import annotations
@@ -23,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 from anomalist.corruptions._sampling import pick
-from anomalist.randomness import uniform
 
 __all__ = ["Perlin"]
 
@@ -42,7 +40,10 @@ class Perlin(Corruption):
     physical: ClassVar[str] = "area"
 
     area: float | None = Field(
-        None, ge=0, le=1, description="share of the image's pixels that are hit"
+        None,
+        ge=0,
+        le=1,
+        description="share of the image's pixels that are hit",
     )
     fill: Literal["texture", "noise", "black", "white"] = Field(
         "texture",
@@ -51,7 +52,11 @@ class Perlin(Corruption):
     )
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Fill each image's own regions."""
         n, _, h, w = images.shape
@@ -62,7 +67,10 @@ class Perlin(Corruption):
         return np.where(hit[:, None], self._filling(images.shape, seed, index), images)
 
     def _filling(
-        self, shape: tuple[int, ...], seed: int, index: NDArray[np.int64]
+        self,
+        shape: tuple[int, ...],
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32] | np.float32:
         _, _, h, w = shape
         if self.fill == "texture":
@@ -77,15 +85,20 @@ class Perlin(Corruption):
 
 
 def _noise(
-    shape: tuple[int, int], seed: int, purpose: str, index: NDArray[np.int64]
+    shape: tuple[int, int],
+    seed: int,
+    purpose: str,
+    index: NDArray[np.int64],
 ) -> NDArray[np.float32]:
     """Return one field of Perlin noise for each image: float32 ``[n, H, W]``, about 0."""
     draws = uniform(seed, purpose, index, 2 + _POINTS**2)
     angle = np.float32(2 * np.pi) * draws[:, 2:].reshape(-1, _POINTS, _POINTS)
     which = pick(draws[:, :2], len(_CELLS) * _PHASES)
     (fade_y, lean_y), (fade_x, lean_x) = _weights(shape[0]), _weights(shape[1])
-    fade_y, lean_y = fade_y[which[:, 0]], lean_y[which[:, 0]]
-    fade_x, lean_x = fade_x[which[:, 1]], lean_x[which[:, 1]]
+    fade_y = fade_y[which[:, 0]]
+    lean_y = lean_y[which[:, 0]]
+    fade_x = fade_x[which[:, 1]]
+    lean_x = lean_x[which[:, 1]]
     rows = np.concatenate([lean_y @ np.sin(angle), fade_y @ np.cos(angle)], axis=2)
     field: NDArray[np.float32] = rows @ np.concatenate([fade_x, lean_x], axis=2).transpose(0, 2, 1)
     return field
@@ -93,15 +106,14 @@ def _noise(
 
 @lru_cache(maxsize=32)
 def _weights(length: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return each lattice point's fade along an axis, and fade times distance, for each number of cells and phase.
+    """Return the fade of lattice points along an axis, and fade times distance.
 
     Both are float32 ``[48, length, points]``: the noise is the sum over points of fade x (gradient
     . distance), and the fade of a point is the product of those along both axes.
     """
     position = (np.arange(length) + 0.5) / length
-    begin = (
-        np.arange(_PHASES) + 0.31
-    ) / _PHASES  # by which no pixel falls on a lattice point, where all noise is 0
+    # No pixel falls on a lattice point, where all noise is 0.
+    begin = (np.arange(_PHASES) + 0.31) / _PHASES
     place = np.stack([position * cells + first for cells in _CELLS for first in begin])
     distance = place[:, :, None] - np.arange(_POINTS)
     near = np.clip(1 - np.abs(distance), 0, 1)

@@ -1,9 +1,8 @@
 """Pixels go black, each with the same probability: dead sensor elements.
 
-Strength: ``probability`` = severity. A pixel has one uniform draw u and is dropped when u <
-    probability, so
-the pixels dropped at one strength stay dropped at every higher one. All channels of a pixel go
-together.
+Strength: ``probability`` = severity. A pixel has one uniform draw u and is dropped if u <
+probability, so pixels that are dropped at one strength stay dropped at every higher one. All
+channels of a pixel are dropped together.
 
 Source: masking noise of denoising autoencoders, Vincent et al., ICML 2008.
 """
@@ -16,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
-from anomalist.randomness import uniform
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 
 __all__ = ["PixelDropout"]
 
@@ -28,11 +27,18 @@ class PixelDropout(Corruption):
     physical: ClassVar[str] = "probability"
 
     probability: float | None = Field(
-        None, ge=0, le=1, description="chance that a pixel goes black"
+        None,
+        ge=0,
+        le=1,
+        description="chance that a pixel goes black",
     )
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Drop the pixels whose draw lies under the probability."""
         n, _, h, w = images.shape

@@ -1,9 +1,9 @@
 """Pixels inside a square trade places: texture is lost, the histogram stays.
 
-Strength: ``share`` = severity. Each image draws the place of a square, ``size`` of the shorter side
-    wide, and a random
-order of its pixels, of which the first half are paired with the second; the first ceil(share x
-pairs) pairs trade places. So a stronger shuffle trades the same pairs and more.
+Strength: ``share`` = severity. Each image draws the place of a square, whose side is ``size`` times
+the shorter side, and a random order of its pixels. The first half of them are paired with the
+second half, and the first ceil(share x pairs) pairs trade places. A stronger shuffle therefore
+trades the same pairs and more.
 
 Source: patch shuffling, Kang et al., "PatchShuffle regularization", 2017.
 """
@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 from anomalist.corruptions._sampling import cut, order, pick, put
-from anomalist.randomness import uniform
 
 __all__ = ["PixelShuffle"]
 
@@ -30,25 +30,38 @@ class PixelShuffle(Corruption):
     physical: ClassVar[str] = "share"
 
     share: float | None = Field(
-        None, ge=0, le=1, description="share of the square's pixels that trade places"
+        None,
+        ge=0,
+        le=1,
+        description="share of the square's pixels that trade places",
     )
     size: float = Field(
-        0.5, gt=0, le=1, description="side of the square, as a share of the image's shorter side"
+        0.5,
+        gt=0,
+        le=1,
+        description="side of the square, as a share of the image's shorter side",
     )
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Shuffle each image's own square."""
         n, channels, h, w = images.shape
         side = max(2, round(self.size * min(h, w)))
-        height, width = min(side, h), min(side, w)
+        height = min(side, h)
+        width = min(side, w)
         place = uniform(seed, "pixel_shuffle/place", index, 2)
-        top, left = pick(place[:, 0], h - height + 1), pick(place[:, 1], w - width + 1)
+        top = pick(place[:, 0], h - height + 1)
+        left = pick(place[:, 1], w - width + 1)
         places = order(uniform(seed, "pixel_shuffle/order", index, height * width))
         half = height * width // 2
         pairs = math.ceil(round(strength * half, 9))
-        one, other = places[:, :pairs], places[:, half : half + pairs]
+        one = places[:, :pairs]
+        other = places[:, half : half + pairs]
         square = cut(images, top, left, (height, width)).reshape(n, channels, -1)
         image = np.arange(n)[:, None]
         square[image, :, one], square[image, :, other] = (

@@ -1,17 +1,15 @@
 """Square blocks lose their fine detail and show their borders, as in a strongly compressed JPEG.
 
-The image is cut into 8 x 8 blocks, whose grid each image draws; those at its border may be smaller.
-In a block that is hit, each coefficient of the discrete cosine transform at frequencies i, j is
-rounded to a multiple of ``step`` (1 + i + j), as JPEG's tables rise with frequency; each channel by
-itself.
+The image is cut into 8 x 8 blocks. The position of the grid is drawn for each image, and blocks at
+the border may be smaller. In a block that is hit, each coefficient of the discrete cosine transform
+at frequencies i, j is rounded to a multiple of ``step`` (1 + i + j), as JPEG's tables rise with
+frequency. Channels are processed separately.
 
 Strength: ``share`` = severity, the share of the blocks that are hit, rounded up. Each image has one
-    random order of its
-blocks; a stronger corruption takes the same ones and more.
+random order of its blocks; a stronger corruption takes the same blocks and more.
 
 Source: JPEG, Wallace, Communications of the ACM 1991; JPEG compression of ImageNet-C, Hendrycks &
-    Dietterich, ICLR
-2019.
+Dietterich, ICLR 2019.
 """
 
 from __future__ import annotations
@@ -24,9 +22,9 @@ import scipy.fft
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 from anomalist.corruptions._sampling import pick
-from anomalist.randomness import uniform
 
 __all__ = ["Quantisation"]
 
@@ -39,20 +37,29 @@ class Quantisation(Corruption):
     physical: ClassVar[str] = "share"
 
     share: float | None = Field(
-        None, ge=0, le=1, description="share of the blocks that are quantised"
+        None,
+        ge=0,
+        le=1,
+        description="share of the blocks that are quantised",
     )
     step: float = Field(
         0.2, gt=0, description="what the lowest coefficient is rounded to; white is 8 of it in JPEG"
     )
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Quantise the first blocks of each image's own order."""
         h, w = images.shape[2:]
         grid = pick(uniform(seed, "quantisation/grid", index, 2), _SIDE)
-        (rows, columns) = _transforms(h), _transforms(w)
-        down, across = rows.matrix[grid[:, 0], None], columns.matrix[grid[:, 1], None]
+        rows = _transforms(h)
+        columns = _transforms(w)
+        down = rows.matrix[grid[:, 0], None]
+        across = columns.matrix[grid[:, 1], None]
         coefficients = down @ images @ across.transpose(0, 1, 3, 2)
         size = 1 + rows.frequency[grid[:, 0], :, None] + columns.frequency[grid[:, 1], None, :]
         size = (np.float32(self.step) * size)[:, None]
@@ -67,19 +74,16 @@ class Quantisation(Corruption):
 class _Transforms(NamedTuple):
     """How an axis is cut into blocks, for each of the eight grids."""
 
-    matrix: NDArray[
-        np.float32
-    ]  # [8, length, length], the orthonormal cosine transform of each block
+    # [8, length, length], the orthonormal cosine transform of each block.
+    matrix: NDArray[np.float32]
     frequency: NDArray[np.float32]  # [8, length], 0 up to 8, of each coefficient
     block: NDArray[np.int64]  # [8, length], the number of each position's block
 
 
 @lru_cache(maxsize=32)
 def _transforms(length: int) -> _Transforms:
-    matrix, frequency = (
-        np.zeros((_SIDE, length, length), np.float32),
-        np.zeros((_SIDE, length), np.float32),
-    )
+    matrix = np.zeros((_SIDE, length, length), np.float32)
+    frequency = np.zeros((_SIDE, length), np.float32)
     block = (np.arange(length) + np.arange(_SIDE)[:, None]) // _SIDE
     for grid in range(_SIDE):
         for number in range(block[grid, -1] + 1):
@@ -106,7 +110,8 @@ def _hit(
         seed: of the draws.
         index: the images' numbers.
     """
-    n, most = len(rows), [(blocks.shape[1] + 2 * _SIDE - 2) // _SIDE for blocks in (rows, columns)]
+    n = len(rows)
+    most = [(blocks.shape[1] + 2 * _SIDE - 2) // _SIDE for blocks in (rows, columns)]
     draws = uniform(seed, "quantisation/block", index, most[0] * most[1]).reshape(n, *most)
     count = rows[:, -1] + 1, columns[:, -1] + 1
     draws[

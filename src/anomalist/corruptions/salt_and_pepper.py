@@ -1,9 +1,8 @@
 """Pixels turn white or black, each kind half of the time: impulse noise, broken transmission.
 
-Strength: ``probability`` = severity. A pixel has one uniform draw u and is hit when u <
-    probability; the last of the
-draw's 24 bits says white or black. So a pixel that is hit at one strength is the same at every
-higher one. All channels of a pixel go together.
+Strength: ``probability`` = severity. A pixel has one uniform draw u and is hit if u < probability;
+the last of the draw's 24 bits chooses white or black. A pixel that is hit at one strength is
+therefore the same at every higher one. All channels of a pixel change together.
 
 Source: impulse noise in Gonzalez & Woods, "Digital image processing".
 """
@@ -16,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
-from anomalist.randomness import uniform
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 
 __all__ = ["SaltAndPepper"]
 
@@ -28,11 +27,18 @@ class SaltAndPepper(Corruption):
     physical: ClassVar[str] = "probability"
 
     probability: float | None = Field(
-        None, ge=0, le=1, description="chance that a pixel goes white or black"
+        None,
+        ge=0,
+        le=1,
+        description="chance that a pixel goes white or black",
     )
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Overwrite the pixels whose draw lies under the probability."""
         n, _, h, w = images.shape

@@ -1,11 +1,10 @@
 """Thin bent lines run over the image: scratches, hairs, fibres.
 
-Strength: ``length`` in pixels = severity x the shorter side. Each image draws ``count`` scratches:
-    a middle anywhere,
-any direction, and a bend; each is a piece of a parabola, ``width`` pixels wide, that grows from its
-middle to both sides. A pixel is covered by 1/2 + half the width less its distance from the curve,
-kept in [0, 1]; with hard edges by all of it or nothing. So a longer scratch covers all that a
-shorter one does.
+Strength: ``length`` in pixels = severity x the shorter side. Each image draws ``count`` scratches,
+each with a centre anywhere, any direction, and a bend. A scratch is a piece of a parabola,
+``width`` pixels wide, that grows from its centre to both sides. A pixel is covered by 1/2 + half
+the width minus its distance from the curve, clipped to [0, 1]; with hard edges it is covered
+completely or not at all. A longer scratch therefore covers everything that a shorter one does.
 
 Source: the zigzag lines of MNIST-C, Mu & Gilmer, 2019; here bent, and anywhere.
 """
@@ -18,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 from anomalist.corruptions._sampling import soften
-from anomalist.randomness import uniform
 
 __all__ = ["Scratches"]
 
@@ -37,7 +36,12 @@ class Scratches(Corruption):
     length: float | None = Field(
         None, ge=0, description="length of each scratch in pixels, along its chord"
     )
-    count: int = Field(2, ge=1, le=100, description="scratches an image")
+    count: int = Field(
+        2,
+        ge=1,
+        le=100,
+        description="scratches an image",
+    )
     width: float = Field(1.0, gt=0, description="width in pixels")
     edges: Literal["soft", "hard"] = Field(
         "soft", description="drawn with antialiasing, or without"
@@ -49,7 +53,11 @@ class Scratches(Corruption):
         return min(shape)
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Lay each image's own scratches over it."""
         h, w = images.shape[2:]
@@ -60,14 +68,18 @@ class Scratches(Corruption):
         return soften(images, cover, np.float32(self.value == "white"))
 
     def _cover(
-        self, shape: tuple[int, int], length: float, draws: NDArray[np.float32]
+        self,
+        shape: tuple[int, int],
+        length: float,
+        draws: NDArray[np.float32],
     ) -> NDArray[np.float32]:
         """Return how far one scratch covers each pixel: float32 ``[n, H, W]`` in [0, 1]."""
         h, w = shape
         y = np.arange(h, dtype=np.float32) + np.float32(0.5) - np.float32(h) * draws[:, :1]
         x = np.arange(w, dtype=np.float32) + np.float32(0.5) - np.float32(w) * draws[:, 1:2]
         angle = np.float32(np.pi) * draws[:, 2:3]
-        cos, sin = np.cos(angle), np.sin(angle)
+        cos = np.cos(angle)
+        sin = np.sin(angle)
         bend = (
             np.float32(2 * _BEND)
             * (draws[:, 3] - np.float32(0.5))

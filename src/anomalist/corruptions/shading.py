@@ -1,9 +1,8 @@
-"""Light falls off from one side of the image to the other: a lamp that stands aslant, a window near by.
+"""Light falls off from one side of the image to the other, as under a lamp at its side.
 
-Strength: ``loss`` = severity. Each image has two draws: the direction, any angle, and u; x is
-    multiplied by 1 - loss (1
-+ u) / 2 t, where t grows evenly from 0 at one end of the image along that direction to 1 at the
-other.
+Strength: ``loss`` = severity. Each image has two draws: the direction, any angle, and u. Then x is
+multiplied by 1 - loss (1 + u) / 2 t, where t grows evenly along that direction from 0 at one end of
+the image to 1 at the other.
 
 Source: multiplicative shading of microscopy, Likar et al., Journal of Microscopy 2000.
 """
@@ -16,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
-from anomalist.randomness import uniform
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 
 __all__ = ["Shading"]
 
@@ -28,26 +27,34 @@ class Shading(Corruption):
     physical: ClassVar[str] = "loss"
 
     loss: float | None = Field(
-        None, ge=0, le=1, description="the most light that is lost, at the dark end"
+        None,
+        ge=0,
+        le=1,
+        description="the most light that is lost, at the dark end",
     )
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Take each image's own share of the light away."""
         h, w = images.shape[2:]
         draws = uniform(seed, "shading", index, 2)
         angle = np.float32(2 * np.pi) * draws[:, :1]
-        down, across = np.sin(angle), np.cos(angle)
-        reach = np.float32(h) * np.abs(down) + np.float32(w) * np.abs(
-            across
-        )  # the image's extent that way
+        down = np.sin(angle)
+        across = np.cos(angle)
+        # The image's extent that way.
+        reach = np.float32(h) * np.abs(down) + np.float32(w) * np.abs(across)
         most = np.float32(strength) * (1 + draws[:, 1:]) / 2
         y, x = (
             (np.arange(length, dtype=np.float32) - np.float32((length - 1) / 2))
             for length in (h, w)
         )
-        rows, columns = most * (down / reach * y + np.float32(0.5)), most * (across / reach * x)
+        rows = most * (down / reach * y + np.float32(0.5))
+        columns = most * (across / reach * x)
         lost = (rows[:, :, None] + columns[:, None, :])[:, None] * images
         darker: NDArray[np.float32] = np.clip(images - lost, 0, 1)
         return darker

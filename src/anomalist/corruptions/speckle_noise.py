@@ -1,8 +1,7 @@
 """Noise in proportion to the brightness: the grain of ultrasound, radar and laser light.
 
 Strength: ``sigma`` = severity. Each value (pixel and channel) has one standard normal draw z and
-    becomes clip(x + sigma
-x z), so black stays black and every change grows with sigma.
+becomes clip(x + sigma x z), so black stays black and every change grows with sigma.
 
 Source: speckle noise of ImageNet-C, Hendrycks & Dietterich, ICLR 2019.
 """
@@ -15,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
-from anomalist.randomness import normal
+from anomalist.core.randomness import normal
+from anomalist.corruptions._base import Corruption
 
 __all__ = ["SpeckleNoise"]
 
@@ -27,11 +26,18 @@ class SpeckleNoise(Corruption):
     physical: ClassVar[str] = "sigma"
 
     sigma: float | None = Field(
-        None, ge=0, le=1, description="standard deviation, as a share of the value itself"
+        None,
+        ge=0,
+        le=1,
+        description="standard deviation, as a share of the value itself",
     )
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Add each value times its scaled draw and clip."""
         noise = normal(seed, "speckle_noise", index, images[0].size).reshape(images.shape)

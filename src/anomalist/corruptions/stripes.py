@@ -1,11 +1,10 @@
 """Full rows or columns turn white or black: broken lines of a sensor or a scanner.
 
-Strength: ``lines`` = ceil(severity x half), half being half the shorter side, rounded down, but at
-    least 1: severity
-1 covers half of a square image. Each image has one random order of its rows and columns; ``lines``
-takes the first ones, so more lines include the fewer.
+Strength: ``lines`` = ceil(severity x half), where half is half the shorter side, rounded down, but
+at least 1: severity 1 covers half of a square image. Each image has one random order of its rows
+and columns; the first ``lines`` are hit, so more lines include the fewer.
 
-Source: the stripe of MNIST-C, Mu & Gilmer, 2019, there one broad band.
+Source: the stripe of MNIST-C, Mu & Gilmer, 2019, which is one broad band.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.corruption import Corruption
+from anomalist.core.randomness import uniform
+from anomalist.corruptions._base import Corruption
 from anomalist.corruptions._sampling import order
-from anomalist.randomness import uniform
 
 __all__ = ["Stripes"]
 
@@ -39,7 +38,11 @@ class Stripes(Corruption):
         return max(min(shape) // 2, 1)
 
     def change(
-        self, images: NDArray[np.float32], strength: float, seed: int, index: NDArray[np.int64]
+        self,
+        images: NDArray[np.float32],
+        strength: float,
+        seed: int,
+        index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Overwrite the first lines of each image's own order."""
         n, _, h, w = images.shape

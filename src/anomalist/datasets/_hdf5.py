@@ -1,4 +1,4 @@
-"""Reader of HDF5 files, through h5py (an extra): arrays that lie in one piece are memory-mapped."""
+"""Reader of HDF5 files, through h5py (an extra): contiguous arrays are memory-mapped."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalist.datasets._npy import Readers, check_bytes
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
+from anomalist.core.npy import Readers, check_bytes
 
 __all__ = ["read_hdf5"]
 
 
 def read_hdf5(path: Path) -> Readers:
-    """Return what reads each array of an HDF5 file, by its path within; none is read before it is asked for.
+    """Return a reader for each array of an HDF5 file, by its path; arrays are read when asked for.
 
     Links to other files are not followed. The readers raise InputError where an array cannot be
-    read, or would take more memory than :data:`~anomalist.datasets._npy.MOST_BYTES`.
+    read, or would take more memory than :data:`~anomalist.core.npy.MOST_BYTES`.
 
     Raises:
         InputError: it is not an HDF5 file, or h5py is not installed.
@@ -68,8 +68,8 @@ def _read(path: Path, name: str) -> NDArray[Any]:
             if start is not None and array.id.get_storage_size() == size and size:
                 return np.memmap(path, array.dtype, "r", start, array.shape)
             check_bytes(size, what)
-            found: NDArray[Any] = array[...]
-            return found
+            values: NDArray[Any] = array[...]
+            return values
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, InputError):
             raise

@@ -1,4 +1,4 @@
-"""What `anomalist data` says: a line a data set, or all about one."""
+"""The output of `anomalist data`: one line per data set, or all details of one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from anomalist import catalog
-from anomalist.dataset import DatasetConfig, parse
+from anomalist.core import catalog
+from anomalist.datasets._base import DatasetConfig, parse
 
 __all__ = ["details", "table"]
 
@@ -16,7 +16,7 @@ _HEAD = ("data set", "status", "size", "shape", "licence", "where")
 
 
 def table() -> list[str]:
-    """Return a line for each data set in aligned columns, the names of the columns first; nothing is fetched."""
+    """Return a header and a line for each data set in aligned columns; nothing is fetched."""
     rows = [_HEAD]
     for config in map(parse, catalog.names("datasets")):
         state, detail = config.status()
@@ -38,7 +38,8 @@ def details(spec: str | dict[str, Any] | DatasetConfig) -> Iterator[str]:
     state, detail = config.status()
     yield str(config)
     yield ""
-    yield from inspect.getdoc(sys.modules[type(config).__module__] or "").splitlines()  # type: ignore[union-attr]
+    module = sys.modules[type(config).__module__]
+    yield from (inspect.getdoc(module) or "").splitlines()
     yield ""
     facts = {"status": f"{state}: {detail}", "size": config.size, "shape": config.shape}
     facts |= {"licence": config.licence, "home": config.home}

@@ -1,4 +1,4 @@
-"""What a data set holds, in numbers: to look at, and to compare with what others have."""
+"""Statistics of a data set, to inspect it and to compare it with other copies."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _DIGITS = 6  # of mean and std: machines that add in another order differ beyond
 
 
 def stats(dataset: Dataset) -> dict[str, Any]:
-    """Return counts, shape, mean, standard deviation and hashes of both splits, ready to be written as JSON.
+    """Return counts, shape, mean, standard deviation and hashes of both splits, for JSON.
 
-    It depends on the data alone, not on where they came from.
+    It depends only on the data, not on where they came from.
 
     Args:
         dataset: any data set.
@@ -34,21 +34,23 @@ def stats(dataset: Dataset) -> dict[str, Any]:
     """
     return {
         "name": dataset.name,
-        "kinds": list(dataset.train.kinds),
+        "kinds": list(dataset.train.class_names),
         "train": _split(dataset.train),
         "test": _split(dataset.test),
     }
 
 
 def _split(images: ImageSet) -> dict[str, Any]:
-    counts = np.bincount(images.labels, minlength=len(images.kinds))
+    counts = np.bincount(images.class_index, minlength=len(images.class_names))
     mean, std = _moments(images)
-    labels = images.labels.astype(np.uint8 if len(images.kinds) <= 256 else "<i8")
+    labels = images.class_index.astype(np.uint8 if len(images.class_names) <= 256 else "<i8")
     return {
         "count": len(images),
         "shape": list(images.images.shape[1:]),
         "dtype": str(images.images.dtype),
-        "per_kind": {kind: int(count) for kind, count in zip(images.kinds, counts, strict=True)},
+        "per_kind": {
+            kind: int(count) for kind, count in zip(images.class_names, counts, strict=True)
+        },
         "mean": mean,
         "std": std,
         "sha256": {"images": _sha256(images.images), "labels": _sha256(labels)},
@@ -56,10 +58,11 @@ def _split(images: ImageSet) -> dict[str, Any]:
 
 
 def _moments(images: ImageSet) -> tuple[float | None, float | None]:
-    """Return mean and standard deviation in float64, a chunk at a time: the set may not fit in memory."""
+    """Return mean and standard deviation in float64, by chunks: memory may not hold the set."""
     if images.images.size == 0:
         return None, None
-    sums, squares = [], []
+    sums = []
+    squares = []
     for start in range(0, len(images), _CHUNK):
         values = (
             images.take(np.arange(start, min(start + _CHUNK, len(images))))

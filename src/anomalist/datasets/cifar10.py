@@ -1,8 +1,8 @@
-"""60,000 colour photographs of ten kinds of things, 32 x 32 (Krizhevsky, 2009).
+"""60,000 colour photographs of ten classes, 32 x 32 (Krizhevsky, 2009).
 
 A. Krizhevsky: Learning multiple layers of features from tiny images, technical report, University
-of Toronto, 2009. It is the binary version that is read, not the pickled one: a record is a label of
-one byte, then the red, the green and the blue plane.
+of Toronto, 2009. The binary version is read, not the pickled one: a record is a label of one
+byte, then the red, the green and the blue plane.
 
 File: cifar-10-binary.tar.gz.
 """
@@ -19,10 +19,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalist.dataset import DatasetConfig, Status
-from anomalist.datasets import _official
-from anomalist.datasets._official import Official, ensure
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
+from anomalist.datasets._base import DatasetConfig, Status
+from anomalist.datasets._download import official
+from anomalist.datasets._download.official import Official, ensure
 from anomalist.images import Dataset, ImageSet
 
 __all__ = ["Cifar10"]
@@ -40,14 +40,14 @@ _BATCHES = {
     "train": [f"{_FOLDER}/data_batch_{number}.bin" for number in range(1, 6)],
     "test": [f"{_FOLDER}/test_batch.bin"],
 }
-_COUNT, _RECORD = 10_000, 1 + 3 * 32 * 32  # records in a batch, bytes in a record
-_MOST = 6 * _COUNT * _RECORD + (
-    1 << 20
-)  # bytes of the unpacked archive, with room for its small files
+_COUNT = 10_000  # records in a batch
+_RECORD = 1 + 3 * 32 * 32  # bytes in a record
+# Bytes of the unpacked archive, with room for its small files.
+_MOST = 6 * _COUNT * _RECORD + (1 << 20)
 
 
 class Cifar10(DatasetConfig):
-    """CIFAR-10: 50,000 training and 10,000 test images, uint8 ``[N, 3, 32, 32]``, of ten kinds."""
+    """CIFAR-10: 50,000 training and 10,000 test images, uint8 ``[N, 3, 32, 32]``, 10 classes."""
 
     licence: ClassVar[str] = "none stated; cite the report"
     size: ClassVar[str] = "60,000 images"
@@ -67,7 +67,7 @@ class Cifar10(DatasetConfig):
 
     def status(self) -> Status:
         """Return "ready" where the archive lies in the data folder, else "fetchable"."""
-        return _official.status(self.name, FILES)
+        return official.status(self.name, FILES)
 
 
 def _image_set(batches: list[NDArray[np.uint8]]) -> ImageSet:
@@ -77,7 +77,7 @@ def _image_set(batches: list[NDArray[np.uint8]]) -> ImageSet:
 
 
 def _read_batches(archive: Path) -> dict[str, NDArray[np.uint8]]:
-    """Return the records of all batches by file name, uint8 ``[10000, 3073]``; no more is unpacked than they need."""
+    """Return the records of all batches by file name, uint8 ``[10000, 3073]``."""
     try:
         with gzip.open(archive) as stream:
             unpacked = stream.read(_MOST + 1)

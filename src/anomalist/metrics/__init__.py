@@ -17,12 +17,11 @@ from anomalist.metrics.detection import (
 from anomalist.metrics.intervals import Estimate, auroc_interval, detection_intervals, roc_band
 from anomalist.metrics.localization import (
     aupro,
-    dice,
-    iou,
     localization_intervals,
     pixel_auroc,
     pixel_average_precision,
 )
+from anomalist.metrics.overlap import dice, iou
 from anomalist.metrics.proportions import proportion_interval
 
 __all__ = [

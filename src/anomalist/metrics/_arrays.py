@@ -1,4 +1,4 @@
-"""What every metric asks of its arrays, checked in one place and refused in one line."""
+"""Checks of the arrays that metrics take, with one-line errors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
 
 Float = NDArray[np.floating[Any]]
 Bool = NDArray[np.bool_]
@@ -19,7 +19,7 @@ def floats(array: ArrayLike, name: str) -> Float:
     """Return ``array`` as float32 or wider, uncopied where it already is; refuse NaN and infinity.
 
     float16 and small integers become float32, and wider integers float64. Whole numbers beyond
-    2^53, which float64 cannot tell apart, are refused.
+    2^53, which float64 cannot distinguish, are refused.
     """
     given = np.asarray(array)
     if given.dtype.kind not in "fiub":
@@ -53,7 +53,10 @@ def bools(array: ArrayLike, name: str) -> Bool:
 
 
 def same_shape(
-    first: NDArray[Any], second: NDArray[Any], names: tuple[str, str], ndim: int
+    first: NDArray[Any],
+    second: NDArray[Any],
+    names: tuple[str, str],
+    ndim: int,
 ) -> None:
     """Refuse two arrays that are not of one shape with ``ndim`` axes and at least one element."""
     axes = "[N]" if ndim == 1 else "[N, H, W]"
@@ -65,7 +68,7 @@ def same_shape(
 
 
 def both_classes(positives: int, total: int, name: str) -> None:
-    """Refuse labels or masks that hold one class alone: no ranking metric exists without the other."""
+    """Refuse labels or masks of a single class: a ranking metric needs both."""
     if positives in (0, total):
         missing = "anomalous" if positives == 0 else "normal"
         raise InputError(
@@ -75,7 +78,8 @@ def both_classes(positives: int, total: int, name: str) -> None:
 
 def scored(scores: ArrayLike, labels: ArrayLike) -> tuple[Float, Bool]:
     """Return checked image scores [N] and labels [N] that hold both classes."""
-    values, truth = floats(scores, "scores"), bools(labels, "labels")
+    values = floats(scores, "scores")
+    truth = bools(labels, "labels")
     same_shape(values, truth, ("scores", "labels"), 1)
     both_classes(int(np.count_nonzero(truth)), truth.size, "labels")
     return values, truth
@@ -83,7 +87,8 @@ def scored(scores: ArrayLike, labels: ArrayLike) -> tuple[Float, Bool]:
 
 def mapped(maps: ArrayLike, masks: ArrayLike) -> tuple[Float, Bool]:
     """Return checked score maps [N, H, W] and masks [N, H, W] that hold both classes of pixel."""
-    values, truth = floats(maps, "maps"), bools(masks, "masks")
+    values = floats(maps, "maps")
+    truth = bools(masks, "masks")
     same_shape(values, truth, ("maps", "masks"), 3)
     both_classes(int(np.count_nonzero(truth)), truth.size, "masks")
     return values, truth
@@ -97,7 +102,7 @@ def fraction(value: float, name: str) -> float:
 
 
 def grouped(clusters: ArrayLike | None, n: int) -> tuple[Int, int]:
-    """Return each image's cluster as 0 ... G - 1, and G; without clusters every image is its own."""
+    """Return each image's cluster as 0 ... G - 1, and G; without clusters, each image is one."""
     if clusters is None:
         return np.arange(n), n
     given = np.asarray(clusters)

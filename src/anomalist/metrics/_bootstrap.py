@@ -1,4 +1,7 @@
-"""A value with its interval: from resamples of whole clusters of images, or as a score interval that holds near 1."""
+"""A value with its interval: a bootstrap over clusters of images, or a score interval.
+
+The score interval holds for values near 1, where the bootstrap does not.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
+from anomalist.core.randomness import resampling
 
 # Draws are made in chunks of about this many numbers: the memory bound of every bootstrap here.
 CHUNK = 1 << 21
@@ -45,20 +49,22 @@ def check_options(confidence: float, resamples: int) -> None:
 
 
 def cluster_counts(
-    seed: int, clusters: int, resamples: int, width: int
+    seed: int,
+    clusters: int,
+    resamples: int,
+    width: int,
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield float32 [R, G]: how often each of G clusters occurs in each of R resamples of G clusters.
+    """Yield how often each of G clusters occurs in each of R resamples, float32 [R, G].
 
     Args:
-        seed: the draws depend on it and on ``clusters`` alone, not on the chunks.
+        seed: the draws depend only on it and on ``clusters``, not on the chunks.
         clusters: G.
         resamples: the sum of R over the chunks.
-        width: how many numbers the caller will hold for each resample; it sets the size of the
-            chunks.
+        width: how many numbers the caller holds for each resample; it sets the size of the chunks.
     """
     if seed < 0:
         raise InputError(f"seed: {seed} is below 0; give a whole number from 0 on")
-    rng = np.random.default_rng(seed)
+    rng = resampling(seed)
     step = max(1, CHUNK // max(width, clusters))
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
@@ -70,20 +76,22 @@ def cluster_counts(
 
 
 def bootstrap_estimate(
-    value: float, draws: NDArray[np.floating[Any]], confidence: float, n: int, units: int
+    value: float,
+    draws: NDArray[np.floating[Any]],
+    confidence: float,
+    n: int,
+    units: int,
 ) -> Estimate:
     """Return ``value`` with the interval that the bootstrap ``draws`` [R] of it give.
 
     The normal interval, less the bootstrap's estimate of bias (Efron and Tibshirani 1993, sec. 10.2
     and 12.2), on the scale of arcsin sqrt, where a share's spread depends little on its size. Plain
     percentiles would count the bias of a maximum such as the best F1 twice: in
-    tests/metrics/test_coverage.py they hold the truth in as few as 4 of 10 draws where these hold
-    it in 9.
+    tests/metrics/test_coverage.py they cover the truth in as few as 4 of 10 draws, these in 9.
 
-    Resamples in which the metric does not exist (NaN: one class was not drawn) are left out. Where
-    no resample differs, as at a perfect value, the interval is that of :func:`_unseen_reach`. One
-    unit alone shows no variation at
-    all: then the interval is all of [0, 1].
+    Resamples in which the metric does not exist (NaN: one class was not drawn) are excluded. Where
+    no resample differs, as at a perfect value, the interval is that of :func:`_unseen_reach`. A
+    single unit shows no variation at all: the interval is then [0, 1].
 
     Args:
         value: the metric on the data.
@@ -97,18 +105,23 @@ def bootstrap_estimate(
     known = _stable(draws[~np.isnan(draws)])
     spread = float(known.std()) if len(known) else 0.0
     if spread < _NO_SPREAD:
-        return Estimate(value, *_unseen_reach(value, units, confidence), n)
+        low, high = _unseen_reach(value, units, confidence)
+        return Estimate(value, low, high, n)
     quantile = float(stdtrit(units - 1, (1 + confidence) / 2))
-    middle = 2 * float(_stable(value)) - float(
-        known.mean()
-    )  # the value less the bias, mean - value
-    low, high = np.sin(np.clip(middle + quantile * spread * np.array([-1, 1]), 0, np.pi / 2)) ** 2
-    # A value that the bias has carried out of its interval is taken back in.
+    # The value less the bias, which is the mean of the draws less the value.
+    middle = 2 * float(_stable(value)) - float(known.mean())
+    ends = middle + quantile * spread * np.array([-1, 1])
+    low, high = np.sin(np.clip(ends, 0, np.pi / 2)) ** 2
+    # The correction may move the interval off the value, which is then included again.
     return Estimate(value, float(min(low, value)), float(max(high, value)), n)
 
 
 def score_estimate(
-    value: float, variance: float, confidence: float, n: int, units: tuple[int, int]
+    value: float,
+    variance: float,
+    confidence: float,
+    n: int,
+    units: tuple[int, int],
 ) -> Estimate:
     """Return ``value`` with a score interval, which holds up to a perfect value.
 
@@ -118,12 +131,12 @@ def score_estimate(
 
     where V is the variance of an AUROC as a function of the true area (Hanley and McNeil 1982, eq.
     1 and 2), for as many images as there are clusters in each class (inverted as in Newcombe 2006,
-    method 5), and t is Student's quantile. D, the observed variance over V, carries what V does not
-    know: pairing and the shape of the scores. It is drawn to 1 by the variance that one more
-        misjudged image in the rarer class would bring: hardly away from 1,
-    wholly at a perfect value. So an image of a kind that the data do not show is reckoned with.
+    method 5), and t is Student's quantile. D, the observed variance over V, accounts for what V
+    ignores: pairing and the shape of the scores. D is pulled towards 1 by the variance that one
+    more misjudged image in the rarer class would add: hardly for values far from 1, completely for
+    a perfect value. So the interval allows for an image of a kind that the data do not show.
 
-    Where a class has one unit, nothing shows how that class varies: the interval is all of [0, 1].
+    Where a class has a single unit, nothing shows how that class varies: the interval is [0, 1].
     Where nothing varies at all, as with constant scores, it is that of :func:`_unseen_reach`.
 
     Args:
@@ -138,7 +151,8 @@ def score_estimate(
         return Estimate(value, 0.0, 1.0, n)
     inside = 1e-12
     if variance < _NO_SPREAD**2 and inside < value < 1 - inside:
-        return Estimate(value, *_unseen_reach(value, few, confidence), n)
+        low, high = _unseen_reach(value, few, confidence)
+        return Estimate(value, low, high, n)
     quantile = float(stdtrit(few - 1, (1 + confidence) / 2))
     shrunk = 0.5 + (value - 0.5) * (1 - 2 / few)  # the value with one more misjudged image
     expected = _model_variance(shrunk, units)
@@ -149,38 +163,48 @@ def score_estimate(
         return (value - candidate) ** 2 - factor * _model_variance(candidate, units)
 
     # V vanishes at 0 and 1 themselves, which would be a false root where the value is 0 or 1.
-    brentq = scipy.optimize.brentq
-    low = float(brentq(excess, 0.0, min(value, 1 - inside))) if value > inside else 0.0
-    high = float(brentq(excess, max(value, inside), 1.0)) if value < 1 - inside else 1.0
+    low = 0.0
+    high = 1.0
+    if value > inside:
+        low = float(scipy.optimize.brentq(excess, 0.0, min(value, 1 - inside)))
+    if value < 1 - inside:
+        high = float(scipy.optimize.brentq(excess, max(value, inside), 1.0))
     return Estimate(value, low, high, n)
 
 
 def spread_of(draws: NDArray[np.floating[Any]], units: int) -> float:
-    """Return the variance that bootstrap ``draws`` [R] show, NaN left out, for :func:`score_estimate`.
+    """Return the variance of bootstrap ``draws`` [R] without NaN, for :func:`score_estimate`.
 
-    Resamples of G units vary by (G - 1) / G of what new data would; that is put right.
+    Resamples of G units vary by (G - 1) / G of what new data would; the result corrects for it.
     """
     known = draws[~np.isnan(draws)].astype(np.float64)
-    return float(known.var()) * units / max(units - 1, 1) if len(known) else 0.0
+    if not len(known):
+        return 0.0
+    return float(known.var()) * units / max(units - 1, 1)
 
 
 def _model_variance(area: float, units: tuple[int, int]) -> float:
-    """Return Hanley and McNeil's variance, with the slower of its two terms given to the rarer class.
+    """Return Hanley and McNeil's variance, with its slower term given to the rarer class.
 
     Which class varies more near 1 is unknown; the rarer one is the cautious answer.
     """
-    few, many = min(units), max(units)
+    few = min(units)
+    many = max(units)
     a = max(area, 1 - area)
     spread = 1 + (few - 1) * (1 - a) / (2 - a) + (many - 1) * a / (1 + a)
     return a * (1 - a) * spread / (few * many)
 
 
-def _unseen_reach(value: float, units: int, confidence: float) -> tuple[float, float]:
-    """Return how far a value that never varies may be off, since ``units`` clusters need not show all there is.
+def _unseen_reach(
+    value: float,
+    units: int,
+    confidence: float,
+) -> tuple[float, float]:
+    """Return an interval for a value that never varies: ``units`` clusters may not show all kinds.
 
-    A share u of clusters of another kind stays unseen with the given confidence, u being Wilson's
-    bound for a proportion without a success. Were these all misjudged the value would be (1 - u)
-    value, all right: u more.
+    With the given confidence at most a share u of clusters is of a kind that was not seen, u being
+    Wilson's bound for a proportion without a success. If all of these were misjudged the value
+    would be (1 - u) value; if all were right, it would be larger by u (1 - value).
     """
     square = float(ndtri((1 + confidence) / 2)) ** 2
     unseen = square / (units + square)

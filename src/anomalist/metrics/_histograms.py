@@ -1,4 +1,4 @@
-"""Pixel metrics of many resamples at once, from one histogram of scores for each cluster of images."""
+"""Pixel metrics of many resamples at once, from one histogram of scores per cluster of images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def binned_draws(
     seed: int,
     resamples: int,
 ) -> NDArray[np.float64]:
-    """Return pixel AUROC, average precision and AUPRO of the binned data, then of each resample: [3, 1 + R].
+    """Return pixel AUROC, average precision and AUPRO of binned scores, [3, 1 + R].
+
+    The first column is for the data, the others for R resamples.
 
     Args:
         scores: [N, H, W].
@@ -49,17 +51,24 @@ def binned_draws(
     overlap = np.bincount(cells, weights, groups * bins)
     # Falling scores, so that running sums are what a threshold flags. float32 halves the time of
     # the product.
-    table = np.stack([every - positive, positive, overlap]).reshape(3, groups, bins)[:, :, ::-1]
-    flat = table.transpose(1, 0, 2).reshape(groups, 3 * bins).astype(np.float32)
+    table = np.stack([every - positive, positive, overlap])
+    falling = table.reshape(3, groups, bins)[:, :, ::-1]
+    flat = falling.transpose(1, 0, 2).reshape(groups, 3 * bins).astype(np.float32)
     whole = np.ones((1, groups), dtype=np.float32)
-    chunks = [whole, *cluster_counts(seed, groups, resamples, groups)]
-    return np.concatenate(
-        [_metrics((drawn @ flat).reshape(len(drawn), 3, bins), limit) for drawn in chunks], axis=1
-    )
+    results = []
+    for drawn in (whole, *cluster_counts(seed, groups, resamples, groups)):
+        histograms = (drawn @ flat).reshape(len(drawn), 3, bins)
+        results.append(_metrics(histograms, limit))
+    return np.concatenate(results, axis=1)
 
 
 def _metrics(histograms: NDArray[np.float32], limit: float) -> NDArray[np.float64]:
-    """Return the three metrics [3, R] of histograms [R, 3, bins] of normal, anomalous and weighted pixels."""
+    """Return the three metrics of R resamples, [3, R].
+
+    Args:
+        histograms: [R, 3, bins], of normal, anomalous and weighted anomalous pixels.
+        limit: false-positive rate that ends the AUPRO.
+    """
     counts = histograms.astype(np.float64)
     reach = np.cumsum(counts, axis=2)
     with np.errstate(invalid="ignore", divide="ignore"):  # a resample without one class gives NaN
@@ -76,14 +85,17 @@ def _metrics(histograms: NDArray[np.float32], limit: float) -> NDArray[np.float6
 
 
 def _binning(
-    scores: Float, truth: Bool, points: Float, bins: int
+    scores: Float,
+    truth: Bool,
+    points: Float,
+    bins: int,
 ) -> Callable[[Float], NDArray[np.int16]]:
     """Return a monotone map from scores to bins, about equally filled by either class.
 
-    A bin is the number of edges at or below a score: only the order of scores matters, whatever
-    their scale. To find it fast, the leading bits of (score - lowest edge), which order as the
-    scores do, look up a table. Where such a key holds an edge itself the table cannot tell, and the
-    few scores there are compared with the edges.
+    A bin is the number of edges at or below a score, so only the order of scores matters. For
+    speed, the bin is looked up in a table by the leading bits of (score - lowest edge), which have
+    the scores' order. Where such a key contains an edge, the table has no answer, and the few
+    scores there are compared with the edges.
     """
     images, rows, columns = (max(1, size // 64) for size in scores.shape)
     part = scores[::images, ::rows, ::columns]
@@ -92,12 +104,11 @@ def _binning(
     if not len(normal):
         normal = anomalous
     ranks = np.linspace(0.001, 0.999, bins // 2)
-    edges = np.unique(
-        np.concatenate(
-            [ordered[(ranks * len(ordered)).astype(int)] for ordered in (normal, anomalous)]
-        )
-    )
-    lowest, inner = edges[0], edges[1:]
+    of_normal = normal[(ranks * len(normal)).astype(int)]
+    of_anomalous = anomalous[(ranks * len(anomalous)).astype(int)]
+    edges = np.unique(np.concatenate([of_normal, of_anomalous]))
+    lowest = edges[0]
+    inner = edges[1:]
 
     def key(values: Float) -> NDArray[np.int32]:
         with np.errstate(over="ignore"):
@@ -120,16 +131,23 @@ def _binning(
 
 
 def _histogram(
-    scores: Float, binned: Callable[[Float], NDArray[np.int16]], index: Int, groups: int, bins: int
+    scores: Float,
+    binned: Callable[[Float], NDArray[np.int16]],
+    index: Int,
+    groups: int,
+    bins: int,
 ) -> Int:
     """Return how many pixels of each cluster fall in each bin, [groups x bins]."""
     counts = np.zeros(groups * bins, dtype=np.int64)
     order = np.argsort(index)  # so that a block touches few clusters
     for part in blocks(len(scores), scores[0].size, 4 * BLOCK):
         images = order[part]
-        first, last = index[images[0]], index[images[-1]]
+        first = index[images[0]]
+        last = index[images[-1]]
+        start = (index[images] - first) * bins  # of each image's cluster
         cells = binned(scores[images]).astype(np.int32)
-        cells += ((index[images] - first) * bins).astype(np.int32)[:, None, None]
+        cells += start.astype(np.int32)[:, None, None]
         width = int(last - first + 1) * bins
-        counts[first * bins : first * bins + width] += np.bincount(cells.ravel(), minlength=width)
+        touched = slice(first * bins, first * bins + width)
+        counts[touched] += np.bincount(cells.ravel(), minlength=width)
     return counts

@@ -20,9 +20,9 @@ from anomalist.metrics._arrays import Bool, Float, Int
 
 BLOCK = 1 << 17  # pixels handled at a time: their temporaries stay in the processor's cache
 BUCKETS = 1 << 21  # at most; more would no longer fit the cache
-PER_POINT = (
-    8  # buckets for each anomalous score: about 1 in 8 normal pixels, or fewer, then needs sorting
-)
+PER_POINT = 8  # buckets for each anomalous score: at most about 1 in 8 normal pixels is sorted
+
+_STRETCH = 4096  # points searched at a time
 
 Rates = NDArray[np.float64]
 Bucket = Callable[[Float], NDArray[np.int32]]
@@ -34,17 +34,25 @@ def blocks(n: int, pixels: int, size: int = BLOCK) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, n, step))
 
 
-def normal_pixels(maps: Float, masks: Bool, floor: float = -np.inf) -> Iterator[Float]:
+def normal_pixels(
+    maps: Float,
+    masks: Bool,
+    floor: float = -np.inf,
+) -> Iterator[Float]:
     """Yield the scores [*] of the normal pixels that are at least ``floor``, block by block."""
     for part in blocks(len(maps), maps[0].size):
-        values, keep = maps[part], ~masks[part]
+        values = maps[part]
+        keep = ~masks[part]
         if floor > -np.inf:
             keep &= values >= floor
         yield values[keep]
 
 
 def normals_above(
-    points: Float, maps: Float, masks: Bool, floor: float = -np.inf
+    points: Float,
+    maps: Float,
+    masks: Bool,
+    floor: float = -np.inf,
 ) -> tuple[Int, Int]:
     """Count the normal pixels above, and at or above, each of ``points``.
 
@@ -58,19 +66,21 @@ def normals_above(
         Two arrays [P]: normal pixels with score > point, and with score >= point.
     """
     bucketing = _bucketing(points)
+    parts = normal_pixels(maps, masks, floor)
     if bucketing is None:
         clear = np.zeros(len(points), dtype=np.int64)
-        rest = _gathered(
-            normal_pixels(maps, masks, floor), int(maps.size - np.count_nonzero(masks)), maps.dtype
-        )
+        most = int(maps.size - np.count_nonzero(masks))
+        rest = _gathered(parts, most, maps.dtype)
     else:
-        clear, rest = _counted(points, *bucketing, normal_pixels(maps, masks, floor))
+        bucket, count = bucketing
+        clear, rest = _counted(points, bucket, count, parts)
     rest.sort()
     first = _search(rest, points, "left")
     equal = np.zeros(len(points), dtype=np.int64)
     if len(rest):
-        # Ties are rare in floats, and the second search is paid for them alone.
-        tied = np.flatnonzero(rest[np.minimum(first, len(rest) - 1)] == points)
+        # Ties are rare among floats: the second search is for them only.
+        nearest = rest[np.minimum(first, len(rest) - 1)]
+        tied = np.flatnonzero(nearest == points)
         equal[tied] = _search(rest, points[tied], "right") - first[tied]
     reach = clear + (len(rest) - first)
     return reach - equal, reach
@@ -87,9 +97,12 @@ def _gathered(parts: Iterator[Float], most: int, dtype: Any) -> Float:
 
 
 def _counted(
-    points: Float, bucket: Bucket, count: int, parts: Iterator[Float]
+    points: Float,
+    bucket: Bucket,
+    count: int,
+    parts: Iterator[Float],
 ) -> tuple[Int, Float]:
-    """Return, for each point, the normal pixels above it by their bucket alone, and those left to sort."""
+    """Return how many normal pixels are above each point by their bucket, and those to sort."""
     table = _table(bucket(points), count)
     gaps = np.zeros(len(points) + 1, dtype=np.int64)
     unclear = []
@@ -103,23 +116,25 @@ def _counted(
 
 
 def _search(rest: Float, points: Float, side: Literal["left", "right"]) -> Int:
-    """Return ``np.searchsorted`` of rising ``points``, a stretch at a time so that it stays in the cache."""
-    stretch = 4096
-    edges = np.append(np.searchsorted(rest, points[::stretch], side), len(rest))
+    """Return ``np.searchsorted`` of rising ``points``, by stretches that fit the cache."""
+    edges = np.append(np.searchsorted(rest, points[::_STRETCH], side), len(rest))
     places = np.empty(len(points), dtype=np.int64)
-    for k, (low, high) in enumerate(itertools.pairwise(edges)):
-        part = slice(k * stretch, (k + 1) * stretch)
+    start = 0
+    for low, high in itertools.pairwise(edges):
+        part = slice(start, start + _STRETCH)
         places[part] = low + np.searchsorted(rest[low:high], points[part], side)
+        start += _STRETCH
     return places
 
 
 def _bucketing(points: Float) -> tuple[Bucket, int] | None:
-    """Return a monotone map from scores to 0 ... count - 1, and count; None where buckets cannot help.
+    """Return a monotone map from scores to 0 ... count - 1, and count; None if it would not help.
 
-    Bucket 0 lies below all points, where most normal pixels of a good detector are. The top one
-    takes what lies beyond the 99th percentile, so that one far score does not stretch the buckets.
+    Bucket 0 is below all points, where most normal pixels of a good detector are. The top bucket
+    is beyond the 99th percentile, so that one far score does not stretch the others.
     """
-    low, high = points[0], points[int(0.99 * (len(points) - 1))]
+    low = points[0]
+    high = points[int(0.99 * (len(points) - 1))]
     wanted = PER_POINT * len(points)
     count = min(1 << wanted.bit_length(), BUCKETS)
     with np.errstate(over="ignore", divide="ignore"):
@@ -139,7 +154,7 @@ def _bucketing(points: Float) -> tuple[Bucket, int] | None:
 
 
 def _table(places: NDArray[np.int32], count: int) -> NDArray[np.int32]:
-    """Return, for each bucket, the number of points below it, or -1 where it holds a point itself."""
+    """Return the number of points below each bucket; -1 for a bucket that contains a point."""
     held = np.bincount(places, minlength=count)
     table = np.cumsum(held, dtype=np.int32)
     table[held > 0] = -1
@@ -147,10 +162,11 @@ def _table(places: NDArray[np.int32], count: int) -> NDArray[np.int32]:
 
 
 def area_left_of(limit: float, start: Rates, end: Rates) -> Rates:
-    """Return the area up to ``limit`` under curves that rise linearly from 0 at ``start`` to 1 at ``end``.
+    """Return the area up to ``limit`` under curves that rise from 0 at ``start`` to 1 at ``end``.
 
-    The two differ where an anomalous score is tied with normal ones. Where both lie left of the
-    limit the area is limit - (start + end) / 2; a ramp that the limit cuts leaves a triangle.
+    The rise is linear. Start and end differ where an anomalous score is tied with normal ones.
+    Where both are left of the limit, the area is limit - (start + end) / 2; a ramp that the limit
+    cuts leaves a triangle.
     """
     inside = np.maximum(limit - start, 0)
     triangle = inside**2 / np.maximum(2 * (end - start), np.finfo(np.float64).tiny)

@@ -1,4 +1,4 @@
-"""Comparison: is one setting better than another, judged by the same seeds of both, and what may be said of it?"""
+"""Paired comparison: is one setting better than another on the same seeds?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import scipy  # its parts are loaded when they are used
 from numpy.typing import ArrayLike, NDArray
 
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
 
 __all__ = [
     "Comparison",
@@ -90,21 +90,27 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> MeanInterval:
         raise InputError(
             f"a mean over seeds takes finite values [n], one or more, got {list(given.shape)}"
         )
-    n, mean = len(given), float(given.mean())
+    n = len(given)
+    mean = float(given.mean())
     if n == 1:
         return MeanInterval(mean, None, None, 1)
-    half = float(scipy.stats.t.ppf((1 + confidence) / 2, n - 1) * given.std(ddof=1) / math.sqrt(n))
+    quantile = scipy.stats.t.ppf((1 + confidence) / 2, n - 1)
+    half = float(quantile * given.std(ddof=1) / math.sqrt(n))
     return MeanInterval(mean, mean - half, mean + half, n)
 
 
 def paired(
-    reference: ArrayLike, other: ArrayLike, confidence: float = 0.95, *, null: float = 0.0
+    reference: ArrayLike,
+    other: ArrayLike,
+    confidence: float = 0.95,
+    *,
+    null: float = 0.0,
 ) -> Comparison:
     """Compare two settings by pairs (Student, 1908; effect size: Cohen, 1988).
 
-    Where all differences are the same, the test has no scale to judge by: p is 1 if they are
-    ``null`` (up to rounding, 1e-12), else 0, the limit of the test as the spread goes to 0. That
-    limit ignores n; :func:`verdict` does not.
+    Where all differences are the same, the test has no scale: p is 1 if they are ``null`` (up to
+    rounding, 1e-12), else 0, the limit of the test as the spread goes to 0. That limit ignores n;
+    :func:`verdict` does not.
 
     Args:
         reference: ``[n]``, one value a seed.
@@ -117,7 +123,8 @@ def paired(
         InputError: the lengths differ, there are fewer than two pairs, a value is not finite, or
             ``confidence`` is outside (0, 1).
     """
-    first, second = np.asarray(reference, np.float64), np.asarray(other, np.float64)
+    first = np.asarray(reference, np.float64)
+    second = np.asarray(other, np.float64)
     _confidence(confidence)
     if first.ndim != 1 or first.shape != second.shape or len(first) < 2:
         shapes = f"{list(first.shape)} and {list(second.shape)}"
@@ -125,20 +132,24 @@ def paired(
     if not (np.all(np.isfinite(first)) and np.all(np.isfinite(second))):
         raise InputError("a paired comparison takes finite values; leave unfinished seeds out")
     difference = second - first
-    n, mean, spread = len(difference), float(difference.mean()), float(difference.std(ddof=1))
+    n = len(difference)
+    mean = float(difference.mean())
+    spread = float(difference.std(ddof=1))
     if spread <= NOTHING * max(1.0, abs(mean)):
         effect = 0.0 if abs(mean) <= NOTHING else None
-        return Comparison(mean, mean, mean, effect, float(abs(mean - null) <= NOTHING), n, null)
+        p = 1.0 if abs(mean - null) <= NOTHING else 0.0
+        return Comparison(mean, mean, mean, effect, p, n, null)
     test = scipy.stats.ttest_1samp(difference, null)
-    low, high = (float(end) for end in test.confidence_interval(confidence))
-    return Comparison(mean, low, high, mean / spread, float(test.pvalue), n, null)
+    low, high = test.confidence_interval(confidence)
+    effect = mean / spread
+    return Comparison(mean, float(low), float(high), effect, float(test.pvalue), n, null)
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Return p-values adjusted so that the chance of any false finding stays at the level (Holm, 1979).
+    """Return Holm's adjusted p-values, which control the chance of any false finding (Holm, 1979).
 
-    The k-th smallest of m is multiplied by m - k + 1, is never below a smaller one's, and at most
-    1.
+    The k-th smallest of m is multiplied by m - k + 1, is at least the adjusted value of each
+    smaller one, and at most 1.
 
     Args:
         p_values: ``[m]`` in [0, 1].
@@ -150,21 +161,27 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     if p.ndim != 1 or not np.all((p >= 0) & (p <= 1)):
         raise InputError("holm takes p-values [m] in [0, 1]")
     order = np.argsort(p)
+    factors = np.arange(len(p), 0, -1)
+    rising = np.maximum.accumulate(p[order] * factors)
     adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
+    adjusted[order] = np.minimum(rising, 1)
     return adjusted
 
 
-def verdict(found: Comparison, claim: Direction, alpha: float = 0.05) -> Verdict:
-    """Return what a comparison says of a claim about its direction.
+def verdict(
+    comparison: Comparison,
+    claim: Direction,
+    alpha: float = 0.05,
+) -> Verdict:
+    """Return what a comparison says about a claim of its direction.
 
-    ``open`` unless p (Holm's, where there is one) is below ``alpha``; then the sign decides. Where
-    all seeds differ by exactly the same and the t-test has no scale, p is at least the sign test's
-    2^(1 - n): five seeds prove nothing.
+    The verdict is ``open`` unless p (Holm's, where there is one) is below ``alpha``; then the sign
+    decides. Where all seeds differ by exactly the same amount and the t-test has no scale, p is at
+    least the sign test's 2^(1 - n): five seeds prove nothing.
 
     Args:
-        found: what :func:`paired` returned.
-        claim: ``greater``: the difference is greater than ``found.null``; or ``less``.
+        comparison: what :func:`paired` returned.
+        claim: ``greater``: the difference is greater than ``comparison.null``; or ``less``.
         alpha: the chance of a verdict other than ``open`` where there is no difference, in (0, 1).
 
     Raises:
@@ -175,60 +192,89 @@ def verdict(found: Comparison, claim: Direction, alpha: float = 0.05) -> Verdict
             f"a verdict takes the claim greater or less and alpha in (0, 1), got {claim!r} and "
             f"{alpha}"
         )
-    if _judged(found)[0] >= alpha:
+    p, _ = _decisive_p(comparison)
+    if p >= alpha:
         return "open"
-    return (
-        "supported" if (found.difference > found.null) == (claim == "greater") else "contradicted"
-    )
+    direction = "greater" if comparison.difference > comparison.null else "less"
+    return "supported" if direction == claim else "contradicted"
 
 
-def describe(found: Comparison, subject: str, metric: str, alpha: float = 0.05) -> str:
-    """Say in one sentence what was found, and no more.
+def describe(
+    comparison: Comparison,
+    subject: str,
+    metric: str,
+    alpha: float = 0.05,
+) -> str:
+    """Return what was found, in one sentence that claims no more.
 
     For example: "bottleneck 4 against 32: AUROC lower by 0.012 [0.009, 0.015], d = -2.9, p = 0.0003
     (Holm)".
 
     Args:
-        found: as for :func:`verdict`.
+        comparison: as for :func:`verdict`.
         subject: what was compared with what, and where.
         metric: the name of the values, which lie in [0, 1]: the interval is cut to [-1, 1].
-        alpha: as for :func:`verdict`; a difference that is not told from 0 is called neither higher
-            nor lower.
+        alpha: as for :func:`verdict`; a difference that is not significantly different from 0 is
+            called neither higher nor lower.
 
     Raises:
         InputError: as for :func:`verdict`.
     """
-    unclear = verdict(found, "greater", alpha) == "open" or found.null != 0
-    size, low, high = (
-        found.difference,
-        max(found.low, -1.0),
-        min(found.high, 1.0),
-    )  # of metrics in [0, 1]
-    # At least two digits of the interval's half width, so that a small effect is not printed as
-    # 0.000.
-    scale = (high - low) / 2 if high - low > NOTHING else abs(size)
-    digits = min(9, max(3, 1 - math.floor(math.log10(scale)))) if scale > NOTHING else 3
-    if unclear:
+    size = comparison.difference
+    # The difference of two metrics in [0, 1] lies in [-1, 1].
+    low = max(comparison.low, -1.0)
+    high = min(comparison.high, 1.0)
+    digits = _digits(size, low, high)
+    is_open = verdict(comparison, "greater", alpha) == "open"
+    if is_open or comparison.null != 0:
         gap = f"differs by {size:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
     elif size > 0:
         gap = f"higher by {size:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
     else:
         gap = f"lower by {-size:.{digits}f} [{-high:.{digits}f}, {-low:.{digits}f}]"
-    p, how = _judged(found)
-    # Enough digits that the printed p lies on the side of alpha that the verdict says.
-    text = next(t for d in range(2, 18) if (float(t := f"{p:.{d}g}") < alpha) == (p < alpha))
-    effect = "" if found.effect is None else f", d = {found.effect:+.1f}"
-    test = f"{'p < 0.0001' if p < 1e-4 <= alpha else f'p = {text}'}{how}"
-    margin = f" against {found.null:+g}" if found.null else ""
-    return f"{subject}: {metric} {gap}{effect}, {test}{margin}"
+    effect = ""
+    if comparison.effect is not None:
+        effect = f", d = {comparison.effect:+.1f}"
+    p, test = _decisive_p(comparison)
+    margin = f" against {comparison.null:+g}" if comparison.null else ""
+    return f"{subject}: {metric} {gap}{effect}, {_p_text(p, alpha)}{test}{margin}"
 
 
-def _judged(found: Comparison) -> tuple[float, str]:
-    """Return the p-value that a verdict goes by, and what to call it."""
-    p, how = (found.p, "") if found.p_holm is None else (found.p_holm, " (Holm)")
-    if abs(found.high - found.low) <= NOTHING and p < 2.0 ** (1 - found.n):
-        return 2.0 ** (1 - found.n), f" (sign test, all {found.n} seeds alike)"
-    return p, how
+def _digits(size: float, low: float, high: float) -> int:
+    """Return how many decimals show at least two digits of the interval's half width.
+
+    A small effect is so not printed as 0.000.
+    """
+    scale = (high - low) / 2 if high - low > NOTHING else abs(size)
+    if scale <= NOTHING:
+        return 3
+    return min(9, max(3, 1 - math.floor(math.log10(scale))))
+
+
+def _p_text(p: float, alpha: float) -> str:
+    """Return p in words, with enough digits to lie on the side of alpha that the verdict says."""
+    if p < 1e-4 <= alpha:
+        return "p < 0.0001"
+    digits = 2
+    text = f"{p:.2g}"
+    while (float(text) < alpha) != (p < alpha):
+        digits += 1
+        text = f"{p:.{digits}g}"
+    return f"p = {text}"
+
+
+def _decisive_p(comparison: Comparison) -> tuple[float, str]:
+    """Return the p-value that decides, and the test to name beside it."""
+    p = comparison.p
+    test = ""
+    if comparison.p_holm is not None:
+        p = comparison.p_holm
+        test = " (Holm)"
+    width = abs(comparison.high - comparison.low)
+    sign_test = 2.0 ** (1 - comparison.n)
+    if width <= NOTHING and p < sign_test:
+        return sign_test, f" (sign test, all {comparison.n} seeds alike)"
+    return p, test
 
 
 def _confidence(value: float) -> None:

@@ -3,7 +3,7 @@
 Every function takes ``scores`` [N] (any real dtype, higher = more anomalous) and ``labels`` [N] (1
 or True = anomalous, 0 or False = normal). Images with equal scores are flagged together, so tied
 scores have one exact answer. ``InputError`` is raised for shapes that differ, NaN or infinity, and
-labels of one class alone.
+labels of a single class.
 """
 
 from __future__ import annotations
@@ -34,26 +34,28 @@ class RocCurve(NamedTuple):
 
 
 def tie_ends(falling: Float) -> Int:
-    """Return the last index of each run of equal values in ``falling`` [N], sorted from high to low."""
-    return np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
+    """Return the last index of each run of equal values in ``falling`` [N], high to low."""
+    changes = np.flatnonzero(falling[1:] != falling[:-1])
+    return np.append(changes, len(falling) - 1)
 
 
 def confusions(scores: Float, labels: Bool) -> tuple[Int, Int, Float]:
-    """Return true positives, false positives and the threshold, for each distinct score from high to low."""
+    """Return true positives, false positives and threshold at each distinct score, high to low."""
     order = np.argsort(scores)[::-1]
     falling = scores[order]
     ends = tie_ends(falling)
     true = np.cumsum(labels[order], dtype=np.int64)[ends]
-    return true, ends + 1 - true, falling[ends]
+    false = ends + 1 - true
+    return true, false, falling[ends]
 
 
 def needed(tpr: float, positives: Any) -> Any:
-    """Return how many of ``positives`` make a true-positive rate of ``tpr``, whatever way the product is rounded."""
+    """Return how many of ``positives`` make a true-positive rate of ``tpr``, despite rounding."""
     return np.ceil(tpr * positives - 1e-9)
 
 
 def roc_curve(scores: ArrayLike, labels: ArrayLike) -> RocCurve:
-    """Return the ROC curve through every distinct score (Fawcett 2006, An introduction to ROC analysis).
+    """Return the ROC curve through every distinct score (Fawcett, Pattern Recogn. Lett. 2006).
 
     Args:
         scores: [N], higher = more anomalous.
@@ -86,16 +88,19 @@ def auroc(scores: ArrayLike, labels: ArrayLike) -> float:
         InputError: shapes differ, a score is not finite, or one class is missing.
     """
     true, false, _ = confusions(*scored(scores, labels))
-    # Trapezoids in whole numbers, doubled: exact however many images there are.
-    doubled = np.sum(np.diff(false, prepend=0) * (true + np.append(0, true[:-1])))
-    return float(doubled / (2 * int(true[-1]) * int(false[-1])))
+    # Trapezoids in whole numbers, doubled: exact for any number of images.
+    widths = np.diff(false, prepend=0)
+    heights = true + np.append(0, true[:-1])
+    pairs = int(true[-1]) * int(false[-1])
+    return float(np.sum(widths * heights) / (2 * pairs))
 
 
 def average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
-    """Return the average precision, sum of (R_k - R_{k-1}) P_k over the distinct thresholds, in (0, 1].
+    """Return the average precision, in (0, 1].
 
-    The step-wise area under the precision-recall curve, without the optimism of linear
-    interpolation (Davis and Goadrich 2006). Chance is the share of anomalous images.
+    It is the sum of (R_k - R_{k-1}) P_k over the distinct thresholds: the step-wise area under the
+    precision-recall curve, without the optimism of linear interpolation (Davis and Goadrich 2006).
+    Chance is the share of anomalous images.
 
     Args:
         scores: [N], higher = more anomalous.
@@ -105,14 +110,20 @@ def average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
         InputError: shapes differ, a score is not finite, or one class is missing.
     """
     true, false, _ = confusions(*scored(scores, labels))
-    return float(np.sum(np.diff(true, prepend=0) * (true / (true + false))) / true[-1])
+    precision = true / (true + false)
+    steps = np.diff(true, prepend=0)
+    return float(np.sum(steps * precision) / true[-1])
 
 
-def fpr_at_tpr(scores: ArrayLike, labels: ArrayLike, tpr: float = 0.95) -> float:
-    """Return the lowest false-positive rate among thresholds that catch at least ``tpr`` of the anomalies.
+def fpr_at_tpr(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    tpr: float = 0.95,
+) -> float:
+    """Return the lowest false-positive rate at which at least ``tpr`` of the anomalies are caught.
 
-    No interpolation: the rate belongs to a threshold that can be used (FPR95 of Liang et al. 2018,
-    ODIN).
+    There is no interpolation: the rate belongs to a threshold that can be used (FPR95 of Liang et
+    al. 2018, ODIN).
 
     Args:
         scores: [N], higher = more anomalous.
@@ -135,8 +146,8 @@ def fpr_at_tpr(scores: ArrayLike, labels: ArrayLike, tpr: float = 0.95) -> float
 def best_f1(scores: ArrayLike, labels: ArrayLike) -> float:
     """Return the highest F1 = 2 TP / (2 TP + FP + FN) over all thresholds, in (0, 1].
 
-    The threshold is chosen on the very labels that it is judged by, so this is an upper bound of
-    what a threshold fixed beforehand can reach (van Rijsbergen 1979 for F1).
+    The threshold is chosen on the labels that it is evaluated with, so this is an upper bound of
+    what a threshold fixed beforehand can reach (F1: van Rijsbergen 1979).
 
     Args:
         scores: [N], higher = more anomalous.

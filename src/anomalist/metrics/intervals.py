@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
 from anomalist.metrics._arrays import Bool, Float, Int, floats, grouped, scored
 from anomalist.metrics._bootstrap import (
     Estimate,
@@ -45,8 +45,8 @@ def auroc_interval(
     :func:`anomalist.metrics._bootstrap.score_estimate` for what is made of it. Time O(N log N).
 
     Coverage of 95 % intervals, simulated (binormal scores, AUROC 0.6 to 0.999): 94 to 100 %, paired
-    or not, from 10 images in the rarer class on. One image or one cluster in a class says nothing
-    of its spread: [0, 1].
+    or not, from 10 images in the rarer class on. With one image or one cluster in a class, the
+    spread is unknown and the interval is [0, 1].
 
     Args:
         scores: [N], higher = more anomalous.
@@ -66,13 +66,18 @@ def auroc_interval(
     check_options(confidence, resamples=2)
     index, groups = grouped(clusters, len(values))
     area, variance = clustered_delong(values, truth, index, groups)
-    units = len(np.unique(index[truth])), len(np.unique(index[~truth]))
-    return score_estimate(area, variance, confidence, groups, units)
+    return score_estimate(area, variance, confidence, groups, _units(index, truth))
 
 
-def clustered_delong(values: Float, truth: Bool, index: Int, groups: int) -> tuple[float, float]:
-    """Return the AUROC and its variance with the placements summed over each of ``groups`` clusters."""
-    positives, negatives = values[truth], values[~truth]
+def clustered_delong(
+    values: Float,
+    truth: Bool,
+    index: Int,
+    groups: int,
+) -> tuple[float, float]:
+    """Return the AUROC and its variance, with placements summed over each cluster."""
+    positives = values[truth]
+    negatives = values[~truth]
     beaten = _placements(positives, negatives)
     beating = 1 - _placements(negatives, positives)
     area = float(np.mean(beaten))
@@ -82,10 +87,18 @@ def clustered_delong(values: Float, truth: Bool, index: Int, groups: int) -> tup
     def spread(sums: NDArray[np.float64], units: int) -> float:
         return float(np.sum(sums)) * units / max(units - 1, 1)
 
-    variance = spread(first**2, len(np.unique(index[truth])))
-    variance += spread(second**2, len(np.unique(index[~truth])))
+    anomalous, normal = _units(index, truth)
+    variance = spread(first**2, anomalous)
+    variance += spread(second**2, normal)
     variance += spread(2 * first * second, groups)
     return area, max(variance, 0.0)
+
+
+def _units(index: Int, truth: Bool) -> tuple[int, int]:
+    """Return the numbers of clusters with anomalous and with normal images."""
+    anomalous = np.unique(index[truth])
+    normal = np.unique(index[~truth])
+    return len(anomalous), len(normal)
 
 
 def _placements(points: Float, others: Float) -> NDArray[np.float64]:
@@ -108,13 +121,12 @@ def detection_intervals(
 
     ``auroc`` is ``auroc_interval``. The variance of the others comes from resamples of whole
     clusters (Field and Welsh 2007, the cluster bootstrap): the scores are sorted once, and a
-        resample only changes how often each
-    one counts. ``fpr95`` has a score interval as ``auroc`` has. ``average_precision`` and
-    ``best_f1`` have the bootstrap's interval, corrected for bias.
+    resample only changes how often each one counts. ``fpr95`` has a score interval like ``auroc``.
+    ``average_precision`` and ``best_f1`` have the bootstrap's interval, corrected for bias.
 
     Coverage of 95 % intervals, simulated (normal scores 1, 2 and 3.5 standard deviations apart; 10
     to 300 anomalies among 200 to 1,000 normal images): ``average_precision`` 94 to 100 %,
-    ``best_f1`` 92 to 100 %, ``fpr95`` 88 to 97 %, since the threshold that catches 95 % hangs on
+    ``best_f1`` 92 to 100 %, ``fpr95`` 88 to 97 %, since the threshold that catches 95 % depends on
     few anomalies. Fewer than 20 do not show where 95 % of all would be caught: the interval of
     ``fpr95`` then ends at 1.
 
@@ -136,28 +148,27 @@ def detection_intervals(
     values, truth = scored(scores, labels)
     check_options(confidence, resamples)
     index, groups = grouped(clusters, len(values))
-    units = len(np.unique(index[truth])), len(np.unique(index[~truth]))
+    units = _units(index, truth)
+    few = min(units)
     exact = {
         "average_precision": average_precision(values, truth),
         "fpr95": fpr_at_tpr(values, truth),
         "best_f1": best_f1(values, truth),
     }
-    chunks = [
-        _resampled_metrics(*pair)
-        for pair in _resampled(values, truth, index, groups, seed, resamples)
-    ]
+    chunks = []
+    for true, false in _resampled(values, truth, index, groups, seed, resamples):
+        chunks.append(_resampled_metrics(true, false))
     draws = dict(zip(exact, np.concatenate(chunks, axis=1), strict=True))
     estimates = {"auroc": auroc_interval(values, truth, index, confidence)}
-    for name in ("average_precision", "best_f1"):
-        estimates[name] = bootstrap_estimate(
-            exact[name], draws[name], confidence, groups, min(units)
-        )
-    few = units[0] < _FEWEST_FOR_FPR95
-    fpr95 = score_estimate(
-        exact["fpr95"], spread_of(draws["fpr95"], min(units)), confidence, groups, units
-    )
-    estimates["fpr95"] = fpr95._replace(high=1.0) if few else fpr95
-    return {name: estimates[name] for name in ("auroc", *exact)}
+    for name, value in exact.items():
+        if name == "fpr95":
+            variance = spread_of(draws[name], few)
+            estimates[name] = score_estimate(value, variance, confidence, groups, units)
+        else:
+            estimates[name] = bootstrap_estimate(value, draws[name], confidence, groups, few)
+    if units[0] < _FEWEST_FOR_FPR95:
+        estimates["fpr95"] = estimates["fpr95"]._replace(high=1.0)
+    return estimates
 
 
 def roc_band(
@@ -170,10 +181,10 @@ def roc_band(
     resamples: int = 500,
     confidence: float = 0.95,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return a pointwise band for the ROC curve, from the cluster bootstrap with vertical averaging.
+    """Return a pointwise band of the ROC curve, by the cluster bootstrap and vertical averaging.
 
     At each false-positive rate the true-positive rate is read off each resampled curve (Fawcett
-    2006, sec. 9.1). The band holds the curve at each rate with the given confidence, not the whole
+    2006, sec. 9.1). The band covers the curve at each rate with the given confidence, not the whole
     curve at once.
 
     Args:
@@ -194,15 +205,18 @@ def roc_band(
     values, truth = scored(scores, labels)
     check_options(confidence, resamples)
     index, groups = grouped(clusters, len(values))
-    rates = floats(np.linspace(0, 1, 101) if grid is None else grid, "grid").astype(np.float64)
+    if grid is None:
+        grid = np.linspace(0, 1, 101)
+    rates = floats(grid, "grid").astype(np.float64)
     if rates.ndim != 1 or not rates.size or rates.min() < 0 or rates.max() > 1:
         raise InputError("grid: give false-positive rates in [0, 1] as one row")
-    curves = [
-        np.interp(rates, np.append(0, false / false[-1]), np.append(0, true / true[-1]))
-        for chunk in _resampled(values, truth, index, groups, seed, resamples)
-        for true, false in zip(*chunk, strict=True)
-        if true[-1] and false[-1]
-    ]
+    curves = []
+    for chunk in _resampled(values, truth, index, groups, seed, resamples):
+        for true, false in zip(*chunk, strict=True):
+            if true[-1] and false[-1]:
+                fpr = np.append(0, false / false[-1])
+                tpr = np.append(0, true / true[-1])
+                curves.append(np.interp(rates, fpr, tpr))
     if not curves:
         raise InputError(
             "clusters: no resample holds both classes; an interval needs more clusters"
@@ -213,34 +227,49 @@ def roc_band(
 
 
 def _resampled(
-    values: Float, truth: Bool, index: Int, groups: int, seed: int, resamples: int
+    values: Float,
+    truth: Bool,
+    index: Int,
+    groups: int,
+    seed: int,
+    resamples: int,
 ) -> Iterator[tuple[Counts, Counts]]:
-    """Yield, for R resamples at a time, true and false positives [R, T] at each distinct score, falling."""
+    """Yield the true and the false positives of R resamples at a time, [R, T].
+
+    The columns are the distinct scores, from high to low.
+    """
     order = np.argsort(values)[::-1]
     ends = tie_ends(values[order])
-    anomalous, owners = truth[order], index[order]
+    anomalous = truth[order]
+    owners = index[order]
     for counts in cluster_counts(seed, groups, resamples, len(values)):
         weights = counts[:, owners]
         flagged = np.cumsum(weights, axis=1)
         weights *= anomalous
         true = np.cumsum(weights, axis=1, out=weights)
         if len(ends) < len(values):
-            flagged, true = flagged[:, ends], true[:, ends]
+            flagged = flagged[:, ends]
+            true = true[:, ends]
         flagged -= true
         yield true, flagged
 
 
 def _resampled_metrics(true: Counts, false: Counts) -> Counts:
-    """Return average precision, FPR95 and best F1 [3, R] of R resampled curves; NaN without both classes."""
-    positives, negatives = true[:, -1:], false[:, -1:]
+    """Return average precision, FPR95 and best F1 of R resampled curves, [3, R].
+
+    Curves without both classes give NaN.
+    """
+    positives = true[:, -1]
+    negatives = false[:, -1]
     steps = np.diff(true, axis=1, prepend=np.float32(0))
     with np.errstate(invalid="ignore", divide="ignore"):
         flagged = np.maximum(true + false, 1)  # nothing drawn yet: 0 of 1, not 0 of 0
-        precision = np.einsum("rt,rt->r", steps, true / flagged) / positives[:, 0]
-        caught = np.argmax(true >= needed(0.95, positives), axis=1)
-        rate = np.take_along_axis(false, caught[:, None], axis=1)[:, 0] / negatives[:, 0]
-        flagged += positives
+        precision = np.einsum("rt,rt->r", steps, true / flagged) / positives
+        caught = np.argmax(true >= needed(0.95, positives[:, None]), axis=1)
+        false_then = np.take_along_axis(false, caught[:, None], axis=1)
+        rate = false_then[:, 0] / negatives
+        flagged += positives[:, None]
         f1 = 2 * np.max(true / flagged, axis=1)
     result = np.stack([precision, rate, f1])
-    result[:, (positives[:, 0] == 0) | (negatives[:, 0] == 0)] = np.nan
+    result[:, (positives == 0) | (negatives == 0)] = np.nan
     return result

@@ -2,34 +2,30 @@
 
 ``maps`` [N, H, W] hold scores of any real dtype (higher = more anomalous) and ``masks`` [N, H, W]
 booleans (true = anomalous). ``InputError`` is raised for shapes that differ, NaN or infinity, and
-masks of one class alone. Pixels with equal scores are flagged together, so every value is exact,
+masks of a single class. Pixels with equal scores are flagged together, so every value is exact,
 ties included.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from anomalist.errors import InputError
-from anomalist.metrics._arrays import Bool, Float, Int, bools, fraction, grouped, mapped, same_shape
+from anomalist.core.errors import InputError
+from anomalist.metrics._arrays import Bool, Float, Int, fraction, grouped, mapped
 from anomalist.metrics._bootstrap import (
     Estimate,
     check_options,
-    cluster_counts,
     score_estimate,
     spread_of,
 )
 from anomalist.metrics._histograms import binned_draws
 from anomalist.metrics._ranks import Rates, area_left_of, blocks, normals_above
+from anomalist.metrics.overlap import flag_counts, overlap_draws
 
 __all__ = [
     "aupro",
-    "dice",
-    "iou",
     "localization_intervals",
     "pixel_auroc",
     "pixel_average_precision",
@@ -69,17 +65,17 @@ def pixel_average_precision(maps: ArrayLike, masks: ArrayLike) -> float:
 
 
 def aupro(maps: ArrayLike, masks: ArrayLike, fpr_limit: float = 0.3) -> float:
-    """Return the area under the per-region-overlap curve up to a false-positive rate, over that rate.
+    """Return the area under the per-region-overlap curve up to a false-positive rate, normalised.
 
     At a threshold t the overlap (PRO) is the mean over all regions of the share of the region's
     pixels with score >= t, and the false-positive rate is that of all normal pixels (Bergmann et
     al. 2021, The MVTec anomaly detection dataset, sec. 5.2.2). Regions are 8-connected and never
     join across images. The curve runs through all distinct scores, by the trapezoid rule, and is
-    cut at the limit by linear interpolation.
+    cut at the limit by linear interpolation. The area is divided by the limit.
 
     No curve is built: PRO is a sum over anomalous pixels, each of which raises it by (region size x
-    regions)^-1 once its own score is reached. So each adds its weight times how far its rate lies
-    left of the limit, and normal pixels below the limit's threshold never matter.
+    regions)^-1 once its own score is reached. So each adds its weight times the distance of its
+    rate from the limit, and normal pixels below the limit's threshold have no influence.
 
     Args:
         maps: [N, H, W], higher = more anomalous.
@@ -95,48 +91,17 @@ def aupro(maps: ArrayLike, masks: ArrayLike, fpr_limit: float = 0.3) -> float:
     """
     limit = fraction(fpr_limit, "fpr_limit")
     scores, truth = mapped(maps, masks)
-    points, weights = scores[truth], _region_weights(truth)
+    points = scores[truth]
+    weights = _region_weights(truth)
     normals = truth.size - len(points)
     floor = _floor(scores, truth, points, limit * normals)
-    seen = points >= floor
-    if not seen.any():
+    relevant = points >= floor
+    if not relevant.any():
         return 0.0
-    points, weights = points[seen], weights[seen]
-    order = np.argsort(points)
-    over, reach = normals_above(points[order], scores, truth, floor)
-    return _aupro(weights[order], over / normals, reach / normals, limit)
-
-
-def iou(predicted: ArrayLike, masks: ArrayLike) -> float:
-    """Return |predicted and true| / |predicted or true| over all pixels of all images (Jaccard index).
-
-    Args:
-        predicted: [N, H, W], true = flagged as anomalous.
-        masks: [N, H, W], true = anomalous.
-
-    Returns:
-        The ratio in [0, 1]; 1 where nothing is flagged and nothing is anomalous.
-
-    Raises:
-        InputError: shapes differ, or values other than 0 and 1.
-    """
-    return float(_overlaps(_flags(*_stacks(predicted, masks)).sum(axis=1, keepdims=True))[0, 0])
-
-
-def dice(predicted: ArrayLike, masks: ArrayLike) -> float:
-    """Return 2 |predicted and true| / (|predicted| + |true|) over all pixels of all images (pixel F1).
-
-    Args:
-        predicted: [N, H, W], true = flagged as anomalous.
-        masks: [N, H, W], true = anomalous.
-
-    Returns:
-        The ratio in [0, 1]; 1 where nothing is flagged and nothing is anomalous.
-
-    Raises:
-        InputError: shapes differ, or values other than 0 and 1.
-    """
-    return float(_overlaps(_flags(*_stacks(predicted, masks)).sum(axis=1, keepdims=True))[1, 0])
+    order = np.argsort(points[relevant])
+    rising = points[relevant][order]
+    over, reach = normals_above(rising, scores, truth, floor)
+    return _aupro(weights[relevant][order], over / normals, reach / normals, limit)
 
 
 def localization_intervals(
@@ -154,21 +119,21 @@ def localization_intervals(
     """Return every pixel-level metric with its interval; sorting and labelling are shared.
 
     The values are exact. Pixels of one image are far from independent, so the variance comes from
-    resamples of whole clusters of images, and the interval is a score interval as that of the
+    resamples of whole clusters of images, and the interval is a score interval like that of the
     image-level AUROC (:func:`anomalist.metrics._bootstrap.score_estimate`): near 1 it allows for
     one more image whose defect is missed.
 
     Coverage of 95 % intervals, simulated (150 draws each; true AUPRO 0.942, 0.9971 and 0.9997; 5,
     30, 100 and 300 anomalous images among as many normal ones, at least 100): ``pixel_auroc`` and
-    ``aupro`` 96 to 100 %, ``pixel_ap`` 95 to 100 %. They are wide where few images say that all is
-    well: 30 anomalous images and a value of 0.9999 give a lower end near 0.93. Where a single
-        cluster holds anomalies, nothing shows how they vary: [0, 1].
+    ``aupro`` 96 to 100 %, ``pixel_ap`` 95 to 100 %. Few images give wide intervals even near 1:
+    with 30 anomalous images and a value of 0.9999 the lower end is near 0.93. If a single cluster
+    has all anomalies, nothing shows how they vary: [0, 1].
 
     Resamples are computed from one histogram per cluster. Half of its bin edges are quantiles of
     the normal pixels and half of the anomalous ones, so that only the order of scores matters.
     Within a bin scores count as tied, which moves the AUROC by at most about 1 / ``bins`` and the
     AUPRO by 1 / (``bins`` x ``fpr_limit``); average precision has no such bound. Nearly the same
-    error is in every resample, and a variance does not see it.
+    error is in every resample, so the variance does not include it.
 
     Args:
         maps: [N, H, W], higher = more anomalous.
@@ -196,44 +161,55 @@ def localization_intervals(
         raise InputError(f"bins: {bins} is outside 8 to 256")
     scores, truth = mapped(maps, masks)
     index, groups = grouped(clusters, len(scores))
-    points, weights = scores[truth], _region_weights(truth)
+    points = scores[truth]
+    weights = _region_weights(truth)
     values = _exact(points, weights, scores, truth, limit)
     draws = binned_draws(
-        scores, truth, points, weights, index, groups, limit, bins, seed, resamples
+        scores,
+        truth,
+        points,
+        weights,
+        index,
+        groups,
+        limit,
+        bins,
+        seed,
+        resamples,
     )
     columns = dict(zip(values, draws[:, 1:], strict=True))
     if threshold is not None:
-        counts = np.stack(
-            [np.bincount(index, row, groups) for row in _flags(scores > threshold, truth)]
-        )
-        resampled = [counts @ drawn.T for drawn in cluster_counts(seed, groups, resamples, groups)]
-        for name, value, drawn in zip(
-            ("iou", "dice"),
-            _overlaps(counts.sum(axis=1, keepdims=True)),
-            _overlaps(np.concatenate(resampled, axis=1)),
-            strict=True,
-        ):
-            values[name], columns[name] = float(value[0]), drawn
-    anomalous, normal = (np.unique(index[part.any(axis=(1, 2))]) for part in (truth, ~truth))
+        flags = flag_counts(scores > threshold, truth)
+        exact, resampled = overlap_draws(flags, index, groups, seed, resamples)
+        for row, name in enumerate(("iou", "dice")):
+            values[name] = float(exact[row, 0])
+            columns[name] = resampled[row]
+    anomalous = np.unique(index[truth.any(axis=(1, 2))])
+    normal = np.unique(index[(~truth).any(axis=(1, 2))])
     units = len(anomalous), len(normal)
-    return {
-        name: score_estimate(value, spread_of(columns[name], min(units)), confidence, groups, units)
-        for name, value in values.items()
-    }
+    estimates = {}
+    for name, value in values.items():
+        variance = spread_of(columns[name], min(units))
+        estimates[name] = score_estimate(value, variance, confidence, groups, units)
+    return estimates
 
 
 def _exact(
-    points: Float, weights: Float, scores: Float, truth: Bool, limit: float
+    points: Float,
+    weights: Float,
+    scores: Float,
+    truth: Bool,
+    limit: float,
 ) -> dict[str, float]:
-    """Return the exact values of the three ranking metrics from one sort of the anomalous ``points``."""
+    """Return the exact values of the three ranking metrics, from one sort of ``points``."""
     rising = np.sort(points)
     over, reach = normals_above(rising, scores, truth)
     normals = truth.size - len(points)
     # Only points left of the limit count, and sorting the weights costs more than sorting the
     # points.
     left = slice(len(points) - np.count_nonzero(over < limit * normals), None)
-    seen = points >= rising[left][0] if len(rising[left]) else np.zeros(len(points), dtype=bool)
-    ordered = weights[seen][np.argsort(points[seen])]
+    lowest = rising[left][0] if len(rising[left]) else np.inf
+    relevant = points >= lowest
+    ordered = weights[relevant][np.argsort(points[relevant])]
     return {
         "pixel_auroc": _auroc(over, reach, normals),
         "pixel_ap": _average_precision(rising, reach),
@@ -254,61 +230,50 @@ def _average_precision(rising: Float, reach: Int) -> float:
     return float(np.sum(tied * (true / (true + reach[starts]))) / len(rising))
 
 
-def _aupro(weights: Float, start: Rates, end: Rates, limit: float) -> float:
-    """Return the sum of the weights' areas left of the limit, as a share; rounding must not pass 1."""
-    return min(1.0, float(weights @ area_left_of(limit, start, end)) / limit)
+def _aupro(
+    weights: Float,
+    start: Rates,
+    end: Rates,
+    limit: float,
+) -> float:
+    """Return the weighted sum of the areas left of the limit, as a share of the limit."""
+    area = float(weights @ area_left_of(limit, start, end))
+    return min(1.0, area / limit)  # rounding may exceed 1
 
 
 def _region_weights(truth: Bool) -> NDArray[np.float64]:
-    """Return, for each anomalous pixel in order, 1 / (its region's size x the number of regions)."""
+    """Return 1 / (size of its region x number of regions) for each anomalous pixel, in order."""
     touching = np.zeros((3, 3, 3), dtype=bool)
     touching[1] = True  # neighbours in all eight directions, but none in another image
-    sizes, members = [], []
-    found = 0
+    sizes = []
+    members = []
+    total = 0
     for part in blocks(len(truth), truth[0].size, 1 << 20):
         block = truth[part]
-        labels, count = ndimage.label(block[block.any(axis=(1, 2))], touching)
-        regions = labels[labels > 0]
+        numbers, count = ndimage.label(block[block.any(axis=(1, 2))], touching)
+        regions = numbers[numbers > 0]
         sizes.append(np.bincount(regions, minlength=count + 1)[1:])
-        members.append(regions + (found - 1))
-        found += count
-    weights: NDArray[np.float64] = (1 / (np.concatenate(sizes) * found))[np.concatenate(members)]
+        members.append(regions + (total - 1))
+        total += count
+    of_region = 1 / (np.concatenate(sizes) * total)
+    weights: NDArray[np.float64] = of_region[np.concatenate(members)]
     return weights
 
 
-def _floor(scores: Float, truth: Bool, points: Float, normals: float) -> float:
-    """Return a score, as high as is cheap to find, that at least ``normals`` normal pixels reach."""
-    sampled = scores[:, ::8, ::8], truth[:, ::8, ::8]
-    sample = np.sort(sampled[0][~sampled[1]])
+def _floor(
+    scores: Float,
+    truth: Bool,
+    points: Float,
+    normals: float,
+) -> float:
+    """Return a score that at least ``normals`` normal pixels reach: the highest cheap to find."""
+    sampled = scores[:, ::8, ::8]
+    sample = np.sort(sampled[~truth[:, ::8, ::8]])
     place = len(sample) * (1 - normals / (truth.size - len(points)))
     while place > 1:
         place -= 1 + 0.01 * len(sample)  # the sample may err by that much; if by more, go on
         floor = sample[max(int(place), 0)]
-        if np.count_nonzero(scores >= floor) - np.count_nonzero(points >= floor) >= normals:
+        reaching = np.count_nonzero(scores >= floor) - np.count_nonzero(points >= floor)
+        if reaching >= normals:
             return float(floor)
     return -np.inf
-
-
-def _stacks(predicted: ArrayLike, masks: ArrayLike) -> tuple[Bool, Bool]:
-    """Return checked boolean stacks [N, H, W]; one class alone is fine here."""
-    flagged, truth = bools(predicted, "predicted"), bools(masks, "masks")
-    same_shape(flagged, truth, ("predicted", "masks"), 3)
-    return flagged, truth
-
-
-def _flags(flagged: Bool, truth: Bool) -> Int:
-    """Return, for each image, pixels that are both flagged and true, flagged, and true: [3, N]."""
-    return np.stack(
-        [np.count_nonzero(stack, axis=(1, 2)) for stack in (flagged & truth, flagged, truth)]
-    )
-
-
-def _overlaps(counts: NDArray[Any]) -> NDArray[np.float64]:
-    """Return IoU and Dice [2, R] from counts [3, R] of pixels both, flagged and true; 1 where all are 0."""
-    both, flagged, true = counts
-    total = flagged + true
-    nothing = total == 0
-    either = np.where(nothing, 1, total - both)
-    return np.stack(
-        [np.where(nothing, 1.0, both / either), np.where(nothing, 1.0, 2 * both / (either + both))]
-    )

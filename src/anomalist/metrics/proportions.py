@@ -6,7 +6,7 @@ import numpy as np
 import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
 
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
 from anomalist.metrics.intervals import Estimate
 
 __all__ = ["proportion_interval"]

@@ -1,11 +1,10 @@
-"""Ranking: do detectors differ over many data sets, and which of them cannot be told apart?
+"""Ranking: do detectors differ over many data sets, and which pairs of them do?
 
 The protocol of J. Demsar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7,
-2006: ranks within each data set, Friedman's test of whether any differ, then which pairs do, by
-    Nemenyi's critical difference of
-mean ranks or by Wilcoxon's signed-rank test with Holm's correction. The latter looks at a pair
-alone; a difference of mean ranks depends on who else takes part (Benavoli, Corani & Mangili, JMLR
-17, 2016).
+2006: ranks within each data set; Friedman's test of whether any detectors differ; then which pairs
+do, by Nemenyi's critical difference of mean ranks or by Wilcoxon's signed-rank test with Holm's
+correction. Wilcoxon's test uses only the two detectors of a pair, while a difference of mean ranks
+depends on which others take part (Benavoli, Corani & Mangili, JMLR 17, 2016).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import numpy as np
 import scipy  # its parts are loaded when they are used
 from numpy.typing import ArrayLike, NDArray
 
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
 from anomalist.metrics.comparison import NOTHING, holm
 
 __all__ = ["Ranking", "cliques", "nemenyi_distance", "rank", "wilcoxon_p", "wins"]
@@ -30,15 +29,14 @@ class Ranking(NamedTuple):
 
     Attributes:
         ranks: ``[k]``, the mean rank of each; 1 is best, equal values share theirs.
-        statistic: Friedman's chi-squared; None for two detectors, for which Wilcoxon's test is all
-            that is needed.
-        p: of Friedman's test; None for two.
-        distance: Nemenyi's critical difference: mean ranks that are nearer than this are not told
-            apart.
+        statistic: Friedman's chi-squared; None for two detectors, for which Wilcoxon's test is
+            enough.
+        p: of Friedman's test; None for two detectors.
+        distance: Nemenyi's critical difference: detectors whose mean ranks are closer than this do
+            not differ significantly.
         pairs: ``[k, k]``, Holm-corrected p-values of Wilcoxon's signed-rank test, 1 on the
             diagonal.
-        least: the smallest corrected p-value that N data sets can give at all, for the clearest of
-            the pairs.
+        least: the smallest corrected p-value that N data sets can give, for the clearest pair.
         n: data sets.
     """
 
@@ -71,22 +69,40 @@ def rank(values: ArrayLike, alpha: float = 0.05) -> Ranking:
     levels = np.stack([_levels(row) for row in given])
     n, k = levels.shape
     ranks = scipy.stats.rankdata(-levels, axis=1).mean(axis=0)
-    statistic = p = None
-    if k > 2 and np.ptp(levels, axis=1).any():
-        friedman = scipy.stats.friedmanchisquare(*levels.T)
-        statistic, p = float(friedman.statistic), float(friedman.pvalue)
-    elif k > 2:  # all are equal everywhere
-        statistic, p = 0.0, 1.0
-    pairs = _all_pairs(given / max(1.0, float(np.abs(given).max())))
-    least = min(1.0, 2.0 ** (1 - n) * k * (k - 1) / 2)
-    return Ranking(ranks, statistic, p, nemenyi_distance(k, n, alpha), pairs, least, n)
+    statistic, p = _friedman(levels)
+    largest = float(np.abs(given).max())
+    number_of_pairs = k * (k - 1) / 2
+    return Ranking(
+        ranks=ranks,
+        statistic=statistic,
+        p=p,
+        distance=nemenyi_distance(k, n, alpha),
+        pairs=_all_pairs(given / max(1.0, largest)),
+        least=min(1.0, 2.0 ** (1 - n) * number_of_pairs),
+        n=n,
+    )
+
+
+def _friedman(levels: NDArray[np.int64]) -> tuple[float | None, float | None]:
+    """Return statistic and p-value of Friedman's test on levels [N, k]; None for two detectors."""
+    if levels.shape[1] == 2:
+        return None, None
+    if not np.ptp(levels, axis=1).any():  # all detectors are equal everywhere
+        return 0.0, 1.0
+    friedman = scipy.stats.friedmanchisquare(*levels.T)
+    return float(friedman.statistic), float(friedman.pvalue)
 
 
 def nemenyi_distance(k: int, n: int, alpha: float = 0.05) -> float:
-    """Return the critical difference of the mean ranks of k detectors over n data sets (Demsar 2006, section 3.2.2).
+    """Return the critical difference of mean ranks (Demsar 2006, section 3.2.2).
 
-    It is q sqrt(k (k + 1) / (6 n)), q the studentised range for infinitely many degrees of freedom
-    over sqrt(2).
+    It is q sqrt(k (k + 1) / (6 n)), q being the quantile of the studentised range for infinitely
+    many degrees of freedom over sqrt(2).
+
+    Args:
+        k: detectors.
+        n: data sets.
+        alpha: the level.
 
     Raises:
         InputError: fewer than two detectors, no data set, or ``alpha`` outside (0, 1).
@@ -100,36 +116,37 @@ def nemenyi_distance(k: int, n: int, alpha: float = 0.05) -> float:
 
 
 def cliques(ranks: ArrayLike, alike: NDArray[np.bool_]) -> list[tuple[int, ...]]:
-    """Return the groups of detectors that are not told apart: runs of neighbours by rank, none within another.
+    """Return the maximal groups of detectors, neighbours by rank, that do not differ significantly.
 
     Args:
         ranks: ``[k]``, mean ranks.
-        alike: ``[k, k]``, whether two detectors are not told apart.
+        alike: ``[k, k]``, whether two detectors do not differ significantly.
 
     Returns:
-        the detectors' numbers, best rank first; groups of one are left out.
+        the detectors' numbers, best rank first, of groups of two or more.
     """
     order = np.argsort(np.asarray(ranks), kind="stable")
-    found: list[tuple[int, ...]] = []
+    groups: list[tuple[int, ...]] = []
     last = 0
     for first in range(len(order)):
         end = first + 1
-        while end < len(order) and all(alike[order[end], other] for other in order[first:end]):
+        while end < len(order) and alike[order[end], order[first:end]].all():
             end += 1
         if end > max(first + 1, last):
-            found.append(tuple(int(one) for one in order[first:end]))
+            groups.append(tuple(order[first:end].tolist()))
         last = max(last, end)
-    return found
+    return groups
 
 
 def wins(values: ArrayLike) -> NDArray[np.int64]:
-    """Return on how many data sets each detector is better than each other: ``[k, k]``, row against column.
+    """Return on how many data sets the row's detector is better than the column's, ``[k, k]``.
 
     Args:
         values: ``[N, k]``, higher is better; values nearer than 1e-12 are equal.
     """
     given = np.asarray(values, np.float64)
-    better: NDArray[np.int64] = np.sum(given[:, :, None] - given[:, None, :] > NOTHING, axis=0)
+    differences = given[:, :, None] - given[:, None, :]
+    better: NDArray[np.int64] = np.sum(differences > NOTHING, axis=0)
     return better
 
 
@@ -163,12 +180,14 @@ def wilcoxon_p(differences: ArrayLike) -> float:
     upper = int(doubled[nonzero & (given > 0)].sum())
     total = int(doubled[nonzero].sum())
     chances = _rank_sum_chances(tuple(sorted(doubled[nonzero].tolist())))
-    return min(1.0, 2 * float(chances[: min(upper, total - upper) + 1].sum()))
+    smaller = min(upper, total - upper)
+    tail = float(chances[: smaller + 1].sum())
+    return min(1.0, 2 * tail)
 
 
 @lru_cache(maxsize=64)
 def _rank_sum_chances(doubled: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the chance of each value 0, 1, ... of the sum over a random half of these doubled ranks."""
+    """Return the chance of each sum 0, 1, ... of doubled ranks, each one in or out by a coin."""
     chances = np.zeros(sum(doubled) + 1)
     chances[0] = 1.0
     reached = 0
@@ -184,12 +203,13 @@ def _levels(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return whole numbers that order ``values`` [n]; neighbours nearer than rounding share one.
 
     Subtracting metrics leaves errors of about 1e-16, so equal differences must not be compared as
-    floats. A gap of more than 1e-12 parts two levels; for values above 1 it is 1e-12 of the
+    floats. A gap of more than 1e-12 separates two levels; for values above 1 it is 1e-12 of the
     largest.
     """
     order = np.argsort(values, kind="stable")
     gap = NOTHING * max(1.0, float(np.abs(values).max()))
-    rising = np.append(0, np.cumsum(np.diff(values[order]) > gap))
+    is_next = np.diff(values[order]) > gap
+    rising = np.append(0, np.cumsum(is_next))
     levels = np.empty(len(values), dtype=np.int64)
     levels[order] = rising
     return levels

@@ -1,20 +1,39 @@
-"""Detectors, one file each: the file's name is the detector's name, its class the name in CamelCase."""
+"""Detectors, one per file: ``autoencoder.py`` is ``autoencoder``, its class ``Autoencoder``."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from anomalist import catalog
-from anomalist.detector import Detector, Scores, load, parse
+from anomalist.core import catalog
+from anomalist.models._base import (
+    RUN_FIELDS,
+    SEEN,
+    Detector,
+    Model,
+    Scores,
+    for_run,
+    load,
+    parse,
+)
 
-__all__ = ["Detector", "Scores", "load", "names", "parse"]
+__all__ = [
+    "RUN_FIELDS",
+    "SEEN",
+    "Detector",
+    "Model",
+    "Scores",
+    "for_run",
+    "load",
+    "names",
+    "parse",
+]
 
 
 def names() -> list[str]:
-    """Return the names of all detectors."""
+    """Return the names of all detectors, sorted."""
     return catalog.names("models")
 
 
 def __getattr__(name: str) -> Any:
-    """Import a detector's class the first time that it is asked for (PEP 562)."""
+    """Import a detector's class when it is first asked for (PEP 562)."""
     return catalog.lazy_class("models", name)

@@ -1,216 +1,238 @@
-"""Hypersphere: what Deep SVDD and Deep SAD share: an encoder without biases, its pre-training, and a fixed centre.
+"""HypersphereDetector: what Deep SVDD and Deep SAD share.
 
-Without biases, and with an unbounded activation, no weights but 0 map every image to one point
-(Ruff et al., ICML 2018, propositions 1 to 3). Images are brought to one contrast first, as there:
-each less its mean, over its mean absolute deviation, then scaled so that the training images'
-values lie in [0, 1].
+An encoder without biases, its pre-training as an autoencoder's, and a fixed centre. Without biases,
+and with an unbounded activation, no weights but 0 map every image to one point (Ruff et al., ICML
+2018, propositions 1 to 3). Images are brought to one contrast first, as there: each less its mean,
+over its mean absolute deviation, then scaled so that the training images' values lie in [0, 1].
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field, PrivateAttr
 from torch import Tensor, nn
 
-from anomalist.models._autoencoder_network import ConvNetwork
-from anomalist.models._gradient import (
-    Trained,
-    answers,
-    initialise,
+from anomalist.models._base import Scores
+from anomalist.models._networks.autoencoder import (
+    AutoencoderNetwork,
+    conv_decoder,
+    conv_encoder,
+)
+from anomalist.models._networks.layers import discard_draws, initialise
+from anomalist.models._trained import (
+    LearningRate,
+    TrainedDetector,
+    TrainingPrecision,
     load_weights,
+    predict_batched,
     stage_file,
-    step_size,
-    train_as_set,
     weights,
 )
-from anomalist.training import passes, seeded
+from anomalist.training import seeded
 
-__all__ = ["Hypersphere", "train_sphere"]
+__all__ = ["HypersphereDetector"]
 
-_STEPS = 750  # the default length of each stage
 _KERNEL = 5
 _EPSILON = 1e-4  # of the normalisation over the batch
-_APART = (
-    0.1  # a centre's numbers are at least so far from 0: a coordinate at 0 is too easily learnt
-)
-_NEAREST = 1e-6  # squared distance of a known anomaly from the centre, at least
+# A centre's numbers are at least so far from 0: a coordinate at 0 is too easily learnt.
+_MIN_COORDINATE = 0.1
+_MIN_DISTANCE = 1e-6  # squared, of a known anomaly from the centre
 _BLOCK = 256  # images brought to one contrast at once
+_MIN_DEVIATION = 1e-3  # of an image's values: a constant image stays 0
 
 
-class Spherical(Trained, Protocol):
-    """A detector that has the options of both stages."""
+class HypersphereDetector(TrainedDetector):
+    """Draw normal images' codes together; score by the squared distance from their centre."""
 
-    @property
-    def bottleneck(self) -> int:
-        """Numbers in a code."""
+    version: ClassVar[int] = 3
+    usual_batch: ClassVar[int] = 128
+    usual_steps: ClassVar[int] = 750  # of each stage
+    precision_field: ClassVar[str] = "training_precision"
+    epoch_fields: ClassVar[tuple[str, ...]] = ("pretraining", "epochs")
 
-    @property
-    def width(self) -> int:
-        """Channels of the first convolution."""
+    bottleneck: int = Field(32, ge=1, description="numbers in a code")
+    width: int = Field(
+        16, ge=1, description="channels of the first convolution; doubled at each halving"
+    )
+    pretraining: int | None = Field(
+        None,
+        ge=1,
+        description="passes of the autoencoder's training; by default enough for about 750 steps",
+    )
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        description="passes of the second stage; by default enough for about 750 steps",
+    )
+    learning_rate: LearningRate = 1e-3
+    weight_decay: float = Field(
+        1e-6, ge=0, description="weight of half the squared weights in both losses"
+    )
+    training_precision: TrainingPrecision = "bfloat16"
 
-    @property
-    def pretraining(self) -> int | None:
-        """Passes of the first stage."""
+    _network: nn.Sequential | None = PrivateAttr(None)  # the encoder
+    _centre: NDArray[np.float32] | None = PrivateAttr(None)  # [bottleneck]
+    _limits: tuple[float, float] = PrivateAttr((0.0, 1.0))  # of training images of one contrast
 
-    @property
-    def weight_decay(self) -> float:
-        """Weight of the squared weights in both losses."""
+    def _build(self) -> nn.Sequential:
+        encoder, _ = self._encoder_and_decoder()
+        return encoder
 
+    def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
+        self._fit_both_stages(images, None, checkpoint)
 
-@dataclass(frozen=True)
-class Hypersphere:
-    """A fitted encoder, the centre of normal codes, and the range of training images of one contrast."""
+    def _fit_both_stages(
+        self,
+        images: NDArray[np.float32],
+        labels: NDArray[np.integer[Any]] | None,
+        checkpoint: Path | None,
+        eta: float = 1.0,
+    ) -> None:
+        """Pre-train on normal images, set the centre to the mean of their codes, train the encoder.
 
-    encoder: nn.Module
-    centre: NDArray[np.float32]  # [bottleneck]
-    limits: tuple[float, float]
+        Args:
+            images: float32 ``[N, C, H, W]`` in [0, 1].
+            labels: -1, 0 or +1 for each image; None: nothing is known about any.
+            checkpoint: of the last stage; the first has one of its own beside it.
+            eta: weight of a labelled image.
+        """
+        contrasted = _contrast(images)
+        known = np.zeros(len(images), np.int8) if labels is None else labels.astype(np.int8)
+        with stage_file(checkpoint, "pretraining") as first:
+            encoder, before = self._pretrain(contrasted[known >= 0], first)
+            centre = torch.from_numpy(self._centre)
 
-    def distances(self, images: NDArray[np.float32], detector: Trained) -> NDArray[np.float32]:
-        """Return the squared distances of the codes of images from the centre, float32 ``[N]``."""
-        found = answers(detector, self.encoder, _into(_contrast(images), self.limits))
-        squared: NDArray[np.float64] = ((found.astype(np.float64) - self.centre) ** 2).sum(axis=1)
-        return squared.astype(np.float32)
+            def loss(batch: Tensor, label: Tensor) -> Tensor:
+                offset = encoder(batch).float() - centre.to(batch.device)
+                distance = offset.square().sum(1)
+                away = 1 / distance.clamp_min(_MIN_DISTANCE)
+                each = torch.where(label < 0, away, distance)
+                weighted = each * torch.where(label == 0, 1.0, eta)
+                return weighted.mean() + self._decay(encoder)
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all of it as arrays."""
-        return {**weights(self.encoder), "centre": self.centre, "limits": np.array(self.limits)}
+            scaled = _scale(contrasted, self._limits)
+            after = self._train(encoder, loss, scaled, checkpoint, targets=known)
+        self._history = before + after
+        self._network = encoder
 
-    @classmethod
-    def restore(
-        cls, arrays: dict[str, NDArray[Any]], shape: tuple[int, int, int], detector: Spherical
-    ) -> Self:
-        """Return what :meth:`arrays` returned."""
+    def _pretrain(
+        self, contrasted: NDArray[np.float32], checkpoint: Path | None
+    ) -> tuple[nn.Sequential, list[float]]:
+        """Train the encoder as an autoencoder's; return it and the losses, and set the centre."""
+        self._limits = float(contrasted.min()), float(contrasted.max())
+        scaled = _scale(contrasted, self._limits)
+        encoder, decoder = self._encoder_and_decoder()
+        network = AutoencoderNetwork(encoder, decoder)
+
+        def loss(batch: Tensor) -> Tensor:
+            return nn.functional.mse_loss(network(batch), batch) + self._decay(network)
+
+        epochs = self.pretraining or self._usual_epochs(scaled)
+        history = self._train(
+            network, loss, scaled, checkpoint, stage="pre-training", epochs=epochs
+        )
+        codes = predict_batched(self, encoder, scaled)
+        centre: NDArray[np.float32] = codes.mean(axis=0, dtype=np.float64).astype(np.float32)
+        near = np.abs(centre) < _MIN_COORDINATE
+        centre[near] = np.where(centre[near] < 0, -_MIN_COORDINATE, _MIN_COORDINATE)
+        self._centre = centre
+        return encoder, history
+
+    def _score(self, images: NDArray[np.float32]) -> Scores:
+        assert self._network is not None
+        assert self._centre is not None
+        scaled = _scale(_contrast(images), self._limits)
+        codes = predict_batched(self, self._network, scaled).astype(np.float64)
+        squared: NDArray[np.float64] = ((codes - self._centre) ** 2).sum(axis=1)
+        return Scores(squared.astype(np.float32), None)
+
+    def _decay(self, network: nn.Module) -> Tensor:
+        """Return weight_decay / 2 times the sum of the squared weights."""
+        squares = [parameter.square().sum() for parameter in network.parameters()]
+        return self.weight_decay / 2 * torch.stack(squares).sum()
+
+    def _encoder_and_decoder(self) -> tuple[nn.Sequential, nn.Sequential]:
+        """Return the encoder and, only for the first stage, a decoder with biases."""
+        shape = self.image_shape
+        code = self.bottleneck
+        width = self.width
+        with seeded(self.seed, "weights"):
+            decoder = conv_decoder(shape, code, width)
+            discard_draws(lambda: conv_encoder(shape, code, width), initialised=True)
+            decoder.apply(initialise)
+            return _encoder(shape, code, width), decoder
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        assert self._centre is not None
+        return {
+            **weights(self._network),
+            "centre": self._centre,
+            "limits": np.array(self._limits),
+            "history": np.array(self._history),
+        }
+
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._history = arrays.pop("history").tolist()
         low, high = arrays.pop("limits").tolist()
-        centre = arrays.pop("centre")
-        if centre.shape != (detector.bottleneck,):
-            raise ValueError(f"a centre of {centre.shape} numbers, not {detector.bottleneck}")
-        return cls(load_weights(_build(shape, detector).encoder, arrays), centre, (low, high))
-
-
-def train_sphere(
-    images: NDArray[np.float32],
-    detector: Spherical,
-    checkpoint: Path | None,
-    labels: NDArray[np.integer[Any]] | None = None,
-    eta: float = 1.0,
-) -> tuple[Hypersphere, list[float]]:
-    """Pre-train without known anomalies, put the centre where codes have their mean, and train the encoder further.
-
-    The losses are those of ``deep_svdd`` and ``deep_sad``.
-
-    Args:
-        images: float32 ``[N, C, H, W]`` in [0, 1].
-        detector: whose options are followed.
-        checkpoint: of the last stage; the first has one of its own beside it.
-        labels: -1, 0 or +1 for each image; None: nothing is known of any.
-        eta: weight of a labelled image.
-
-    Returns:
-        the hypersphere and the losses of both stages, one after the other.
-    """
-    contrasted = _contrast(images)
-    with stage_file(checkpoint, "pretraining") as first:
-        normal = contrasted if labels is None else contrasted[labels >= 0]
-        sphere, before = _pretrain(normal, detector, first)
-        centre = torch.from_numpy(sphere.centre)
-
-        def loss(batch: Tensor, known: Tensor) -> Tensor:
-            distance = (sphere.encoder(batch).float() - centre.to(batch.device)).square().sum(1)
-            each = torch.where(known < 0, 1 / distance.clamp_min(_NEAREST), distance)
-            return (each * torch.where(known == 0, 1.0, eta)).mean() + _decay(
-                sphere.encoder, detector.weight_decay
-            )
-
-        targets = np.zeros(len(images), np.int8) if labels is None else labels.astype(np.int8)
-        epochs = detector.epochs or passes(len(images), step_size(detector, images), _STEPS)
-        shown = _into(contrasted, sphere.limits)
-        after = train_as_set(
-            detector, sphere.encoder, loss, shown, checkpoint, targets=targets, epochs=epochs
-        )
-        return sphere, before + after
-
-
-def _pretrain(
-    contrasted: NDArray[np.float32], detector: Spherical, checkpoint: Path | None
-) -> tuple[Hypersphere, list[float]]:
-    """Train the encoder as an autoencoder's, on images of one contrast; return the hypersphere and the losses."""
-    limits = float(contrasted.min()), float(contrasted.max())
-    _, c, h, w = contrasted.shape
-    network, shown = _build((c, h, w), detector), _into(contrasted, limits)
-
-    def loss(batch: Tensor) -> Tensor:
-        return nn.functional.mse_loss(network(batch), batch) + _decay(
-            network, detector.weight_decay
-        )
-
-    epochs = detector.pretraining or passes(
-        len(contrasted), step_size(detector, contrasted), _STEPS
-    )
-    history = train_as_set(
-        detector, network, loss, shown, checkpoint, stage="pre-training", epochs=epochs
-    )
-    centre = (
-        answers(detector, network.encoder, shown).mean(axis=0, dtype=np.float64).astype(np.float32)
-    )
-    near = np.abs(centre) < _APART
-    centre[near] = np.where(centre[near] < 0, -_APART, _APART)
-    return Hypersphere(network.encoder, centre, limits), history
-
-
-def _decay(network: nn.Module, weight: float) -> Tensor:
-    """Return weight / 2 times the sum of the squared weights."""
-    return weight / 2 * torch.stack([each.square().sum() for each in network.parameters()]).sum()
+        self._limits = (low, high)
+        self._centre = arrays.pop("centre")
+        if self._centre.shape != (self.bottleneck,):
+            raise ValueError(f"a centre of {self._centre.shape} numbers, not {self.bottleneck}")
+        self._network = load_weights(self._build(), arrays)
 
 
 def _contrast(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    out = np.empty(images.shape, np.float32)
+    """Return images less their mean, over their mean absolute deviation."""
+    contrasted = np.empty(images.shape, np.float32)
     for first in range(0, len(images), _BLOCK):
-        block = images[first : first + _BLOCK].astype(
-            np.float64, order="C"
-        )  # sums go in one order, of views too
+        rows = slice(first, first + _BLOCK)
+        block = images[rows].astype(np.float64, order="C")  # sums go in one order, of views too
         block -= block.mean(axis=(1, 2, 3), keepdims=True)
-        spread = np.abs(block).mean(axis=(1, 2, 3), keepdims=True)
-        out[first : first + _BLOCK] = block / np.maximum(spread, 1e-3)  # a constant image stays 0
-    return out
+        deviation = np.abs(block).mean(axis=(1, 2, 3), keepdims=True)
+        contrasted[rows] = block / np.maximum(deviation, _MIN_DEVIATION)
+    return contrasted
 
 
-def _into(contrasted: NDArray[np.float32], limits: tuple[float, float]) -> NDArray[np.float32]:
+def _scale(contrasted: NDArray[np.float32], limits: tuple[float, float]) -> NDArray[np.float32]:
+    """Return images with ``limits`` brought to 0 and 1."""
     low, high = limits
-    scaled: NDArray[np.float32] = (
-        (contrasted - np.float32(low)) / np.float32(max(high - low, 1e-3))
-    ).astype(np.float32)
+    width = np.float32(max(high - low, _MIN_DEVIATION))
+    scaled: NDArray[np.float32] = ((contrasted - np.float32(low)) / width).astype(np.float32)
     return scaled
 
 
-def _build(shape: tuple[int, int, int], detector: Spherical) -> ConvNetwork:
-    """Return an autoencoder whose encoder has no bias; the decoder, of the first stage alone, is the usual one."""
-    with seeded(detector.seed, "weights"):  # before the first weight is drawn
-        network = ConvNetwork(shape, detector.bottleneck, detector.width)
-        network.apply(initialise)
-        network.encoder = _encoder(shape, detector.bottleneck, detector.width)
-    return network
+def _encoder(
+    shape: tuple[int, int, int],
+    code: int,
+    width: int,
+) -> nn.Sequential:
+    """Return 5 x 5 convolutions, each normalised and halved, then a linear layer; no biases.
 
-
-def _encoder(shape: tuple[int, int, int], bottleneck: int, width: int) -> nn.Sequential:
-    """Return 5 x 5 convolutions, each normalised and halved, until the shorter side is about 7; then a linear layer."""
-    c, h, w = shape
+    The sides are halved until the shorter one is about 7.
+    """
+    channels, height, width_in_pixels = shape
     layers: list[nn.Module] = []
-    channels = c
-    while not layers or min(h, w) > 10:
+    while not layers or min(height, width_in_pixels) > 10:
         layers += [
             nn.Conv2d(channels, width, _KERNEL, padding=_KERNEL // 2, bias=False),
             nn.BatchNorm2d(width, eps=_EPSILON, affine=False),
             nn.LeakyReLU(),
             nn.MaxPool2d(2, ceil_mode=True),
         ]
-        channels, width, h, w = width, 2 * width, -(-h // 2), -(-w // 2)
-    layers += [nn.Flatten(), nn.Linear(channels * h * w, bottleneck, bias=False)]
+        channels = width
+        width = 2 * width
+        height = -(-height // 2)
+        width_in_pixels = -(-width_in_pixels // 2)
+    layers += [nn.Flatten(), nn.Linear(channels * height * width_in_pixels, code, bias=False)]
+    gain = nn.init.calculate_gain("leaky_relu", 0.01)
     for layer in layers:
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.xavier_uniform_(layer.weight, nn.init.calculate_gain("leaky_relu", 0.01))
-    return nn.Sequential(*layers).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # faster
+            nn.init.xavier_uniform_(layer.weight, gain)
+    encoder = nn.Sequential(*layers)
+    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return encoder

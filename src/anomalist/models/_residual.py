@@ -1,4 +1,4 @@
-"""Residual: what of an image its restorations at several noise levels do not explain, as features and as a map."""
+"""Residual: what restorations at several noise levels do not explain, as features and map."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ __all__ = ["features", "pixel_map", "tally"]
 
 Array = NDArray[np.float32]
 
-_NEAR, _FAR = 1.0, 2.0  # sigmas of Gaussians, in pixels
+# Sigmas of Gaussians, in pixels.
+_NEAR = 1.0
+_FAR = 2.0
 _SIDE = 7  # of a window, in pixels
 _BINS = 20  # of the restored value
 _LEAST_SIZE = np.float32(0.01)  # added to what is expected
@@ -39,7 +41,7 @@ def features(residuals: Array) -> Array:
 
 
 def tally(restored: Array, residuals: Array) -> NDArray[np.float64]:
-    """Return numbers of values, and sums of the sizes of their residuals, by restored value, ``[2, levels, bins]``.
+    """Return counts of values and sums of residual sizes by restored value, ``[2, levels, bins]``.
 
     The background is restored well, the edge of a stroke is not.
 
@@ -49,14 +51,18 @@ def tally(restored: Array, residuals: Array) -> NDArray[np.float64]:
     """
     levels = restored.shape[1]
     index = (_bins(restored) + _levels(levels) * (_BINS + 1)).ravel()
-    found = [
+    tallies = [
         np.bincount(index, part, levels * (_BINS + 1)) for part in (None, np.abs(residuals).ravel())
     ]
-    return np.stack(found).astype(np.float64).reshape(2, levels, -1)
+    return np.stack(tallies).astype(np.float64).reshape(2, levels, -1)
 
 
-def pixel_map(restored: Array, residuals: Array, tallied: NDArray[np.float64]) -> Array:
-    """Return |r| |G r|, mean over levels, float32 ``[n, H, W]``, of residuals r in units of their expected size.
+def pixel_map(
+    restored: Array,
+    residuals: Array,
+    tallied: NDArray[np.float64],
+) -> Array:
+    """Return |r| |G r|, mean over levels, float32 ``[n, H, W]``, of relative residuals r.
 
     G is a Gaussian of sigma 2 pixels: an error among others of its sign counts for more, as in a
     hole.

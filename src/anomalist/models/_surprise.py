@@ -1,4 +1,4 @@
-"""Surprise: what a predicted distribution over bins of values says of the values that were seen."""
+"""Surprise: how unlikely observed values are under a predicted distribution over bins."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ Array = NDArray[np.float32]
 _QUANTILES = _UNIFORM = 8
 _SAMPLE = 1_000_000  # values: enough to place the bins
 _LEAST = np.float32(1e-9)  # a tail below is taken for this: 20 nats
-_SQUARES, _LINE = (3, 5, 7), 7  # windows, sides in pixels
+# Windows, in pixels.
+_SQUARES = (3, 5, 7)
+_LINE = 7
 _HARDNESS = 2.0  # of the soft maximum
 _AROUND = 2.0  # pixels
 _LEAST_WEIGHT = np.float32(0.01)  # nats
@@ -37,7 +39,7 @@ _LEAST_SPREAD = 1e-3  # nats: of a feature that is the same for all normal image
 
 
 class Surprise(NamedTuple):
-    """Two measures of surprise and their means under the prediction; nats, float32 ``[n, scales, H, W]``.
+    """Two measures of surprise and their expectations; nats, float32 ``[n, scales, H, W]``.
 
     A value in bin k has the surprise -log p_k and the tail surprise -log(2 min(P(< k) + p_k / 2,
     P(> k) + p_k / 2)): a two-sided mid-p-value (Lancaster, JASA 1961), which does not mind how
@@ -51,7 +53,7 @@ class Surprise(NamedTuple):
 
 
 def bin_edges(images: Array) -> Array:
-    """Return the inner edges of the bins that values are sorted into, ascending, float32 ``[bins - 1]``.
+    """Return the inner edges of the bins of values, ascending, float32 ``[bins - 1]``.
 
     Edges lie half-way between multiples of 1/255: eight uniform ones; around exactly 0 and exactly
     1; after each of eight quantiles of all values; and before a quantile that several share, which
@@ -68,7 +70,7 @@ def bin_edges(images: Array) -> Array:
 
 
 def bin_means(images: Array, edges: Array) -> Array:
-    """Return the mean value of each bin over ``images``, in [0, 1], float32 ``[bins]``; an empty bin's middle."""
+    """Return each bin's mean value in [0, 1], float32 ``[bins]``; for an empty bin, its middle."""
     sample = _sample(images)
     bins = np.searchsorted(edges, sample)
     counts = np.bincount(bins, minlength=len(edges) + 1)
@@ -128,54 +130,62 @@ def residuals(images: Array, logits: Array, means: Array) -> Array:
     return np.concatenate(parts, axis=1)
 
 
-def pixel_map(found: Surprise) -> Array:
-    """Return the tail surprise, mean over scales, times its mean excess around each pixel, float32 ``[n, H, W]``.
+def pixel_map(measured: Surprise) -> Array:
+    """Return the mean tail surprise times its mean excess around a pixel, float32 ``[n, H, W]``.
 
-    Around: a Gaussian of sigma 2 pixels. The weight is at least 0.01 nats, so that the map is never
-        negative, and a
-    surprise that stands alone still counts.
+    The neighbourhood is a Gaussian of sigma 2 pixels. The weight is at least 0.01 nats, so that the
+    map is never negative and an isolated surprise still counts.
     """
-    tail = found.tail.mean(axis=1)
-    excess = tail - found.expected_tail.mean(axis=1)
+    tail = measured.tail.mean(axis=1)
+    excess = tail - measured.expected_tail.mean(axis=1)
     weight = np.maximum(gaussian_filter(excess, (0, _AROUND, _AROUND)), _LEAST_WEIGHT)
     result: Array = tail * weight
     return result
 
 
-def features(found: Surprise) -> Array:
+def features(measured: Surprise) -> Array:
     """Return what an image is judged by, float32 ``[n, scales x 7]``.
 
     Of each scale: the mean excess of the surprise over what is expected, and of the tail surprise
     the mean excess, the mean of the highest 1 %, and the excess summed over the window where that
     sum is highest, for squares of three sizes and for short lines of either direction.
     """
-    n, scales, h, w = found.tail.shape
-    excess = found.tail - found.expected_tail
-    highest = aggregate(found.tail.reshape(n * scales, h, w), "top_1_percent").reshape(n, scales)
+    n, scales, h, w = measured.tail.shape
+    excess = measured.tail - measured.expected_tail
+    highest = aggregate(measured.tail.reshape(n * scales, h, w), "top_1_percent").reshape(n, scales)
     squares = [_highest_window(excess, side, side) for side in _SQUARES]
     lines = np.maximum(_highest_window(excess, 1, _LINE), _highest_window(excess, _LINE, 1))
-    means = [(found.log - found.expected_log).mean(axis=(2, 3)), excess.mean(axis=(2, 3)), highest]
+    means = [
+        (measured.log - measured.expected_log).mean(axis=(2, 3)),
+        excess.mean(axis=(2, 3)),
+        highest,
+    ]
     return np.concatenate([*means, *squares, lines], axis=1)
 
 
-def mean_excess(found: Surprise) -> Array:
-    """Return the mean excess of the surprise over the expected, over scales and pixels, float32 ``[n]``, in nats."""
-    result: Array = (found.log - found.expected_log).mean(axis=(1, 2, 3))
+def mean_excess(measured: Surprise) -> Array:
+    """Return the mean excess over the expected surprise, float32 ``[n]``, in nats."""
+    result: Array = (measured.log - measured.expected_log).mean(axis=(1, 2, 3))
     return result
 
 
 def combine(
-    found: Array, mean: Array, spread: Array, how: Literal["features", "joint"] = "features"
+    values: Array,
+    mean: Array,
+    spread: Array,
+    how: Literal["features", "joint"] = "features",
 ) -> Array:
-    """Return the soft maximum of standardised features z, log(sum exp(2 z)) / 2, or their sum; float32 ``[n]``.
+    """Return one score from standardised features z, float32 ``[n]``.
+
+    It is their soft maximum log(sum exp(2 z)) / 2, or their sum.
 
     Args:
-        found: float32 ``[n, features]``.
+        values: float32 ``[n, features]``.
         mean: float32 ``[features]``, of normal images.
         spread: float32 ``[features]``, their standard deviation.
         how: ``"joint"`` for the sum.
     """
-    standardised = (found.astype(np.float64) - mean) / np.maximum(spread, _LEAST_SPREAD)
+    standardised = (values.astype(np.float64) - mean) / np.maximum(spread, _LEAST_SPREAD)
     total = (
         standardised.sum(axis=1)
         if how == "joint"
@@ -186,7 +196,10 @@ def combine(
 
 
 def _up_to(chance: Array) -> Array:
-    """Return 2 (P(< k) + p_k / 2) for each bin k along axis 3: a loop, since NumPy's cumsum is slow on inner axes."""
+    """Return 2 (P(< k) + p_k / 2) for each bin k along axis 3.
+
+    It loops over bins, since NumPy's cumsum is slow on inner axes.
+    """
     result = np.empty_like(chance)
     below = np.zeros_like(chance[:, :, :, 0])  # twice the chance of lower bins
     for k in range(chance.shape[3]):

@@ -1,14 +1,14 @@
 """Autoencoder: an image is as anomalous as its reconstruction through a narrow bottleneck is wrong.
 
-A network g(f(x)) with f: [C, H, W] -> [bottleneck] is trained on normal images to minimise |x -
-g(f(x))|^2 (Hinton & Salakhutdinov, "Reducing the dimensionality of data with neural networks",
-Science 2006; for novelty
-detection: Japkowicz, Myers & Gluck, IJCAI 1995). The error map is the squared error of each pixel,
-    averaged
-over channels, in squared units of the [0, 1] range; the image's score is the map's ``aggregation``.
-Another ``loss`` changes both what is minimised and the map; ``blurs`` changes the map alone. Where
-training images may hold anomalies, ``discard`` leaves the worst explained images of each batch out
-of its loss (trimmed loss: Shen & Sanghavi, "Learning with bad training data via iterative trimmed
+A network g(f(x)) with f: [C, H, W] -> [bottleneck] is trained on normal images to minimise
+|x - g(f(x))|^2 (Hinton & Salakhutdinov, "Reducing the dimensionality of data with neural networks",
+Science 2006; for novelty detection: Japkowicz, Myers & Gluck, IJCAI 1995). The error map is the
+squared error of each pixel, averaged over channels, in squared units of the [0, 1] range; the
+image's score is the map's ``aggregation``. Another ``loss`` changes both what is minimised and the
+map; ``blurs`` only changes the map.
+
+If training images may hold anomalies, ``discard`` excludes the worst explained images of each batch
+from its loss (trimmed loss: Shen & Sanghavi, "Learning with bad training data via iterative trimmed
 loss minimization", ICML 2019). With ``denoise`` the network gets x + sigma e, e standard normal,
 and still has to return x (Vincent, Larochelle, Bengio & Manzagol, "Extracting and composing robust
 features with denoising autoencoders", ICML 2008); images are scored without noise.
@@ -16,8 +16,8 @@ features with denoising autoencoders", ICML 2008); images are scored without noi
 The error says how far an image lies from what the decoder can draw, not whether its code f(x) is
 one that normal images have. ``score_by="latent"`` is the local outlier factor of the code among
 those of the training images. ``score_by="joint"`` adds the logarithms of error and factor, each
-less its mean and over its standard deviation on a tenth of the training images, which neither the
-network nor the factor has learnt from. The map is always the error.
+standardised on a tenth of the training images, which neither the network nor the factor has learnt
+from. The map is always the error.
 """
 
 from __future__ import annotations
@@ -33,52 +33,45 @@ from scipy.special import expit
 from torch import Tensor, nn
 
 from anomalist import heatmaps
-from anomalist.detector import Detector, Scores
-from anomalist.models._autoencoder_network import ConvNetwork, DenseNetwork, Network
-from anomalist.models._errors import Loss, error_maps, trimmed_loss
-from anomalist.models._gradient import answers, initialise, load_weights, train_as_set, weights
-from anomalist.models._latent import LatentDensity, log
-from anomalist.models._standard import Standard, hold_out
+from anomalist.models._base import Scores
+from anomalist.models._latent_density import LatentDensity, log
+from anomalist.models._networks.autoencoder import (
+    AutoencoderNetwork,
+    conv_decoder,
+    conv_encoder,
+    dense_decoder,
+    dense_encoder,
+)
+from anomalist.models._networks.layers import initialise
+from anomalist.models._reconstruction_error import Loss, error_maps, trimmed_loss
+from anomalist.models._standardise import Standard, hold_out
+from anomalist.models._trained import TrainedDetector, predict_batched
 from anomalist.training import seeded
 
 __all__ = ["Autoencoder"]
 
-_HELD_OUT = (
-    0.1  # share of the training images that puts error and local outlier factor on one scale
-)
+_HELD_OUT = 0.1  # share of the training images that error and outlier factor are standardised on
 
 
-class Autoencoder(Detector):
+class Autoencoder(TrainedDetector):
     """Reconstruct through a bottleneck; score by the error."""
 
     version: ClassVar[int] = 2
-    usual_batch: ClassVar[int] = 128
     map_quantity: ClassVar[str] = "reconstruction error"
 
     architecture: Literal["conv", "dense"] = Field(
         "conv",
         description="convolutional, or the classic small dense network (128 and 64 hidden units)",
     )
-    bottleneck: int = Field(32, ge=1, description="numbers that an image is squeezed into")
+    bottleneck: int = Field(32, ge=1, description="numbers that an image is compressed to")
     width: int = Field(
         16, ge=1, description="channels after the first convolution; doubled at each halving"
     )
-    epochs: int | None = Field(
-        None,
-        ge=1,
-        description="passes over the training images; by default as many as make about 3,400 steps",
-    )
-    batch_size: int | None = Field(
-        None,
-        ge=1,
-        description="images a training step; by default 128, fewer of images above 64 x 64",
-    )
-    learning_rate: float = Field(3e-3, gt=0, description="peak of the one-cycle schedule")
     discard: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="share of each training batch, its highest losses, that is not learnt from",
+        description="share of each training batch, with the highest losses, that is excluded",
     )
     aggregation: heatmaps.Aggregation = Field(
         "mean", description="how an error map becomes one score"
@@ -100,95 +93,89 @@ class Autoencoder(Detector):
         "error", description="an image's score: its error, its code's local outlier factor, or both"
     )
 
-    _network: Network | None = PrivateAttr(None)
+    _network: AutoencoderNetwork | None = PrivateAttr(None)
     _density: LatentDensity | None = PrivateAttr(None)
-    _standards: tuple[Standard, ...] = PrivateAttr(
-        ()
-    )  # of the logarithms of error and local outlier factor
-    _history: list[float] = PrivateAttr(default_factory=list)
-
-    @property
-    def history(self) -> list[float]:
-        """The mean loss of each epoch; empty before ``fit``."""
-        return list(self._history)
+    # Of the logarithms of error and local outlier factor.
+    _standards: tuple[Standard, ...] = PrivateAttr(())
 
     def reconstruct(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the reconstructions, float32 ``[N, C, H, W]`` in [0, 1], of images as ``score`` takes them."""
+        """Return the reconstructions, float32 ``[N, C, H, W]`` in [0, 1]."""
         self.check_fitted(images)
         assert self._network is not None
-        logits = answers(self, nn.Sequential(self._network.encoder, self._network.decoder), images)
+        whole = nn.Sequential(self._network.encoder, self._network.decoder)
+        logits = predict_batched(self, whole, images)
         expit(logits, out=logits)  # not torch.sigmoid: see apply_batched
         return logits.reshape(images.shape)
 
     def encode(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the codes, float32 ``[N, bottleneck]``, of images as ``score`` takes them."""
+        """Return the codes, float32 ``[N, bottleneck]``."""
         self.check_fitted(images)
         assert self._network is not None
-        return answers(self, self._network.encoder, images)
+        return predict_batched(self, self._network.encoder, images)
+
+    def _build(self) -> AutoencoderNetwork:
+        shape = self.image_shape
+        with seeded(self.seed, "weights"):
+            if self.architecture == "dense":
+                encoder = dense_encoder(shape, self.bottleneck)
+                decoder = dense_decoder(shape, self.bottleneck)
+            else:
+                encoder = conv_encoder(shape, self.bottleneck, self.width)
+                decoder = conv_decoder(shape, self.bottleneck, self.width)
+            return AutoencoderNetwork(encoder, decoder).apply(initialise)
 
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
-        network, held_out = self._build(), images
+        network = self._build()
+        held_out = images
         if self.score_by == "joint":
             images, held_out = hold_out(images, _HELD_OUT, self.seed)
 
         def loss(batch: Tensor) -> Tensor:
             seen = batch
-            if self.denoise:  # drawn on the CPU: see train
-                seen = batch + self.denoise * torch.randn(batch.shape).to(batch.device)
+            if self.denoise:
+                noise = torch.randn(batch.shape)  # drawn on the CPU: see training.train
+                seen = batch + self.denoise * noise.to(batch.device)
             return trimmed_loss(network(seen), batch, self.loss, self.discard)
 
-        self._history = train_as_set(self, network, loss, images, checkpoint)
+        self._history = self._train(network, loss, images, checkpoint)
         self._network = network
         if self.score_by != "error":
             self._density = LatentDensity.fit(self.encode(images))
         if self.score_by == "joint":
             error = heatmaps.aggregate(self._maps(held_out), self.aggregation)
-            self._standards = tuple(
-                Standard.of(log(part)) for part in (error, self._sparseness(held_out))
-            )
+            factor = self._outlier_factor(held_out)
+            self._standards = (Standard.of(log(error)), Standard.of(log(factor)))
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         maps = self._maps(images)
         if self.score_by == "latent":
-            return Scores(self._sparseness(images), maps)
+            return Scores(self._outlier_factor(images), maps)
         error = heatmaps.aggregate(maps, self.aggregation)
         if self.score_by == "error":
             return Scores(error, maps)
-        of_error, of_sparseness = self._standards
-        both = of_error(log(error)) + of_sparseness(log(self._sparseness(images)))
+        of_error, of_factor = self._standards
+        both = of_error(log(error)) + of_factor(log(self._outlier_factor(images)))
         return Scores(both.astype(np.float32), maps)
 
     def _maps(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         return error_maps(images, self.reconstruct(images), self.loss, self.blurs)
 
-    def _sparseness(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _outlier_factor(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         assert self._density is not None
         return self._density.score(self.encode(images))
 
-    def _build(self) -> Network:
-        assert self._shape is not None
-        with seeded(self.seed, "weights"):  # before the first weight is drawn
-            if self.architecture == "dense":
-                network: Network = DenseNetwork(self._shape, self.bottleneck)
-            else:
-                network = ConvNetwork(self._shape, self.bottleneck, self.width)
-            return network.apply(initialise)
-
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        arrays = weights(self._network)
+        arrays = super()._arrays()
         if self._density is not None:
             arrays |= self._density.arrays()
         if self._standards:
-            arrays["standards"] = np.array(
-                [[standard.mean, standard.scale] for standard in self._standards]
-            )
-        return {**arrays, "history": np.array(self._history)}
+            arrays["standards"] = np.array([[one.mean, one.scale] for one in self._standards])
+        return arrays
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        self._history = arrays.pop("history").tolist()
         if self.score_by != "error":
             self._density = LatentDensity.take(arrays, self.bottleneck)
         if self.score_by == "joint":
-            of_error, of_sparseness = arrays.pop("standards").tolist()
-            self._standards = (Standard(*of_error), Standard(*of_sparseness))
-        self._network = load_weights(self._build(), arrays)
+            of_error, of_factor = arrays.pop("standards").tolist()
+            self._standards = (Standard(*of_error), Standard(*of_factor))
+        super()._restore(arrays)

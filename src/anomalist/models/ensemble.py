@@ -1,19 +1,19 @@
-"""Ensemble: several detectors of unlike kinds, each put on one scale by held-out normal images, then joined.
+"""Ensemble: several detectors of unlike kinds, standardised on held-out normal images and combined.
 
 Each kind of detector has a blind spot of its own. Their scores have no common unit, so each member
 is fitted on a part of the training images and its scores s are standardised by those of the rest,
-normal images that it has not seen: z = (s - mean) / standard deviation. No test image is ever
-looked at, and no anomaly. (Aggarwal & Sathe, "Theoretical foundations and algorithms for outlier
-ensembles", SIGKDD Explorations 2015, compare such sums and maxima.)
+normal images that it has not seen: z = (s - mean) / standard deviation. No test image and no
+anomaly is used. (Aggarwal & Sathe, "Theoretical foundations and algorithms for outlier ensembles",
+SIGKDD Explorations 2015, compare such sums and maxima.)
 
 An image's score is the maximum or the mean of its members' z, or with ``combine="excess"``
 
     z of the first + sum over the others of max(0, z - the highest z of a held-out normal image);
 
 the map is the same of the members that have maps, each pixel in units of the spread of all held-out
-pixels. The maximum is what the member says that sees most; the mean is drawn down by members that
-see nothing; with the excess, others speak only when they are surer than of any normal image, and
-take nothing from a good first one (see experiments/blind_spot_ensemble.py).
+pixels. The maximum is the score of the member that sees most; the mean is lowered by members that
+see nothing; with the excess, others count only when they are surer than of any normal image, so
+they take nothing from a good first member (see experiments/blind_spot_ensemble.py).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
-from anomalist.detector import Detector, Model, Scores, for_run
-from anomalist.models._parts import detector_arrays, take_detector
-from anomalist.models._standard import Standard, hold_out
+from anomalist.models._base import Detector, Model, Scores, for_run
+from anomalist.models._nested import detector_arrays, take_detector
+from anomalist.models._standardise import Standard, hold_out
 
 __all__ = ["Ensemble"]
 
@@ -47,7 +47,7 @@ class Ensemble(Detector):
     )
     combine: Combine = Field(
         "max",
-        description="how standardised scores are joined; excess: the first, and the others where "
+        description="how standardised scores are combined; excess: the first, and the others where "
         "they are sure",
     )
     held_out: float = Field(
@@ -68,7 +68,7 @@ class Ensemble(Detector):
 
     @property
     def trained_on(self) -> tuple[str, ...]:
-        """The names of the corruptions that any member is trained on."""
+        """The corruptions that any member is trained on."""
         return tuple(dict.fromkeys(name for member in self.members for name in member.trained_on))
 
     @property
@@ -76,9 +76,26 @@ class Ensemble(Detector):
         """Its own version and its members'."""
         return [type(self).version, *(member.versions for member in self.members)]
 
+    def check_installed(self) -> None:
+        """Check that the optional packages of all members are installed.
+
+        Raises:
+            InputError: one is not.
+        """
+        for member in self.members:
+            member.check_installed()
+
+    def shortened(self, epochs: int) -> Self:
+        """Return the ensemble with its members trained for ``epochs`` where no number is set."""
+        members = tuple(member.shortened(epochs) for member in self.members)
+        return self.model_copy(update={"members": members})
+
     @classmethod
     def of(
-        cls, fitted: Sequence[Detector], normal: NDArray[np.float32], combine: Combine = "max"
+        cls,
+        fitted: Sequence[Detector],
+        normal: NDArray[np.float32],
+        combine: Combine = "max",
     ) -> Self:
         """Return an ensemble of detectors that are fitted already; nothing is fitted again.
 
@@ -101,64 +118,62 @@ class Ensemble(Detector):
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
         learnt_from, normal = hold_out(images, self.held_out, self.seed)
         members = tuple(for_run(member, self) for member in self.members)
-        files = [
-            checkpoint and checkpoint.with_name(f"{checkpoint.name}.{i}")
-            for i in range(len(members))
-        ]
+        files: list[Path | None] = [None] * len(members)
+        if checkpoint is not None:
+            names = [f"{checkpoint.name}.{number}" for number in range(len(members))]
+            files = [checkpoint.with_name(name) for name in names]
         for member, file in zip(members, files, strict=True):
             member.fit(learnt_from, checkpoint=file)
         self._standardise(members, normal)
-        for file in filter(None, files):
-            file.unlink(missing_ok=True)
+        for file in files:
+            if file is not None:
+                file.unlink(missing_ok=True)
 
     def _standardise(self, members: tuple[Detector, ...], normal: NDArray[np.float32]) -> None:
-        found = [member.score(normal) for member in members]
+        scores = [member.score(normal) for member in members]
         self._fitted = members
-        self._image = tuple(Standard.of(scores.image) for scores in found)
-        self._pixel = tuple(
-            None if scores.pixel is None else Standard.of(scores.pixel) for scores in found
-        )
+        self._image = tuple(Standard.of(one.image) for one in scores)
+        self._pixel = tuple(None if one.pixel is None else Standard.of(one.pixel) for one in scores)
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         return self.join([member.score(images) for member in self._fitted])
 
-    def join(self, found: Sequence[Scores]) -> Scores:
-        """Return the ensemble's scores of images, given its members' scores of them, in the members' order."""
-        image = [
-            (standard, scores.image) for standard, scores in zip(self._image, found, strict=True)
-        ]
+    def join(self, scores: Sequence[Scores]) -> Scores:
+        """Return the ensemble's scores of images from its members' scores of them, in order."""
+        image = [(standard, one.image) for standard, one in zip(self._image, scores, strict=True)]
         pixel = [
-            (standard, scores.pixel)
-            for standard, scores in zip(self._pixel, found, strict=True)
-            if standard is not None and scores.pixel is not None
+            (standard, one.pixel)
+            for standard, one in zip(self._pixel, scores, strict=True)
+            if standard is not None and one.pixel is not None
         ]
         return Scores(self._join(image), self._join(pixel) if pixel else None)
 
     def _join(self, parts: Sequence[tuple[Standard, NDArray[np.float32]]]) -> NDArray[np.float32]:
         z = [standard(scores) for standard, scores in parts]
-        if self.combine == "excess":
-            over = [
-                np.maximum(more - standard.highest, 0)
-                for (standard, _), more in zip(parts[1:], z[1:], strict=True)
-            ]
-            return np.asarray(np.sum([z[0], *over], axis=0), np.float32)
-        joined = np.max(z, axis=0) if self.combine == "max" else np.mean(z, axis=0)
-        return np.asarray(joined, np.float32)
+        if self.combine == "max":
+            return np.asarray(np.max(z, axis=0), np.float32)
+        if self.combine == "mean":
+            return np.asarray(np.mean(z, axis=0), np.float32)
+        excess = [
+            np.maximum(own - standard.highest, 0)
+            for (standard, _), own in zip(parts[1:], z[1:], strict=True)
+        ]
+        return np.asarray(np.sum([z[0], *excess], axis=0), np.float32)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays: dict[str, NDArray[Any]] = {}
-        for i, member in enumerate(self._fitted):
-            arrays |= detector_arrays(f"{i}.", member)
-        standards = [
-            [*astuple(image), *((np.nan,) * 3 if pixel is None else astuple(pixel))]
-            for image, pixel in zip(self._image, self._pixel, strict=True)
-        ]
-        return {**arrays, "standards": np.array(standards)}
+        for number, member in enumerate(self._fitted):
+            arrays |= detector_arrays(f"{number}.", member)
+        rows = []
+        for image, pixel in zip(self._image, self._pixel, strict=True):
+            no_maps = (np.nan, np.nan, np.nan)
+            rows.append([*astuple(image), *(no_maps if pixel is None else astuple(pixel))])
+        return {**arrays, "standards": np.array(rows)}
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         members = tuple(
-            take_detector(f"{i}.", arrays, for_run(member, self), self._shape)
-            for i, member in enumerate(self.members)
+            take_detector(f"{number}.", arrays, for_run(member, self), self._shape)
+            for number, member in enumerate(self.members)
         )
         rows = arrays["standards"].tolist()
         if len(rows) != len(members):

@@ -1,4 +1,4 @@
-"""Inpainting: each pixel is hidden with the block around it, predicted, and scored by how much it surprises.
+"""Inpainting: each pixel is predicted without the block around it, and scored by its surprise.
 
 For each scale s a blind-spot network (see ``_blind_spot``) gives every pixel x_i a distribution
 p(x_i | what lies outside a block around it), over bins of values as fine as the training images ask
@@ -29,11 +29,11 @@ from pydantic import Field, PrivateAttr
 from torch import Tensor
 
 from anomalist import heatmaps
-from anomalist.detector import Detector, Scores
-from anomalist.models._blind_spot import Pyramid
-from anomalist.models._gradient import answers, load_weights, train_as_set, weights
-from anomalist.models._latent import by_directions
-from anomalist.models._parts import detector_arrays, take_detector
+from anomalist.core.randomness import generator
+from anomalist.models._base import Scores
+from anomalist.models._latent_density import by_directions
+from anomalist.models._nested import detector_arrays, take_detector
+from anomalist.models._networks.blind_spot import Pyramid
 from anomalist.models._surprise import (
     Surprise,
     bin_edges,
@@ -46,22 +46,22 @@ from anomalist.models._surprise import (
     residuals,
     surprise,
 )
+from anomalist.models._trained import TrainedDetector, predict_batched
 from anomalist.models.lof import Lof
-from anomalist.randomness import generator
 from anomalist.training import seeded
 
 __all__ = ["Inpainting"]
 
-_MOST_HELD_OUT = 2000
+_MAX_HELD_OUT = 2000
 _FEW = 20  # so few images are used for both, training and standardising
 _DENSITY = "density."  # prefix of arrays
 _BATCH = 32  # images scored at once, at most
-_VALUES = (
-    _BATCH * 28 * 28
-)  # in a batch: predictions of more would not stay in the processor's cache
+_VALUES = _BATCH * 28 * 28  # in a batch: predictions of more leave the processor's cache
+
+Array = NDArray[np.float32]
 
 
-class Inpainting(Detector):
+class Inpainting(TrainedDetector):
     """Predict hidden pixels from what surrounds them; score by their surprise."""
 
     usual_batch: ClassVar[int] = 32
@@ -70,125 +70,117 @@ class Inpainting(Detector):
     scales: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (1, 2, 4),
         min_length=1,
-        description="cells of so many pixels a side are predicted, hidden with their neighbour "
-        "cells (1: alone)",
+        description="sides in pixels of the predicted cells, which are hidden together with their "
+        "neighbours (1: without them)",
     )
     width: int = Field(
         32,
         ge=1,
-        description="channels of the network of cells of 1 pixel; in proportion for larger",
+        description="channels of the network for 1-pixel cells; in proportion for larger cells",
     )
-    epochs: int | None = Field(
-        None,
-        ge=1,
-        description="passes over the training images; by default as many as make about 3,400 steps",
-    )
-    batch_size: int = Field(32, ge=1, description="images a training step")
-    learning_rate: float = Field(3e-3, gt=0, description="peak of the one-cycle schedule")
+    batch_size: int = Field(32, ge=1, description="images per training step")
     aggregation: Literal["features", "joint", "mean"] = Field(
         "features",
         description="how maps become one score: standardised features of them, their mean excess "
-        "joined with the "
-        "local outlier factor of what is left over, or the mean of the pixel map",
+        "joined with the local outlier factor of what is left over, or the mean of the pixel map",
     )
 
     _network: Pyramid | None = PrivateAttr(None)
-    _learnt: dict[str, NDArray[np.float32]] = PrivateAttr(default_factory=dict)  # bins and features
+    _learnt: dict[str, Array] = PrivateAttr(default_factory=dict)  # bins and features
     _density: Lof | None = PrivateAttr(None)  # of residuals
-    _history: list[float] = PrivateAttr(default_factory=list)
 
-    @property
-    def history(self) -> list[float]:
-        """The mean surprise of each epoch, in nats a value; empty before ``fit``."""
-        return list(self._history)
-
-    def reconstruct(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return each pixel's predicted mean at the largest scale, float32 ``[N, C, H, W]`` in [0, 1]."""
+    def reconstruct(self, images: Array) -> Array:
+        """Return each pixel's predicted mean at the largest scale, float32 ``[N, C, H, W]``."""
         self.check_fitted(images)
         largest = int(np.argmax(self.scales))
         means = self._learnt["bin_means"]
-        return np.concatenate(
-            [mean_value(logits[:, largest], means) for _, logits in self._predictions(images)]
-        )
+        parts = [mean_value(logits[:, largest], means) for _, logits in self._predictions(images)]
+        return np.concatenate(parts)
 
-    def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
-        count = min(len(images) // 10, _MOST_HELD_OUT) if len(images) >= _FEW else 0
+    def _build(self) -> Pyramid:
+        bins = len(self._learnt["bin_means"])
+        with seeded(self.seed, "weights"):
+            return Pyramid(self.image_shape, self.scales, self.width, bins)
+
+    def _fit(self, images: Array, checkpoint: Path | None) -> None:
         self._density = None
-        order = generator(self.seed, "inpainting/held out").permutation(len(images))
-        shown, held_out = (
-            images[rows] for rows in (order[count:], order[:count] if count else order)
-        )
-        edges = bin_edges(shown)
-        self._learnt = {"bin_edges": edges, "bin_means": bin_means(shown, edges)}
-        network, limits = self._build(), torch.from_numpy(edges)
+        seen, held_out = self._hold_out(images)
+        edges = bin_edges(seen)
+        means = bin_means(seen, edges)
+        self._learnt = {"bin_edges": edges, "bin_means": means}
+        network = self._build()
+        limits = torch.from_numpy(edges)
 
         def loss(batch: Tensor) -> Tensor:
             return network.loss(batch, torch.bucketize(batch, limits.to(batch.device)))
 
-        self._history = train_as_set(self, network, loss, shown, checkpoint)
+        self._history = self._train(network, loss, seen, checkpoint)
         self._network = network
         if self.aggregation == "joint":
-            means = self._learnt["bin_means"]
-            left = np.concatenate([residuals(*seen, means) for seen in self._predictions(shown)])
-            self._density = by_directions().fit(left)
-        found = np.concatenate(
-            [self._features(*seen, self._surprise(*seen)) for seen in self._predictions(held_out)]
-        )
-        self._learnt |= {"feature_mean": found.mean(axis=0), "feature_spread": found.std(axis=0)}
+            left_over = [
+                residuals(batch, logits, means) for batch, logits in self._predictions(seen)
+            ]
+            self._density = by_directions().fit(np.concatenate(left_over))
+        parts = [
+            self._features(batch, logits, self._surprise(batch, logits))
+            for batch, logits in self._predictions(held_out)
+        ]
+        of_normal = np.concatenate(parts)
+        self._learnt["feature_mean"] = of_normal.mean(axis=0)
+        self._learnt["feature_spread"] = of_normal.std(axis=0)
 
-    def _score(self, images: NDArray[np.float32]) -> Scores:
-        maps, found = [], []
+    def _hold_out(self, images: Array) -> tuple[Array, Array]:
+        """Return the images to learn from and those that features are standardised on."""
+        count = min(len(images) // 10, _MAX_HELD_OUT) if len(images) >= _FEW else 0
+        order = generator(self.seed, "inpainting/held out").permutation(len(images))
+        held_out = order[:count] if count else order
+        return images[order[count:]], images[held_out]
+
+    def _score(self, images: Array) -> Scores:
+        maps = []
+        parts = []
         for batch, logits in self._predictions(images):
-            part = self._surprise(batch, logits)
-            maps.append(pixel_map(part))
+            seen = self._surprise(batch, logits)
+            maps.append(pixel_map(seen))
             if self.aggregation != "mean":
-                found.append(self._features(batch, logits, part))
+                parts.append(self._features(batch, logits, seen))
         pixel = np.concatenate(maps)
         if self.aggregation == "mean":
             return Scores(heatmaps.aggregate(pixel, "mean"), pixel)
-        mean, spread = self._learnt["feature_mean"], self._learnt["feature_spread"]
-        return Scores(combine(np.concatenate(found), mean, spread, self.aggregation), pixel)
+        mean = self._learnt["feature_mean"]
+        spread = self._learnt["feature_spread"]
+        return Scores(combine(np.concatenate(parts), mean, spread, self.aggregation), pixel)
 
-    def _features(
-        self, batch: NDArray[np.float32], logits: NDArray[np.float32], part: Surprise
-    ) -> NDArray[np.float32]:
+    def _features(self, batch: Array, logits: Array, seen: Surprise) -> Array:
         """Return what a score is made of, float32 ``[n, …]``."""
         if self._density is None:
-            return features(part)
-        sparseness = self._density.score(residuals(batch, logits, self._learnt["bin_means"])).image
-        return np.stack([mean_excess(part), np.log(sparseness)], axis=1)
+            return features(seen)
+        left_over = residuals(batch, logits, self._learnt["bin_means"])
+        factor = self._density.score(left_over).image
+        return np.stack([mean_excess(seen), np.log(factor)], axis=1)
 
-    def _surprise(self, batch: NDArray[np.float32], logits: NDArray[np.float32]) -> Surprise:
+    def _surprise(self, batch: Array, logits: Array) -> Surprise:
         return surprise(logits, np.searchsorted(self._learnt["bin_edges"], batch))
 
-    def _predictions(
-        self, images: NDArray[np.float32]
-    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """Yield batches and their logits: all at once would take a hundred times the images' memory."""
+    def _predictions(self, images: Array) -> Iterator[tuple[Array, Array]]:
+        """Yield batches with their logits: all at once would take a hundred times the memory."""
         assert self._network is not None
         size = min(max(_VALUES // images[0].size, 1), _BATCH)
         for first in range(0, len(images), size):
             batch = images[first : first + size]
-            yield batch, answers(self, self._network, batch, size)
-
-    def _build(self) -> Pyramid:
-        assert self._shape is not None
-        with seeded(self.seed, "weights"):  # before the first weight is drawn
-            return Pyramid(self._shape, self.scales, self.width, len(self._learnt["bin_means"]))
+            yield batch, predict_batched(self, self._network, batch, size)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        arrays = {**weights(self._network), **self._learnt, "history": np.array(self._history)}
+        arrays = {**super()._arrays(), **self._learnt}
         if self._density is not None:
             arrays |= detector_arrays(_DENSITY, self._density)
         return arrays
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        assert self._shape is not None
-        self._history = arrays.pop("history").tolist()
         names = ("bin_edges", "bin_means", "feature_mean", "feature_spread")
         self._learnt = {name: arrays.pop(name) for name in names}
         if self.aggregation == "joint":
-            c, h, w = self._shape
-            shape = len(self.scales) * c, h, w
+            channels, height, width = self.image_shape
+            shape = (len(self.scales) * channels, height, width)
             self._density = take_detector(_DENSITY, arrays, by_directions(), shape)
-        self._network = load_weights(self._build(), arrays)
+        super()._restore(arrays)

@@ -20,21 +20,22 @@ from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 from sklearn.ensemble import IsolationForest as SklearnForest
 
-from anomalist.randomness import derive
-from anomalist.shallow import Shallow
+from anomalist.core.randomness import derive
+from anomalist.models._vectors import VectorDetector
 
 __all__ = ["IsolationForest"]
 
+# Each [trees, nodes], padded; a leaf leads to itself.
 _TREE_ARRAYS = (
     "feature",
     "threshold",
     "left",
     "right",
     "path",
-)  # each [trees, nodes], padded; a leaf leads to itself
+)
 
 
-class IsolationForest(Shallow):
+class IsolationForest(VectorDetector):
     """Score by how soon random cuts isolate an image."""
 
     deterministic: ClassVar[bool] = False
@@ -47,9 +48,11 @@ class IsolationForest(Shallow):
     def _learn(self, vectors: NDArray[np.float32]) -> None:
         size = min(self.subsample, len(vectors))
         state = derive(self.seed, "trees") % 2**32
-        forest = SklearnForest(n_estimators=self.trees, max_samples=size, random_state=state).fit(
-            vectors
-        )
+        forest = SklearnForest(
+            n_estimators=self.trees,
+            max_samples=size,
+            random_state=state,
+        ).fit(vectors)
         trees = [_tree(estimator.tree_) for estimator in forest.estimators_]
         nodes = max(len(tree["left"]) for tree in trees)
         self._forest = {
@@ -60,7 +63,8 @@ class IsolationForest(Shallow):
 
     def _measure(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         feature, threshold, left, right, path = (self._forest[name] for name in _TREE_ARRAYS)
-        rows, trees = np.arange(len(vectors))[:, None], np.arange(len(path))[None]
+        rows = np.arange(len(vectors))[:, None]
+        trees = np.arange(len(path))[None]
         node = np.zeros((len(vectors), len(path)), np.int64)
         while True:
             low = vectors[rows, feature[trees, node]] <= threshold[trees, node]
@@ -82,16 +86,15 @@ class IsolationForest(Shallow):
         if len({self._forest[name].shape for name in _TREE_ARRAYS}) != 1 or left.ndim != 2:
             raise ValueError("a forest's arrays must be of one shape")
         own = np.arange(left.shape[1])
-        inner = (left > own) & (
-            right > own
-        )  # children come after their parent, so that every walk ends
+        # Children come after their parent, so that every walk ends.
+        inner = (left > own) & (right > own)
         if not (inner | (left == own) & (right == own) | (left == 0) & (right == 0)).all():
             raise ValueError("a forest's nodes must lead to later nodes")
         if (
             max(left.max(), right.max()) >= left.shape[1]
             or not 0 <= feature.min() <= feature.max() < width
         ):
-            raise ValueError("a forest's nodes must name nodes and values that there are")
+            raise ValueError("a forest's nodes must name nodes and values that exist")
 
 
 def _tree(tree: Any) -> dict[str, NDArray[Any]]:
@@ -111,7 +114,7 @@ def _tree(tree: Any) -> dict[str, NDArray[Any]]:
 
 
 def _path(count: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return c(m), the mean depth at which a search in a random binary tree of m images ends in vain."""
+    """Return c(m), the mean depth of an unsuccessful search in a random binary tree of m images."""
     m = np.maximum(count, 2).astype(np.float64)
     path = 2 * (np.log(m - 1) + np.euler_gamma) - 2 * (m - 1) / m
     return np.where(count <= 1, 0.0, np.where(count == 2, 1.0, path))

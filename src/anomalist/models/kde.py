@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
-from anomalist.preparation import batches
-from anomalist.shallow import Shallow, squared_distances, table
+from anomalist.models._preprocessing import batches
+from anomalist.models._vectors import VectorDetector, squared_distances, training_vectors
 
 __all__ = ["Kde"]
 
@@ -33,7 +33,7 @@ _NARROWEST = 1e-3  # equal training images would have it at 0
 _JUDGED = 1_000  # training images, evenly spaced, that the bandwidth is judged on
 
 
-class Kde(Shallow):
+class Kde(VectorDetector):
     """Score by the negative log density."""
 
     rule: Literal["leave_one_out", "scott"] = Field(
@@ -75,11 +75,12 @@ class Kde(Shallow):
         return {"table": self._table, "width": np.array([self._width])}
 
     def _recall(self, arrays: dict[str, NDArray[Any]], width: int) -> None:
-        self._table, self._width = table(arrays, width), arrays["width"].item()
+        self._table = training_vectors(arrays, width)
+        self._width = arrays["width"].item()
 
 
 def _leave_one_out(vectors: NDArray[np.float32], width: float) -> float:
-    """Return the bandwidth of the highest leave-one-out likelihood, from the first guess ``width``."""
+    """Return the bandwidth of highest leave-one-out likelihood, starting from ``width``."""
     n, size = vectors.shape
     judged = np.unique(np.linspace(0, n - 1, min(n, _JUDGED)).astype(np.int64))
     for _ in range(100):
@@ -92,7 +93,8 @@ def _leave_one_out(vectors: NDArray[np.float32], width: float) -> float:
             share = np.exp((closest - squared) / (2 * width**2))
             squared[np.arange(len(chosen)), chosen] = 0
             total += float(((share * squared).sum(axis=1) / share.sum(axis=1)).sum())
-        before, width = width, max(math.sqrt(total / len(judged) / size), _NARROWEST)
+        before = width
+        width = max(math.sqrt(total / len(judged) / size), _NARROWEST)
         if abs(width - before) < 1e-4 * before:
             break
     return width

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
-from anomalist.shallow import Shallow, nearest, table
+from anomalist.models._vectors import VectorDetector, nearest, training_vectors
 
 __all__ = ["Knn"]
 
 
-class Knn(Shallow):
+class Knn(VectorDetector):
     """Score by the distance to the nearest training images."""
 
     k: int = Field(
@@ -44,4 +44,4 @@ class Knn(Shallow):
         return {"table": self._table}
 
     def _recall(self, arrays: dict[str, NDArray[Any]], width: int) -> None:
-        self._table = table(arrays, width)
+        self._table = training_vectors(arrays, width)

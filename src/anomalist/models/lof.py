@@ -1,4 +1,4 @@
-"""LOF: an image is anomalous where training images are sparser around it than around its neighbours.
+"""LOF: an image is anomalous where training images are sparser than around its neighbours.
 
 Local outlier factor (Breunig, Kriegel, Ng & Sander, "LOF: identifying density-based local
 outliers", SIGMOD 2000) of a new image x among the training images. With N(x) its k nearest training
@@ -23,16 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
-from anomalist.console import track
-from anomalist.preparation import batches
-from anomalist.shallow import Shallow, nearest, table
+from anomalist.core.console import track
+from anomalist.models._preprocessing import batches
+from anomalist.models._vectors import VectorDetector, nearest, training_vectors
 
 __all__ = ["Lof"]
 
 _LEAST_REACH = 0.1  # in median reaches
 
 
-class Lof(Shallow):
+class Lof(VectorDetector):
     """Score by the local outlier factor."""
 
     version: ClassVar[int] = 2
@@ -40,25 +40,25 @@ class Lof(Shallow):
     k: int = Field(20, ge=1, description="nearest training images that make up a neighbourhood")
 
     _table: NDArray[np.float32] | None = PrivateAttr(None)
-    _reach: NDArray[np.float64] | None = PrivateAttr(
-        None
-    )  # [N], distance of each to its k-th neighbour
-    _density: NDArray[np.float64] | None = PrivateAttr(
-        None
-    )  # [N], local reachability density of each
+    # [N], distance of each to its k-th neighbour.
+    _reach: NDArray[np.float64] | None = PrivateAttr(None)
+    # [N], local reachability density of each.
+    _density: NDArray[np.float64] | None = PrivateAttr(None)
 
     def _learn(self, vectors: NDArray[np.float32]) -> None:
         vectors = _distinct(vectors)
         n = len(vectors)
         count = min(self.k, n - 1)
-        distances, index = np.zeros((n, max(count, 1))), np.zeros((n, max(count, 1)), np.int64)
+        distances = np.zeros((n, max(count, 1)))
+        index = np.zeros((n, max(count, 1)), np.int64)
         if count:  # a single image has no neighbour but itself
             for rows in track(batches(n), "lof: neighbours"):
                 distances[rows], index[rows] = nearest(
                     vectors[rows], vectors, count, first=rows.start
                 )
         reach = distances[:, -1]
-        self._table, self._reach = vectors, np.maximum(reach, _LEAST_REACH * np.median(reach))
+        self._table = vectors
+        self._reach = np.maximum(reach, _LEAST_REACH * np.median(reach))
         self._density = _density(distances, self._reach[index]) if count else np.ones(1)
 
     def _measure(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -79,17 +79,15 @@ class Lof(Shallow):
         return {"table": self._table, "reach": self._reach, "density": self._density}
 
     def _recall(self, arrays: dict[str, NDArray[Any]], width: int) -> None:
-        self._table, self._reach, self._density = (
-            table(arrays, width),
-            arrays["reach"],
-            arrays["density"],
-        )
+        self._table = training_vectors(arrays, width)
+        self._reach = arrays["reach"]
+        self._density = arrays["density"]
         if not self._reach.shape == self._density.shape == (len(self._table),):
             raise ValueError("one reach and one density a training image")
 
 
 def _distinct(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the vectors without copies, in their order; the very same array where there are none."""
+    """Return the vectors without copies, in their order; the same array if there are none."""
     first: dict[bytes, int] = {}
     for place, vector in enumerate(vectors):
         first.setdefault(vector.tobytes(), place)
@@ -97,6 +95,6 @@ def _distinct(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _density(distances: NDArray[np.float64], reach: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return local reachability densities ``[n]`` from distances and the neighbours' own reach, both ``[n, k]``."""
+    """Return local reachability densities ``[n]`` from distances and reach, both ``[n, k]``."""
     density: NDArray[np.float64] = 1 / (np.maximum(distances, reach).mean(axis=1) + 1e-10)
     return density

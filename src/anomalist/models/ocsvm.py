@@ -1,4 +1,4 @@
-"""One-class SVM: an image is anomalous outside of the smallest region that holds most training images.
+"""One-class SVM: an image is anomalous outside the smallest region of most training images.
 
 Schoelkopf, Platt, Shawe-Taylor, Smola & Williamson, "Estimating the support of a high-dimensional
 distribution", Neural Computation 2001, with the kernel exp(-gamma |x - y|^2). With the support
@@ -17,16 +17,19 @@ from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 from sklearn.svm import OneClassSVM
 
-from anomalist.shallow import Shallow, squared_distances, table
+from anomalist.models._vectors import VectorDetector, squared_distances, training_vectors
 
 __all__ = ["Ocsvm"]
 
 
-class Ocsvm(Shallow):
+class Ocsvm(VectorDetector):
     """Score by how far an image lies outside of the learnt region."""
 
     nu: float = Field(
-        0.1, gt=0, lt=1, description="most training images that may lie outside, as a share"
+        0.1,
+        gt=0,
+        lt=1,
+        description="most training images that may lie outside, as a share",
     )
     gamma: float | None = Field(
         None,
@@ -41,10 +44,14 @@ class Ocsvm(Shallow):
     def _learn(self, vectors: NDArray[np.float32]) -> None:
         variance = float(vectors.var(dtype=np.float64))
         gamma = self.gamma or 1 / (vectors.shape[1] * (variance or 1.0))
-        machine = OneClassSVM(kernel="rbf", gamma=gamma, nu=self.nu, cache_size=1_000)
-        machine.random_state = (
-            0  # changes nothing, but without one it draws from NumPy's global generator
+        machine = OneClassSVM(
+            kernel="rbf",
+            gamma=gamma,
+            nu=self.nu,
+            cache_size=1_000,
         )
+        # It changes nothing, but without it NumPy's global generator would be used.
+        machine.random_state = 0
         machine.fit(vectors)
         self._table = vectors[machine.support_]
         self._weights = machine.dual_coef_[0].astype(np.float64)
@@ -71,7 +78,8 @@ class Ocsvm(Shallow):
         }
 
     def _recall(self, arrays: dict[str, NDArray[Any]], width: int) -> None:
-        self._table, self._weights = table(arrays, width), arrays["weights"]
+        self._table = training_vectors(arrays, width)
+        self._weights = arrays["weights"]
         gamma, rho = arrays["constants"].tolist()
         self._constants = gamma, rho
         if self._weights.shape != (len(self._table),):

@@ -1,21 +1,21 @@
-"""PaDiM: a patch is anomalous as its ImageNet features are unlikely for its place in the image.
+"""PaDiM: a patch is anomalous as its ImageNet features are unlikely for its position in the image.
 
 Defard, Setkov, Loesch & Audigier, "PaDiM: a patch distribution modeling framework for anomaly
-detection and localization", ICPR 2021. At each place p of the grid the training images' locally
-aware features (see ``_features``), ``channels`` of them drawn by seed, are taken to be normal with
-mean m_p and covariance S_p; with
+detection and localization", ICPR 2021. At each position p of the grid the training images' locally
+aware features (see ``_pretrained``), ``channels`` of them drawn by seed, are taken to be normal
+with mean m_p and covariance S_p; with
 
     S_p = covariance + regularisation v I,    s_p(x) = sqrt((x_p - m_p)' S_p^-1 (x_p - m_p)),
 
 v the mean variance of all features, so that few images and constant pixels do no harm. The map is
 s, brought to the image's size and blurred, in standard deviations; the score is the map's maximum.
-Images should be aligned: what is normal in one place may be anomalous in another.
+Images should be aligned: what is normal in one position may be anomalous in another.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,39 +24,26 @@ from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
 from anomalist import heatmaps
-from anomalist.detector import Detector, Scores
-from anomalist.memory import check_fits
-from anomalist.models._backbone import NEEDS, Backbone, Normalisation, Weights
-from anomalist.models._features import Extractor, Stride, pixel_maps
-from anomalist.models._places import Places
-from anomalist.randomness import generator
+from anomalist.core.memory import check_fits
+from anomalist.core.randomness import generator
+from anomalist.models._base import Scores
+from anomalist.models._positionwise_gaussian import PositionwiseGaussian
+from anomalist.models._pretrained import Extractor, PretrainedDetector, pixel_maps
 
 __all__ = ["Padim"]
 
-# Of a number of a covariance while it is learnt: 8 of the sum, 4 of the result, block by block.
+# Of a covariance's number while it is learnt: 8 of the sum, 4 of the result, block by block.
 _BYTES = 9
 
 
-class Padim(Detector):
-    """Learn a normal distribution of features at each place; score by the Mahalanobis distance."""
+class Padim(PretrainedDetector):
+    """Learn a normal distribution of features at each position; score by Mahalanobis distance."""
 
     version: ClassVar[int] = 4
     map_quantity: ClassVar[str] = "Mahalanobis distance"
-    needs: ClassVar[dict[str, str]] = NEEDS
+    old_names: ClassVar[Mapping[str, str]] = {"l2_normalise": "unit"}
 
-    backbone: Backbone = "efficientnet_lite0"
-    weights: Weights = ""
-    normalisation: Normalisation = "inception"
-    layers: tuple[Stride, ...] = Field(
-        (8, 16), min_length=1, description="strides of the features that are joined"
-    )
-    side: int | None = Field(
-        None,
-        ge=32,
-        le=2048,
-        description="shorter side that images are brought to; by default small ones alone, to 112",
-    )
-    unit: bool = Field(
+    l2_normalise: bool = Field(
         True, description="whether the features of each stride are brought to unit length"
     )
     channels: int = Field(
@@ -65,49 +52,48 @@ class Padim(Detector):
     regularisation: float = Field(
         0.01, gt=0, description="what is added to variances, in mean variances"
     )
-    blur: float = Field(
-        4.0, ge=0, description="sigma of the map's Gaussian, in pixels of an image of 224"
-    )
 
-    _extractor: Extractor | None = PrivateAttr(None)
     _chosen: NDArray[np.int64] | None = PrivateAttr(None)  # [K], the features kept
-    _places: Places | None = PrivateAttr(None)
+    _gaussian: PositionwiseGaussian | None = PrivateAttr(None)
 
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
-        self._extractor = Extractor.of(self, self.unit)
+        self._extractor = Extractor.of(self, self.l2_normalise)
         _, size, *grid = self._extractor.apply(images[:1], self).shape
-        self._chosen = np.sort(generator(self.seed, "channels").permutation(size)[: self.channels])
-        sides = " x ".join(map(str, images.shape[2:]))
+        order = generator(self.seed, "channels").permutation(size)
+        self._chosen = np.sort(order[: self.channels])
+        self._check_memory(math.prod(grid), images.shape[2:])
+        self._gaussian = PositionwiseGaussian.fit(self._features(images), self.regularisation)
+
+    def _check_memory(self, positions: int, size: tuple[int, ...]) -> None:
+        assert self._chosen is not None
+        sides = " x ".join(map(str, size))
         check_fits(
-            _BYTES * math.prod(grid) * len(self._chosen) ** 2,
-            f"padim with {math.prod(grid):,} places and {len(self._chosen)} channels, of images of "
+            _BYTES * positions * len(self._chosen) ** 2,
+            f"padim with {positions:,} positions and {len(self._chosen)} channels, of images of "
             f"{sides},",
-            "set side=256 or channels=100, say",
+            "set side=256 or channels=100, for example",
         )
-        self._places = Places.fit(self._kept(images), self.regularisation)
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
-        assert self._places is not None
-        grids = np.concatenate([self._places.distances(found) for found in self._kept(images)])
-        maps = pixel_maps(grids, images.shape[2:], self.blur)
+        assert self._gaussian is not None
+        grids = [self._gaussian.distances(features) for features in self._features(images)]
+        maps = pixel_maps(np.concatenate(grids), images.shape[2:], self.blur)
         return Scores(heatmaps.aggregate(maps, "max"), maps)
 
-    def _kept(self, images: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    def _features(self, images: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
         """Yield the kept features of some images, float32 ``[n, K, h, w]``."""
         assert self._extractor is not None
-        for found in self._extractor.in_parts(images, self):
-            yield found[:, self._chosen]
+        for features in self._extractor.in_parts(images, self):
+            yield features[:, self._chosen]
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         assert self._extractor is not None
         assert self._chosen is not None
-        assert self._places is not None
-        return {
-            **self._extractor.arrays(self._shape),
-            "chosen": self._chosen,
-            **self._places.arrays(),
-        }
+        assert self._gaussian is not None
+        extractor = self._extractor.arrays(self._shape)
+        return {**extractor, "chosen": self._chosen, **self._gaussian.arrays()}
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        self._extractor = Extractor.restore(arrays, self, self._shape, self.unit)
-        self._chosen, self._places = arrays["chosen"], Places(arrays["mean"], arrays["whitening"])
+        self._extractor = Extractor.restore(arrays, self, self._shape, self.l2_normalise)
+        self._chosen = arrays["chosen"]
+        self._gaussian = PositionwiseGaussian(arrays["mean"], arrays["whitening"])

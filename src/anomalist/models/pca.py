@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
 from anomalist import heatmaps
-from anomalist.detector import Scores
-from anomalist.preparation import batches
-from anomalist.shallow import Basis, Shallow
+from anomalist.models._base import Scores
+from anomalist.models._preprocessing import batches
+from anomalist.models._vectors import PrincipalComponents, VectorDetector
 
 __all__ = ["Pca"]
 
 
-class Pca(Shallow):
+class Pca(VectorDetector):
     """Score by the squared error outside of the kept components.
 
     Where images are deskewed or split by direction there is no map and no reconstruction: what is
@@ -35,16 +35,19 @@ class Pca(Shallow):
         None, ge=1, description="principal components kept; by default as many as hold `variance`"
     )
     variance: float = Field(
-        0.95, gt=0, lt=1, description="share of the variance that the kept components hold"
+        0.95,
+        gt=0,
+        lt=1,
+        description="share of the variance that the kept components hold",
     )
     aggregation: heatmaps.Aggregation = Field(
         "mean", description="how an error map becomes one score"
     )
 
-    _kept: Basis | None = PrivateAttr(None)
+    _kept: PrincipalComponents | None = PrivateAttr(None)
 
     def reconstruct(self, images: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """Return the reconstructions of blurred images, float32 ``[N, C, H, W]`` in [0, 1]; None without a map."""
+        """Return reconstructions of blurred images, ``[N, C, H, W]``; None without a map."""
         self.check_fitted(images)
         if self._without_map:
             return None
@@ -55,11 +58,11 @@ class Pca(Shallow):
     def _without_map(self) -> bool:
         return self.deskew or self.directions is not None
 
-    def _reduction(self, pixels: NDArray[np.float32]) -> Basis | None:
+    def _reduction(self, pixels: NDArray[np.float32]) -> PrincipalComponents | None:
         return None  # its components are for measuring pixels, not in place of them
 
     def _learn(self, vectors: NDArray[np.float32]) -> None:
-        self._kept = Basis.fit(vectors, self.components, self.variance)
+        self._kept = PrincipalComponents.fit(vectors, self.components, self.variance)
 
     def _measure(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         return heatmaps.aggregate(self._maps(vectors), self.aggregation).astype(np.float64)
@@ -88,6 +91,6 @@ class Pca(Shallow):
         return {"kept_mean": self._kept.mean, "kept_axes": self._kept.axes}
 
     def _recall(self, arrays: dict[str, NDArray[Any]], width: int) -> None:
-        self._kept = Basis(arrays["kept_mean"], arrays["kept_axes"])
+        self._kept = PrincipalComponents(arrays["kept_mean"], arrays["kept_axes"])
         if self._kept.mean.shape != (width,) or self._kept.axes.shape[:1] != (width,):
             raise ValueError(f"components of {width} values, got {list(self._kept.axes.shape)}")

@@ -5,7 +5,7 @@ extra ``pyod``.
 
 What is added to PyOD: random choices follow the seed and change no global state; one thread, so
 that the thread count changes no score; a detector whose score of an image changes from call to
-call, is NaN, or tells nothing of one image alone, is refused when it is fitted; one whose scores
+call, is NaN, or has no meaning for a single image is refused when it is fitted; one whose scores
 depend on what else is scored (ECOD and COPOD count the new images among the training images, others
 differ in the last bits) scores one image at a time, which is slow. What is saved is the training
 vectors: loading fits anew and checks that the scores are the old ones.
@@ -30,10 +30,11 @@ from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr, field_validator
 from threadpoolctl import threadpool_limits
 
-from anomalist.errors import InputError, unknown
-from anomalist.randomness import derive
-from anomalist.shallow import Shallow, table
-from anomalist.training import seeded, using_threads
+from anomalist.core.devices import using_threads
+from anomalist.core.errors import InputError, unknown
+from anomalist.core.randomness import derive
+from anomalist.models._vectors import VectorDetector, training_vectors
+from anomalist.training import seeded
 
 __all__ = ["Pyod"]
 
@@ -70,7 +71,7 @@ _SIZE = 64  # images a batch, the last one padded, where scores do not depend on
 _PROBED = 16  # of the batch that a detector is judged on, so many are scored alone as well
 
 
-class Pyod(Shallow):
+class Pyod(VectorDetector):
     """Score by a detector of PyOD's."""
 
     needs: ClassVar[dict[str, str]] = {"pyod": "pyod"}
@@ -115,7 +116,7 @@ class Pyod(Shallow):
         """Return PyOD's detector, not yet fitted."""
         if importlib.util.find_spec("pyod") is None:
             raise InputError("pyod is not installed: pip install 'anomalist[pyod]'")
-        found = getattr(
+        chosen = getattr(
             importlib.import_module(f"pyod.models.{_MODULES[self.detector]}"), self.detector
         )
         ours = {
@@ -124,7 +125,7 @@ class Pyod(Shallow):
             "verbose": 0,
             "n_features": size,
         }
-        takes = set(inspect.signature(found).parameters)
+        takes = set(inspect.signature(chosen).parameters)
         values = {name: value for name, value in ours.items() if name in takes}
         for option in self.options:
             name, _, text = (part.strip() for part in option.partition("="))
@@ -134,7 +135,7 @@ class Pyod(Shallow):
                 values[name] = ast.literal_eval(text)
             except (ValueError, SyntaxError):
                 values[name] = text
-        return found(**values)
+        return chosen(**values)
 
     def _judge(self, vectors: NDArray[np.float32]) -> None:
         """Find out whether scores are usable, and whether images must be scored alone."""
@@ -157,11 +158,10 @@ class Pyod(Shallow):
         self._probe = alone
 
     def _ask(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        found = self._machine.decision_function(vectors.astype(np.float64))
-        scores = np.ascontiguousarray(found, np.float64).reshape(len(vectors))
-        return np.where(
-            np.abs(scores) > np.finfo(np.float32).max, np.inf, scores
-        )  # as good as infinite
+        raw = self._machine.decision_function(vectors.astype(np.float64))
+        scores = np.ascontiguousarray(raw, np.float64).reshape(len(vectors))
+        # As good as infinite.
+        return np.where(np.abs(scores) > np.finfo(np.float32).max, np.inf, scores)
 
     def _measure(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         assert self._table is not None
@@ -181,13 +181,12 @@ class Pyod(Shallow):
     @contextlib.contextmanager
     def _in_words(self) -> Iterator[None]:
         """Turn what PyOD raises into one line."""
+        # What unfit data make PyOD raise may be anything, a NameError even.
         try:
             yield
         except InputError:
             raise
-        except (
-            Exception
-        ) as error:  # what unfit data make PyOD raise may be anything, a NameError even
+        except Exception as error:
             raise InputError(
                 f"pyod: {self.detector} cannot be used on these images: {type(error).__name__}: "
                 f"{error}"
@@ -200,7 +199,7 @@ class Pyod(Shallow):
 
     def _recall(self, arrays: dict[str, NDArray[Any]], width: int) -> None:
         probe = arrays["probe"]
-        self._learn(table(arrays, width))
+        self._learn(training_vectors(arrays, width))
         if self._probe is None or self._probe.tobytes() != probe.tobytes():
             raise InputError(
                 f"pyod: {self.detector}, fitted again, no longer gives the scores that it was "
@@ -212,16 +211,14 @@ class Pyod(Shallow):
 
 @contextlib.contextmanager
 def _isolated(seed: int) -> Iterator[None]:
-    """Within it all global generators start from the seed, one thread computes and nothing is printed.
+    """Start all global generators from the seed, use one thread and print nothing, in the context.
 
     Afterwards generators and threads are as they were. Numeric warnings, of constant pixels say,
     are silent: the scores are checked instead.
     """
-    before, plain, hashing = (
-        np.random.get_state(),
-        random.getstate(),
-        os.environ.get("PYTHONHASHSEED"),
-    )
+    before = np.random.get_state()
+    plain = random.getstate()
+    hashing = os.environ.get("PYTHONHASHSEED")
     try:
         with (
             seeded(seed, "pyod"),

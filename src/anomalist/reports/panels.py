@@ -1,13 +1,15 @@
-"""Panels: what a detector saw, what it expected, where they differ, and where the defect truly is."""
+"""Panels of single images: input, reconstruction, heatmap, true mask and predicted mask."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 __all__ = ["cases", "gallery"]
@@ -16,82 +18,120 @@ _GAP = 2  # pixels between tiles
 _FRAME = "lightsteelblue"
 _SIDE = 128  # pixels of a tile at most
 _LETTERS = 24  # of a file's name beside its row
+_GREY = {"cmap": "gray", "vmin": 0, "vmax": 1}
+
+Arrays = Mapping[str, NDArray[Any]]
 
 
-def cases(arrays: Mapping[str, NDArray[Any]], setting: str) -> Figure:
-    """Draw the best, the median and the worst found anomalies of one corruption setting.
+class _Panel(NamedTuple):
+    """One column of pictures.
+
+    Attributes:
+        title: above it.
+        stack: ``[n, h, w]``, or ``[n, h, w, 3]`` in colour.
+        style: how Matplotlib draws it.
+    """
+
+    title: str
+    stack: NDArray[Any]
+    style: dict[str, Any]
+
+
+def cases(arrays: Arrays, setting: str) -> Figure:
+    """Draw the anomalies of one setting with the highest, the median and the lowest scores.
 
     Each row is one image: input, reconstruction (where the detector has one), heatmap, true mask
     (where it is known), predicted mask. The map's colours mean the same in every panel of a run.
-    They begin at ``bottom`` and end at ``top``, which come from held-out normal images, so a normal
-    image looks normal.
+    Their limits ``bottom`` and ``top`` come from held-out normal images, so that a normal image
+    looks normal.
 
     Args:
         arrays: the arrays of ``cases.npz``: for the setting ``images`` ``[n, C, H, W]``, ``maps``
             ``[n, H, W]``, ``scores`` and ``source`` ``[n]``, and, where they are known, ``masks``,
-            ``restored`` and ``files``; for all of them ``threshold``, ``top``, ``bottom`` (0 by
-            default) and ``quantity``, what the map's numbers are.
+            ``restored`` and ``files``; for all settings ``threshold``, ``top``, ``bottom`` (0 by
+            default) and ``quantity``, what the map's values are.
         setting: which corruption setting or type of defect.
     """
-    found = {
-        key.removeprefix(f"{setting}/"): value
-        for key, value in arrays.items()
-        if key.startswith(f"{setting}/")
-    }
-    top, bottom, limit = (float(arrays.get(name, 0.0)) for name in ("top", "bottom", "threshold"))
-    quantity = str(arrays.get("quantity", "error"))
-    flagged = _shrunk(found["maps"] > limit, np.max)
-    columns: list[tuple[str, NDArray[Any], dict[str, Any]]] = [
-        ("input", _colour(found["images"]), _GREY)
-    ]
-    if "restored" in found:
-        columns.append(("reconstruction", _colour(found["restored"]), _GREY))
-    columns.append(
-        (
-            "heatmap",
-            _shrunk(found["maps"], np.max),
-            {"cmap": "inferno", "vmin": bottom, "vmax": top},
-        )
-    )
-    if "masks" in found:
-        columns.append(("true mask", _shrunk(found["masks"], np.max), _GREY))
-    columns.append(("predicted mask", flagged, _GREY))
-    n, h = len(flagged), flagged.shape[1] + _GAP
-    wide = 1.0 if "files" not in found else 0.085 * (_LETTERS + 8)  # inches for the rows' names
-    figure = Figure(figsize=(1.3 * len(columns) + wide, 1.12 * n + 1.1), layout="constrained")
-    axes = figure.subplots(1, len(columns))
-    for axis, (title, stack, style) in zip(axes, columns, strict=True):
-        shown = axis.imshow(_column(stack), interpolation="nearest", **style)
-        axis.set_title(title, fontsize="medium")
+    prefix = f"{setting}/"
+    names = [name for name in arrays if name.startswith(prefix)]
+    own = {name.removeprefix(prefix): arrays[name] for name in names}
+    panels = _panels(own, arrays)
+    n = len(own["maps"])
+    name_width = 0.085 * (_LETTERS + 8) if "files" in own else 1.0  # inches
+    size = (1.3 * len(panels) + name_width, 1.12 * n + 1.1)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(1, len(panels))
+    for axis, panel in zip(axes, panels, strict=True):
+        shown = axis.imshow(_column(panel.stack), interpolation="nearest", **panel.style)
+        axis.set_title(panel.title, fontsize="medium")
         axis.set_facecolor(_FRAME)
+        # At the top, rows stay in line beside the column that has a scale below it.
         axis.set(
-            xticks=[], yticks=[], anchor="N"
-        )  # rows stay in line beside a column with a scale below it
+            xticks=[],
+            yticks=[],
+            anchor="N",
+        )
         axis.spines[:].set_visible(False)
-        if title == "heatmap":
-            figure.colorbar(
-                shown,
-                ax=axis,
-                location="bottom",
-                fraction=0.02,
-                pad=0.01,
-                extend="both",
-                label=quantity,
-            )
-    centres = [h * row + h / 2 for row in range(n)]
-    names = np.repeat(["highest", "median", "lowest"], -(-n // 3))[:n]
-    which = (
-        [_short(str(name)) for name in found["files"]]
-        if "files" in found
-        else [f"#{b}" for b in found["source"]]
-    )
-    labels = [f"{a}\n{b}: {c:.3g}" for a, b, c in zip(names, which, found["scores"], strict=True)]
-    axes[0].set_yticks(centres, labels, fontsize="small")
+        if panel.title == "heatmap":
+            _draw_scale(figure, axis, shown, str(arrays.get("quantity", "error")))
+    height = panels[0].stack.shape[1] + _GAP
+    centres = [height * row + height / 2 for row in range(n)]
+    axes[0].set_yticks(centres, _row_labels(own, n), fontsize="small")
     axes[0].tick_params(length=0)
-    figure.suptitle(
-        f"{setting}\nanomalies with the highest, median and lowest score", fontsize="medium"
-    )
+    subtitle = "anomalies with the highest, median and lowest score"
+    figure.suptitle(f"{setting}\n{subtitle}", fontsize="medium")
     return figure
+
+
+def _panels(own: Arrays, arrays: Arrays) -> list[_Panel]:
+    """Return the columns of a setting.
+
+    Args:
+        own: the setting's arrays, by name.
+        arrays: all arrays, for limits that settings share.
+    """
+    top = float(arrays.get("top", 0.0))
+    bottom = float(arrays.get("bottom", 0.0))
+    threshold = float(arrays.get("threshold", 0.0))
+    scale = {"cmap": "inferno", "vmin": bottom, "vmax": top}
+    panels = [_Panel("input", _colour(own["images"]), _GREY)]
+    if "restored" in own:
+        panels.append(_Panel("reconstruction", _colour(own["restored"]), _GREY))
+    panels.append(_Panel("heatmap", _shrink(own["maps"], np.max), scale))
+    if "masks" in own:
+        panels.append(_Panel("true mask", _shrink(own["masks"], np.max), _GREY))
+    panels.append(_Panel("predicted mask", _shrink(own["maps"] > threshold, np.max), _GREY))
+    return panels
+
+
+def _draw_scale(
+    figure: Figure,
+    axis: Axes,
+    shown: AxesImage,
+    label: str,
+) -> None:
+    figure.colorbar(
+        shown,
+        ax=axis,
+        location="bottom",
+        fraction=0.02,
+        pad=0.01,
+        extend="both",
+        label=label,
+    )
+
+
+def _row_labels(own: Arrays, n: int) -> list[str]:
+    """Return each row's rank, file or number, and score."""
+    ranks = np.repeat(["highest", "median", "lowest"], -(-n // 3))[:n]
+    if "files" in own:
+        names = [_shorten(str(name)) for name in own["files"]]
+    else:
+        names = [f"#{number}" for number in own["source"]]
+    labels = []
+    for rank, name, score in zip(ranks, names, own["scores"], strict=True):
+        labels.append(f"{rank}\n{name}: {score:.3g}")
+    return labels
 
 
 def gallery(names: Sequence[str], columns: Mapping[str, NDArray[Any]]) -> Figure:
@@ -106,58 +146,73 @@ def gallery(names: Sequence[str], columns: Mapping[str, NDArray[Any]]) -> Figure
     axes = figure.subplots(1, len(columns))
     for axis, (title, stack) in zip(axes, columns.items(), strict=True):
         tiles = _column(_colour(stack) if stack.ndim == 4 else stack)
-        axis.imshow(tiles, interpolation="nearest", aspect="auto", **_GREY)
+        axis.imshow(
+            tiles,
+            interpolation="nearest",
+            aspect="auto",
+            **_GREY,
+        )
         axis.set_title(title, fontsize="small")
         axis.set_facecolor(_FRAME)
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
-    h = len(tiles) / len(names)
-    axes[0].set_yticks([h * row + h / 2 for row in range(len(names))], names, fontsize="small")
+    height = len(tiles) / len(names)
+    centres = [height * row + height / 2 for row in range(len(names))]
+    axes[0].set_yticks(centres, names, fontsize="small")
     axes[0].tick_params(length=0)
-    inch = 1 / figure.get_figwidth(), 1 / figure.get_figheight()
-    figure.subplots_adjust(left=1.25 * inch[0], right=1, bottom=0, top=1 - 0.25 * inch[1], wspace=0)
+    left = 1.25 / figure.get_figwidth()
+    top = 1 - 0.25 / figure.get_figheight()
+    figure.subplots_adjust(
+        left=left,
+        right=1,
+        bottom=0,
+        top=top,
+        wspace=0,
+    )
     return figure
 
 
-_GREY = {"cmap": "gray", "vmin": 0, "vmax": 1}
-
-
 def _colour(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return ``[n, h, w, 3]`` for images of three channels, else their mean over channels, ``[n, h, w]``."""
-    shown = np.moveaxis(images, 1, -1) if images.shape[1] == 3 else images.mean(axis=1)
-    return _shrunk(shown, np.mean)
+    """Return colour images as ``[n, h, w, 3]``, others as their mean channel ``[n, h, w]``."""
+    if images.shape[1] == 3:
+        return _shrink(np.moveaxis(images, 1, -1), np.mean)
+    return _shrink(images.mean(axis=1), np.mean)
 
 
-def _shrunk(stack: NDArray[Any], join: Callable[..., Any]) -> NDArray[Any]:
-    """Return images ``[n, H, W, ...]`` of at most ``_SIDE`` pixels a side: blocks of pixels joined into one.
+def _shrink(stack: NDArray[Any], join: Callable[..., Any]) -> NDArray[Any]:
+    """Return images ``[n, H, W, ...]`` of at most ``_SIDE`` pixels a side, by joining blocks.
 
-    A picture that leaves out rows and columns would lose thin marks.
+    Rows and columns are not dropped: thin marks would be lost.
     """
     step = -(-max(stack.shape[1:3]) // _SIDE)
     if step == 1:
         return stack
-    n, h, w, *rest = stack.shape
-    padded = np.pad(
-        stack, ((0, 0), (0, -h % step), (0, -w % step), *((0, 0) for _ in rest)), mode="edge"
-    )
-    blocks = padded.reshape(n, padded.shape[1] // step, step, padded.shape[2] // step, step, *rest)
+    n, height, width, *rest = stack.shape
+    padding = [(0, 0), (0, -height % step), (0, -width % step)]
+    padding += [(0, 0)] * len(rest)
+    padded = np.pad(stack, padding, mode="edge")
+    rows = padded.shape[1] // step
+    columns = padded.shape[2] // step
+    blocks = padded.reshape(n, rows, step, columns, step, *rest)
     return np.asarray(join(blocks, axis=(2, 4)))
 
 
-def _short(name: str) -> str:
-    """Return the end of a file's name, its folder and itself, in at most ``_LETTERS`` letters."""
-    name = "/".join(name.split("/")[-2:])
-    return name if len(name) <= _LETTERS else f"...{name[3 - _LETTERS :]}"
+def _shorten(name: str) -> str:
+    """Return the end of a path, the file and its folder, in at most ``_LETTERS`` letters."""
+    ending = "/".join(name.split("/")[-2:])
+    if len(ending) <= _LETTERS:
+        return ending
+    return f"...{ending[3 - _LETTERS :]}"
 
 
 def _column(stack: NDArray[Any]) -> NDArray[Any]:
-    """Stack tiles below one another, each in a frame of its own, so that a white line at its edge is seen as such."""
-    n, h, w, *rest = stack.shape
-    frame = (
-        to_rgb(_FRAME) if rest else np.nan
-    )  # imshow leaves NaN clear, and the axes are of the frame's colour
-    tall = np.full((n * (h + _GAP), w + _GAP, *rest), frame, dtype=np.float64)
+    """Stack tiles below one another, each in a frame that shows a white line at its edge."""
+    n, height, width, *rest = stack.shape
+    # imshow leaves NaN clear, and the axes have the frame's colour.
+    frame = to_rgb(_FRAME) if rest else np.nan
+    tall = np.full((n * (height + _GAP), width + _GAP, *rest), frame, dtype=np.float64)
+    left = _GAP // 2
     for number, tile in enumerate(stack):
-        first = number * (h + _GAP) + _GAP // 2
-        tall[first : first + h, _GAP // 2 : _GAP // 2 + w] = tile
+        top = number * (height + _GAP) + _GAP // 2
+        tall[top : top + height, left : left + width] = tile
     return tall

@@ -1,8 +1,7 @@
-"""Plots of detection results; every function returns a Matplotlib figure and reads plain rows and arrays."""
+"""Plots of detection results: functions from plain rows and arrays to Matplotlib figures."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,37 +10,59 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from anomalist.metrics import roc_band, roc_curve
+from anomalist.metrics.table import shown_in
 
 __all__ = ["PALETTE", "histograms", "loss_curve", "roc", "severity"]
 
-# Okabe & Ito's colours, told apart by readers with any kind of colour vision.
+# Okabe & Ito's colours: distinct for readers with any kind of colour vision.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-_LOWEST_RATE = 1e-3
 
 Row = dict[str, Any]
 Arrays = Mapping[str, NDArray[Any]]
+Cell = tuple[Axes, tuple[str, dict[str, Row]]]
 
 
-def roc(rows: Sequence[Row], scores: Arrays) -> Figure:
-    """Draw the ROC of each corruption, a curve a strength, with a pointwise 95 % band.
+def roc(rows: Sequence[Row], curves: Arrays) -> Figure:
+    """Draw the ROC of each corruption, a curve per strength, with a pointwise 95 % band.
 
     The false-positive axis is logarithmic: detectors differ where false alarms are rare.
+
+    Args:
+        rows: the rows of ``metrics.json``.
+        curves: the arrays of ``curves.npz``: for each setting ``fpr`` and ``tpr`` of the curve,
+            and ``rates``, ``low`` and ``high`` of its band.
     """
     figure, grid = _grid(_by_corruption(rows))
-    rates = np.logspace(math.log10(_LOWEST_RATE), 0, 60)
     for axes, (name, settings) in grid:
         for (colour, style), (setting, auroc) in zip(_styles(), settings.items(), strict=False):
-            joined = np.concatenate([scores["clean"], scores[setting]])
-            labels = np.repeat([False, True], [len(scores["clean"]), len(scores[setting])])
-            source = np.concatenate([scores["clean/source"], scores[f"{setting}/source"]])
-            curve = roc_curve(joined, labels)
-            fpr, low, high = roc_band(joined, labels, source, grid=rates, seed=0, resamples=200)
+            curve = _of_setting(curves, setting)
+            rates = curve["rates"]
+            low = curve["low"]
+            high = curve["high"]
+            axes.fill_between(
+                rates,
+                low,
+                high,
+                color=colour,
+                alpha=0.2,
+                linewidth=0,
+            )
             label = f"{_strength(setting)} (AUROC {auroc['value']:.3f})"
-            axes.fill_between(fpr, low, high, color=colour, alpha=0.2, linewidth=0)
-            axes.step(curve.fpr, curve.tpr, style, where="post", color=colour, label=label)
+            axes.step(
+                curve["fpr"],
+                curve["tpr"],
+                style,
+                where="post",
+                color=colour,
+                label=label,
+            )
         axes.plot(rates, rates, ":", color="grey", label="chance")
-        axes.set(title=name, xscale="log", xlim=(_LOWEST_RATE, 1), ylim=(0, 1.02))
+        axes.set(
+            title=name,
+            xscale="log",
+            xlim=(rates[0], 1),
+            ylim=(0, 1.02),
+        )
         axes.set(xlabel="false-positive rate", ylabel="true-positive rate")
         axes.legend(fontsize="x-small", loc="lower right")
     return figure
@@ -53,13 +74,7 @@ def histograms(rows: Sequence[Row], scores: Arrays) -> Figure:
     The score axis is logarithmic where all scores are above 0, as errors and distances are.
     """
     figure, grid = _grid(_by_corruption(rows))
-    lowest = min(float(values.min()) for values in _images(scores))
-    highest = max(float(values.max()) for values in _images(scores))
-    scale = "log" if lowest > 0 and highest > lowest else "linear"
-    if scale == "log":
-        edges = np.geomspace(max(lowest, highest * 1e-6), highest, 80).tolist()
-    else:
-        edges = np.linspace(lowest, highest + (highest == lowest), 80).tolist()
+    scale, edges = _bins(scores)
     for axes, (name, settings) in grid:
         axes.hist(scores["clean"], edges, color="lightgrey", label="normal")
         for (colour, style), setting in zip(_styles(), settings, strict=False):
@@ -71,70 +86,113 @@ def histograms(rows: Sequence[Row], scores: Arrays) -> Figure:
                 color=colour,
                 label=_strength(setting),
             )
-        axes.set(title=name, xscale=scale, xlabel="anomaly score", ylabel="test images")
+        axes.set(
+            title=name,
+            xscale=scale,
+            xlabel="anomaly score",
+            ylabel="test images",
+        )
         axes.legend(fontsize="x-small")
     return figure
 
 
 def severity(rows: Sequence[Row]) -> Figure | None:
-    """Draw image AUROC and, where there are maps, AUPRO against severity, a line a corruption, with 95 % intervals.
+    """Draw image AUROC and AUPRO against severity, a line per corruption, with 95 % intervals.
 
-    None where no anomaly has a severity, as real defects have none.
+    AUPRO is drawn where there are maps. None where no anomaly has a severity, as real defects have
+    none.
     """
     graded = [row for row in rows if row["severity"] is not None]
-    metrics = {"auroc": "AUROC", "aupro": "AUPRO"}
-    drawn = [metric for metric in metrics if any(row["metric"] == metric for row in graded)]
+    present = {row["metric"] for row in graded}
+    drawn = [metric for metric in shown_in("severity") if metric.key in present]
     if not drawn:
         return None
     figure = Figure(figsize=(5 * len(drawn), 4.2), layout="constrained")
-    for axes, metric in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
+    grid = figure.subplots(1, len(drawn), squeeze=False)[0]
+    for axes, metric in zip(grid, drawn, strict=True):
+        of_metric = [row for row in graded if row["metric"] == metric.key]
         for (colour, style), name in zip(_styles(), _by_corruption(graded), strict=False):
-            found = [row for row in graded if row["corruption"] == name and row["metric"] == metric]
-            found.sort(key=lambda row: row["severity"])
-            x, y, low, high = (
-                np.array([row[key] for row in found])
-                for key in ("severity", "value", "low", "high")
+            points = [row for row in of_metric if row["corruption"] == name]
+            if points:
+                _draw_line(axes, points, name, colour, style)
+        if metric.key == "auroc":
+            axes.axhline(
+                0.5,
+                linestyle=":",
+                color="grey",
+                label="chance",
             )
-            if len(found):
-                axes.errorbar(
-                    x,
-                    y,
-                    [y - low, high - y],
-                    fmt=style,
-                    color=colour,
-                    marker="o",
-                    markersize=4,
-                    capsize=3,
-                    label=name,
-                )
-        if metric == "auroc":
-            axes.axhline(0.5, linestyle=":", color="grey", label="chance")
-        axes.set(xlabel="severity", ylabel=metrics[metric], ylim=(None, 1.02))
+        axes.set(
+            xlabel="severity",
+            ylabel=metric.label,
+            ylim=(None, 1.02),
+        )
         axes.legend(fontsize="small")
     return figure
+
+
+def _draw_line(
+    axes: Axes,
+    points: Sequence[Row],
+    name: str,
+    colour: str,
+    style: str,
+) -> None:
+    """Draw the values of a corruption, with intervals, by rising severity."""
+    points = sorted(points, key=lambda row: row["severity"])
+    values = [row["value"] for row in points]
+    below = [row["value"] - row["low"] for row in points]
+    above = [row["high"] - row["value"] for row in points]
+    axes.errorbar(
+        [row["severity"] for row in points],
+        values,
+        [below, above],
+        fmt=style,
+        color=colour,
+        marker="o",
+        markersize=4,
+        capsize=3,
+        label=name,
+    )
 
 
 def loss_curve(loss: Sequence[float]) -> Figure:
     """Draw the mean training loss of each epoch."""
     figure = Figure(figsize=(5.5, 3.6), layout="constrained")
     axes = figure.subplots()
-    axes.plot(range(1, len(loss) + 1), loss, marker="o", markersize=4, color=PALETTE[0])
-    axes.set(xlabel="epoch", ylabel="mean training loss", yscale="log")
+    axes.plot(
+        range(1, len(loss) + 1),
+        loss,
+        marker="o",
+        markersize=4,
+        color=PALETTE[0],
+    )
+    axes.set(
+        xlabel="epoch",
+        ylabel="mean training loss",
+        yscale="log",
+    )
     return figure
 
 
 def _by_corruption(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
     """Return the AUROC row of every setting, by corruption."""
-    found: dict[str, dict[str, Row]] = {}
+    by_corruption: dict[str, dict[str, Row]] = {}
     for row in rows:
         if row["metric"] == "auroc":
-            found.setdefault(row["corruption"], {})[row["setting"]] = row
-    return found
+            by_corruption.setdefault(row["corruption"], {})[row["setting"]] = row
+    return by_corruption
 
 
-def _grid(
-    corruptions: dict[str, dict[str, Row]],
-) -> tuple[Figure, list[tuple[Axes, tuple[str, dict[str, Row]]]]]:
+def _of_setting(arrays: Arrays, setting: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays of one setting, by what follows its name."""
+    prefix = f"{setting}/"
+    names = [name for name in arrays if name.startswith(prefix)]
+    return {name.removeprefix(prefix): arrays[name] for name in names}
+
+
+def _grid(corruptions: dict[str, dict[str, Row]]) -> tuple[Figure, list[Cell]]:
+    """Return a figure, and axes for each corruption with its rows by setting."""
     columns = min(2, len(corruptions))
     lines = -(-len(corruptions) // columns)
     figure = Figure(figsize=(5.2 * columns, 3.8 * lines), layout="constrained")
@@ -144,17 +202,26 @@ def _grid(
     return figure, list(zip(axes, corruptions.items(), strict=False))
 
 
-def _images(scores: Arrays) -> list[NDArray[Any]]:
-    return [
-        values
-        for name, values in scores.items()
-        if values.ndim == 1 and not name.endswith("/source")
-    ]
+def _bins(scores: Arrays) -> tuple[str, list[float]]:
+    """Return the scale of the score axis and the edges of its 79 bins."""
+    image_scores = []
+    for name, values in scores.items():
+        if values.ndim == 1 and not name.endswith("/source"):
+            image_scores.append(values)
+    lowest = min(float(values.min()) for values in image_scores)
+    highest = max(float(values.max()) for values in image_scores)
+    if lowest == highest:
+        return "linear", np.linspace(lowest, highest + 1, 80).tolist()
+    if lowest > 0:
+        return "log", np.geomspace(max(lowest, highest * 1e-6), highest, 80).tolist()
+    return "linear", np.linspace(lowest, highest, 80).tolist()
 
 
 def _styles() -> Iterator[tuple[str, str]]:
     """Yield colours with line styles, so that no two of many lines look alike."""
-    return ((colour, style) for style in ("-", "--", ":", "-.") for colour in PALETTE)
+    for style in ("-", "--", ":", "-."):
+        for colour in PALETTE:
+            yield colour, style
 
 
 def _strength(setting: str) -> str:

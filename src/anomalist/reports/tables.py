@@ -7,47 +7,45 @@ from typing import Any
 
 from tabulate import tabulate
 
+from anomalist.metrics.table import shown_in
+
 __all__ = ["baseline_table"]
 
 Row = dict[str, Any]
 
 
 def baseline_table(rows: Sequence[Row], style: str = "simple") -> str:
-    """Return one line a kind of anomaly: image metrics, pixel metrics, and what was left out.
+    """Return one line per kind of anomaly: image metrics, pixel metrics and what was excluded.
 
     Args:
         rows: the rows of ``metrics.json``.
         style: a format of tabulate: ``"simple"`` for the console, ``"github"`` for Markdown.
     """
-    real = any(row["severity"] is None for row in rows)
-    head = (
-        "anomaly" if real else "corruption",
-        "severity",
-        "AUROC [95 % CI]",
-        "AP",
-        "FPR95",
-        "pixel AUROC",
-        "AUPRO",
-        "IoU",
-        "left out",
-    )
+    has_defects = any(row["severity"] is None for row in rows)
+    _, *others = shown_in("run")  # the first, AUROC, is shown with its interval
+    head = ["anomaly" if has_defects else "corruption", "severity", "AUROC [95 % CI]"]
+    head += [metric.label for metric in others]
+    head.append("excluded")
     lines = []
     for setting in dict.fromkeys(row["setting"] for row in rows):
-        found = {row["metric"]: row for row in rows if row["setting"] == setting}
-        auroc = found["auroc"]
+        by_metric = {row["metric"]: row for row in rows if row["setting"] == setting}
+        auroc = by_metric["auroc"]
         severity = "-" if auroc["severity"] is None else f"{auroc['severity']:.3f}"
-        cells = [setting, severity, _with_interval(auroc)]
-        cells += [
-            _value(found.get(name))
-            for name in ("average_precision", "fpr95", "pixel_auroc", "aupro", "iou")
-        ]
-        lines.append([*cells, f"{auroc['left_out']:,}"])
+        cells = [_value(by_metric.get(metric.key)) for metric in others]
+        excluded = f"{auroc['left_out']:,}"
+        lines.append([setting, severity, _with_interval(auroc), *cells, excluded])
     align = ("left", *("right",) * (len(head) - 1))
-    return tabulate(lines, head, tablefmt=style, disable_numparse=True, colalign=align)
+    return tabulate(
+        lines,
+        head,
+        tablefmt=style,
+        disable_numparse=True,
+        colalign=align,
+    )
 
 
 def _with_interval(row: Row) -> str:
-    # Four digits: between 0.999 and 1 is where detectors differ.
+    # Four digits: detectors differ between 0.999 and 1.
     return f"{row['value']:.4f} [{row['low']:.4f}, {row['high']:.4f}]"
 
 

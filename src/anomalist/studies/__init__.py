@@ -1,1 +1,5 @@
-"""Studies: many trials, run in any order, anywhere, resumable; the rows are all there is."""
+"""Studies, one file each: many trials, run in any order, anywhere, resumable."""
+
+from anomalist.studies._base import Size, Study, run
+
+__all__ = ["Size", "Study", "run"]

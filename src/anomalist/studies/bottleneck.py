@@ -1,16 +1,19 @@
-"""Bottleneck: does a narrower autoencoder see anomalies better? 2 to 128 units, on tasks hard enough to tell."""
+"""Whether a narrower autoencoder sees anomalies better: 2 to 128 units, on hard tasks."""
 
 from __future__ import annotations
 
-from anomalist.studies.grid import grid, with_values
-from anomalist.studies.layout import Claim, Layout
-from anomalist.studies.protocol import Size, base, seeds_of
-from anomalist.studies.study import Study
+from collections.abc import Mapping
+
+from anomalist.analysis.layout import Claim, Layout
+from anomalist.studies._base import Size, Study, base_trial, seeds_for
+from anomalist.studies._grid import grid, with_values
 from anomalist.trial import Trial
 
-__all__ = ["study"]
+__all__ = ["ACCEPTS", "study"]
 
+ACCEPTS: tuple[str, ...] = ()
 BOTTLENECKS = (2, 4, 8, 16, 32, 64, 128)
+QUICK_BOTTLENECKS = (2, 8, 32, 128)
 REFERENCE = 32  # the detector's default
 # Strengths at which the default detector is right in some cases and wrong in others.
 CORRUPTIONS = (
@@ -19,13 +22,15 @@ CORRUPTIONS = (
     "stripes:lines=1,value=black",
     "patch_occlusion:side=8,margin=4",
 )
+# Of the one-class trials; the rarest digit has 5,421 images.
+_TRAIN: Mapping[Size, int | None] = {"quick": 1_000, "default": 4_500, "full": None}
 
 
 def study(size: Size = "default", seeds: int | None = None) -> Study:
     """Return the study: every corruption on all digits, and one-class digits.
 
     Args:
-        size: how much work, see :mod:`anomalist.studies.protocol`.
+        size: how much work, see :mod:`anomalist.studies`.
         seeds: how many; None: the size's own number.
     """
     claim = Claim(
@@ -35,34 +40,29 @@ def study(size: Size = "default", seeds: int | None = None) -> Study:
         reference=REFERENCE,
     )
     layout = Layout(
-        name="bottleneck", x="model.bottleneck", lines=("task.kind", "corruption"), claims=(claim,)
+        name="bottleneck",
+        x="model.bottleneck",
+        lines=("task.kind", "corruption"),
+        claims=(claim,),
     )
-    return Study(layout, _trials(size, seeds))
-
-
-def _trials(size: Size, seeds: int | None) -> list[Trial]:
-    """Return the study's trials: every corruption on all digits, and one-class digits.
-
-    In the one-class trials the normal digit goes round with the seed (seed 0: digit 0, …), so that
-    ten seeds cover the ten digits and comparisons stay paired.
-    """
-    count = seeds_of(size, seeds)
-    sizes = (2, 8, 32, 128) if size == "quick" else BOTTLENECKS
-    axes = {"model.bottleneck": sizes}
-    corrupted = grid(base(size), {**axes, "task.corruption": CORRUPTIONS}, count)
-    one_class = [_one_class(trial, size) for trial in grid(base(size), axes, count)]
-    return corrupted + one_class
+    count = seeds_for(size, seeds)
+    axes = {"model.bottleneck": QUICK_BOTTLENECKS if size == "quick" else BOTTLENECKS}
+    corrupted = grid(base_trial(size), {**axes, "task.corruption": CORRUPTIONS}, count)
+    one_class = [_one_class(trial, size) for trial in grid(base_trial(size), axes, count)]
+    return Study(layout, corrupted + one_class)
 
 
 def _one_class(trial: Trial, size: Size) -> Trial:
-    train = {"quick": 1_000, "default": 4_500, "full": None}[
-        size
-    ]  # the rarest digit has 5,421 images
+    """Return the trial with one digit as the normal class.
+
+    The digit changes with the seed (seed 0: digit 0, …), so that ten seeds cover the ten digits and
+    comparisons stay paired.
+    """
     values = {
         "task.kind": "one_class",
         "task.normal_classes": (trial.seed % 10,),
-        "task.train": train,
+        "task.train": _TRAIN[size],
+        "task.calibration": 200 if size == "quick" else 500,
+        "task.test": None,
     }
-    return with_values(
-        trial, {**values, "task.calibration": 200 if size == "quick" else 500, "task.test": None}
-    )
+    return with_values(trial, values)

@@ -1,16 +1,17 @@
-"""Contamination: what do unnoticed anomalies in the training set cost, and does discarding high losses help?"""
+"""What unlabelled anomalies in training cost, and whether discarding the highest losses helps."""
 
 from __future__ import annotations
 
-from anomalist.studies.grid import grid
-from anomalist.studies.layout import Claim, Layout
-from anomalist.studies.protocol import Size, base, seeds_of
-from anomalist.studies.study import Study
+from anomalist.analysis.layout import Claim, Layout
+from anomalist.studies._base import Size, Study, base_trial, seeds_for
+from anomalist.studies._grid import grid
 from anomalist.trial import Trial
 
-__all__ = ["study"]
+__all__ = ["ACCEPTS", "study"]
 
+ACCEPTS: tuple[str, ...] = ()
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
+QUICK_SHARES = (0.0, 0.05, 0.2)
 TESTED = ("gaussian_noise:sigma=0.1", "pixel_dropout:probability=0.3")
 OTHER_CLASS = "class"
 # The remedy's share: the most that the study contaminates by, since the true share is not known.
@@ -37,31 +38,34 @@ def study(size: Size = "default", seeds: int | None = None) -> Study:
     """Return the study of training sets that are not clean.
 
     Args:
-        size: how much work, see :mod:`anomalist.studies.protocol`.
+        size: how much work, see :mod:`anomalist.studies`.
         seeds: how many; None: the size's own number.
     """
     lines = ("task.corruption", "task.contaminant", "model.discard")
-    layout = Layout(name="contamination", x="task.contamination", lines=lines, claims=CLAIMS)
+    layout = Layout(
+        name="contamination",
+        x="task.contamination",
+        lines=lines,
+        claims=CLAIMS,
+    )
     return Study(layout, _trials(size, seeds))
 
 
 def _trials(size: Size, seeds: int | None) -> list[Trial]:
     """Return the study's trials.
 
-    Each tested corruption is judged by detectors whose training held a share of the same
+    Each tested corruption is tried with detectors whose training set held a share of the same
     corruption, of the other one, or of another class; those of a corruption both plain and with the
     remedy.
     """
-    count = seeds_of(size, seeds)
-    shares = (0.0, 0.05, 0.2) if size == "quick" else SHARES
-    common = base(size, normal_classes=NORMAL)
-    found: list[Trial] = []
+    base = base_trial(size, normal_classes=NORMAL)
+    trials: list[Trial] = []
     for contaminant in (*TESTED, OTHER_CLASS):
         axes = {
             "model.discard": (0.0,) if contaminant == OTHER_CLASS else (0.0, DISCARD),
             "task.contaminant": (contaminant,),
-            "task.contamination": shares,
+            "task.contamination": QUICK_SHARES if size == "quick" else SHARES,
             "task.corruption": TESTED,
         }
-        found += grid(common, axes, count)
-    return found
+        trials += grid(base, axes, seeds_for(size, seeds))
+    return trials

@@ -1,15 +1,15 @@
-"""Difficulty: how strong must a corruption be to be seen, and where does localisation begin?"""
+"""How strong a corruption must be to be detected, and where localisation begins."""
 
 from __future__ import annotations
 
-from anomalist.studies.grid import with_values
-from anomalist.studies.layout import Claim, Layout
-from anomalist.studies.protocol import Size, base, seeds_of
-from anomalist.studies.study import Study
+from anomalist.analysis.layout import Claim, Layout
+from anomalist.studies._base import Size, Study, base_trial, seeds_for
+from anomalist.studies._grid import with_values
 from anomalist.trial import Trial
 
-__all__ = ["study"]
+__all__ = ["ACCEPTS", "study"]
 
+ACCEPTS: tuple[str, ...] = ()
 STRENGTHS: dict[str, tuple[float, ...]] = {
     "gaussian_noise:sigma={}": (0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3),
     "pixel_dropout:probability={}": (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8),
@@ -17,14 +17,14 @@ STRENGTHS: dict[str, tuple[float, ...]] = {
     "stripes:lines={},value=black": (1, 2, 3, 4, 6, 8, 12),
     "patch_occlusion:side={},margin=4": (2, 4, 6, 8, 10, 12, 16),
 }
-LOCALIZED = (1, 3, 5)  # the strengths, by place, at which pixel metrics are computed
+LOCALIZED = (1, 3, 5)  # the strengths, by position, at which pixel metrics are computed
 
 
 def study(size: Size = "default", seeds: int | None = None) -> Study:
-    """Return the study: one detector a seed, judged on every corruption at every strength.
+    """Return the study: one detector per seed, tested on every corruption at every strength.
 
     Args:
-        size: how much work, see :mod:`anomalist.studies.protocol`.
+        size: how much work, see :mod:`anomalist.studies`.
         seeds: how many; None: the size's own number.
     """
     claim = Claim(
@@ -33,22 +33,25 @@ def study(size: Size = "default", seeds: int | None = None) -> Study:
         direction="greater",
     )
     layout = Layout(
-        name="difficulty", x="severity", lines=("corruption",), levels=(0.75, 0.95), claims=(claim,)
+        name="difficulty",
+        x="severity",
+        lines=("corruption",),
+        levels=(0.75, 0.95),
+        claims=(claim,),
     )
-    return Study(layout, _trials(size, seeds))
+    return Study(layout, _trials(size, seeds_for(size, seeds)))
 
 
-def _trials(size: Size, seeds: int | None) -> list[Trial]:
-    return [
-        with_values(
-            base(size),
-            {
-                "task.corruption": template.format(strength),
-                "localize": place in LOCALIZED,
-                "seed": seed,
-            },
-        )
-        for seed in range(seeds_of(size, seeds))
-        for template, strengths in STRENGTHS.items()
-        for place, strength in enumerate(strengths)
-    ]
+def _trials(size: Size, seeds: int) -> list[Trial]:
+    base = base_trial(size)
+    trials: list[Trial] = []
+    for seed in range(seeds):
+        for template, strengths in STRENGTHS.items():
+            for position, strength in enumerate(strengths):
+                values = {
+                    "task.corruption": template.format(strength),
+                    "localize": position in LOCALIZED,
+                    "seed": seed,
+                }
+                trials.append(with_values(base, values))
+    return trials

@@ -1,25 +1,26 @@
-"""One class: which detector tells a digit from all others? Trained on one class of MNIST, tested on all test images."""
+"""Which detector distinguishes a digit from all others, trained on one class of MNIST."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from anomalist.studies.grid import grid
-from anomalist.studies.layout import Layout
-from anomalist.studies.protocol import (
+from anomalist.analysis.layout import Layout
+from anomalist.studies._base import (
     FEW_SEEDS,
     QUICK_DIGITS,
     QUICK_SIZES,
     Size,
-    models_of,
-    seeds_of,
+    Study,
+    models_for,
+    seeds_for,
 )
-from anomalist.studies.study import Study
+from anomalist.studies._grid import grid
 from anomalist.trial import Trial
 
-__all__ = ["study"]
+__all__ = ["ACCEPTS", "MODELS", "study"]
 
+ACCEPTS = ("models",)
 DIRECTIONS = "directions=8,blur=2"  # chosen with letters: experiments/choose_one_class.py
 UPRIGHT = "blur=1,deskew=true"  # known from test results to suit MNIST: test-informed
 MODELS: tuple[str, ...] = (
@@ -38,8 +39,12 @@ MODELS: tuple[str, ...] = (
 SLOW = "diffusion"  # scores the 9,000 anomalies of a digit for a minute: not in a quick study
 
 
-def study(size: Size = "default", seeds: int | None = None, models: Sequence[str] = ()) -> Study:
-    """Return the study: every detector on every digit, all of the digit's training images but 500.
+def study(
+    size: Size = "default",
+    seeds: int | None = None,
+    models: Sequence[str] = (),
+) -> Study:
+    """Return the study: every detector on every digit, all of its training images but 500.
 
     Args:
         size: ``"quick"``: two digits, few images and epochs, no diffusion; ``"full"``: ten seeds.
@@ -52,10 +57,13 @@ def study(size: Size = "default", seeds: int | None = None, models: Sequence[str
     digits = QUICK_DIGITS if size == "quick" else tuple(range(10))
     base = Trial(task={"kind": "one_class", "calibration": 500, **sizes}, localize=False)
     axes: dict[str, Sequence[Any]] = {
-        "model": models_of(size, models or usual),
+        "model": models_for(size, models or usual),
         "task.normal_classes": [(digit,) for digit in digits],
     }
     layout = Layout(
-        name="one_class", x="model", lines=("task.normal_classes",), columns="task.normal_classes"
+        name="one_class",
+        x="model",
+        lines=("task.normal_classes",),
+        columns="task.normal_classes",
     )
-    return Study(layout, grid(base, axes, seeds_of(size, seeds, FEW_SEEDS)))
+    return Study(layout, grid(base, axes, seeds_for(size, seeds, FEW_SEEDS)))

@@ -1,8 +1,8 @@
-"""Handwriting, textures, industry and medicine; classes, corruptions, foreign images and real defects.
+"""Handwriting, textures, industry, medicine: classes, corruptions, foreign images, defects.
 
 The magnetic tiles (folder ``magnetic_tile``, MVTec AD layout) and PneumoniaMNIST
-(``pneumoniamnist.npz``) lie in the folder of data sets given by path; what is absent is named as
-absent in the report.
+(``pneumoniamnist.npz``) lie in the folder of data sets given by path; the report lists data
+sets that are missing.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def groups(data: Path) -> dict[str, list[str]]:
         "MNIST against digits, matched": [f"foreign:foreign=digits,matched=true,{_MNIST}"],
         **{
             f"{texture} {defect}": [
-                f"corrupted:dataset=(textures:texture={texture}),corruption=({defect}:{strength}),calibration=40"
+                f"corrupted:dataset=(textures:texture={texture}),"
+                f"corruption=({defect}:{strength}),calibration=40"
                 for strength in strengths
             ]
             for texture in ("brick", "grass", "gravel")

@@ -1,4 +1,4 @@
-"""MNIST: each digit against the others, and faint corruptions that add or take away, by images and by pixels."""
+"""MNIST: each digit against the others, and faint corruptions that add or remove ink."""
 
 from __future__ import annotations
 

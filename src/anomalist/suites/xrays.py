@@ -1,4 +1,4 @@
-"""X-rays: pneumonia in chest X-rays of 28 x 28 pixels, by detectors that were shown healthy lungs alone.
+"""X-rays: pneumonia at 28 x 28 pixels, by detectors trained on healthy lungs.
 
 The folder of data sets given by path holds ``pneumoniamnist.npz`` in MedMNIST's format.
 """

@@ -1,38 +1,36 @@
-"""Tasks: what an anomaly is; one file a kind, whose name is the kind's, under the contract of ``task.py``.
+"""Tasks: what an anomaly is, one per file: ``one_class.py`` is ``one_class``, ``OneClass``.
 
-``corrupted``, ``one_class``, ``foreign`` and ``defects`` return the splits of a data set for use in
-Python; ``parse`` reads a task from text, such as ``"one_class:dataset=digits,normal_classes=3"``.
+``make_corrupted``, ``make_one_class``, ``make_foreign`` and ``make_defects`` return the images of a
+task for use in Python; :func:`parse` reads a task from text, such as
+``"one_class:dataset=digits,normal_classes=3"``.
 """
 
 from __future__ import annotations
 
-from anomalist.corruption import Corruption
-from anomalist.corruption import parse as parse_corruption
+from typing import Any
+
+from anomalist.core import catalog
+from anomalist.corruptions import Corruption
+from anomalist.corruptions import parse as parse_corruption
 from anomalist.images import Dataset
 from anomalist.split import Split
-from anomalist.task import Task, TaskConfig, parse
-from anomalist.tasks.corrupted import Corrupted
-from anomalist.tasks.defects import Defects
-from anomalist.tasks.foreign import Foreign
-from anomalist.tasks.one_class import OneClass
+from anomalist.tasks._base import AnyTask, Task, parse
+from anomalist.tasks._splits import TaskSplits
 
 __all__ = [
-    "Corrupted",
-    "Defects",
-    "Foreign",
-    "OneClass",
+    "AnyTask",
     "Split",
     "Task",
-    "TaskConfig",
-    "corrupted",
-    "defects",
-    "foreign",
-    "one_class",
+    "TaskSplits",
+    "make_corrupted",
+    "make_defects",
+    "make_foreign",
+    "make_one_class",
     "parse",
 ]
 
 
-def corrupted(
+def make_corrupted(
     dataset: Dataset,
     corruption: str | Corruption,
     *,
@@ -41,33 +39,30 @@ def corrupted(
     train: int | None = None,
     calibration: int = 6_000,
     test: int | None = None,
-) -> Task:
-    """Return the task of telling corrupted test images from clean ones.
+) -> TaskSplits:
+    """Return the images for finding corrupted test images among clean ones.
 
     Args:
         dataset: what ``datasets.load(name)`` returned.
         corruption: a name, ``"name:option=value,…"``, or a corruption.
-        severity: its strength in [0, 1], when ``corruption`` does not say.
-        seed: governs the split and the corruption.
+        severity: its strength in [0, 1], if ``corruption`` does not set it.
+        seed: of the split and the corruption.
         train: normal images to train on; None: all that ``calibration`` leaves.
         calibration: normal images held out for thresholds.
-        test: test images, each of them clean and corrupted; None: all.
+        test: test images, each used clean and corrupted; None: all.
 
     Raises:
         InputError: an unknown corruption or option, or more images asked for than there are.
     """
     parsed = parse_corruption(corruption)
     if severity is not None:
-        parsed = parse_corruption(
-            {"name": parsed.name, **parsed.model_dump(exclude_unset=True), "severity": severity}
-        )
-    task = Corrupted(
-        dataset=dataset.name, corruption=parsed, train=train, calibration=calibration, test=test
-    )
-    return task.build(dataset, seed)
+        options = parsed.model_dump(exclude_unset=True)
+        parsed = parse_corruption({"name": parsed.name, **options, "severity": severity})
+    sizes = {"train": train, "calibration": calibration, "test": test}
+    return _build({"kind": "corrupted", "corruption": parsed, **sizes}, dataset, seed)
 
 
-def one_class(
+def make_one_class(
     dataset: Dataset,
     normal_classes: int | tuple[int, ...],
     *,
@@ -75,32 +70,27 @@ def one_class(
     train: int | None = None,
     calibration: int = 500,
     test: int | None = None,
-) -> Task:
-    """Return the task of telling images of the other classes from those of the normal ones.
+) -> TaskSplits:
+    """Return the images for finding test images of the other classes.
 
     Args:
         dataset: what ``datasets.load(name)`` returned.
-        normal_classes: the normal class, or classes, as labels.
-        seed: governs the split.
+        normal_classes: the normal class, or classes, as indices into ``class_names``.
+        seed: of the split.
         train: normal images to train on; None: all that ``calibration`` leaves.
         calibration: normal images held out for thresholds.
         test: normal test images; None: all. Anomalies are all test images of the other classes.
 
     Raises:
-        InputError: a class that the data set has not, or more images asked for than there are.
+        InputError: a class that the data set does not have, or more images asked for than there
+            are.
     """
     classes = (normal_classes,) if isinstance(normal_classes, int) else normal_classes
-    task = OneClass(
-        dataset=dataset.name,
-        normal_classes=classes,
-        train=train,
-        calibration=calibration,
-        test=test,
-    )
-    return task.build(dataset, seed)
+    sizes = {"train": train, "calibration": calibration, "test": test}
+    return _build({"kind": "one_class", "normal_classes": classes, **sizes}, dataset, seed)
 
 
-def foreign(
+def make_foreign(
     dataset: Dataset,
     other: str,
     *,
@@ -109,29 +99,28 @@ def foreign(
     train: int | None = None,
     calibration: int = 6_000,
     test: int | None = None,
-) -> Task:
-    """Return the task of telling images of another data set from those of ``dataset``.
+) -> TaskSplits:
+    """Return the images for finding images of another data set.
 
     Args:
         dataset: what ``datasets.load(name)`` returned.
-        other: the name of the data set that anomalies come from, with its options.
+        other: the data set that anomalies come from, as ``"name:option=value,…"``.
         matched: whether anomalies get the mean and standard deviation of normal images.
-        seed: governs the split and which images are drawn.
+        seed: of the split and of the draw of anomalies.
         train: normal images to train on; None: all that ``calibration`` leaves.
         calibration: normal images held out for thresholds.
-        test: normal test images, and the most anomalies; None: all.
+        test: normal test images, and at most as many anomalies; None: all.
 
     Raises:
         InputError: a data set that does not exist or cannot be fetched, or more images asked for
             than there are.
     """
     sizes = {"train": train, "calibration": calibration, "test": test}
-    return Foreign(dataset=dataset.name, foreign=other, matched=matched, **sizes).build(
-        dataset, seed
-    )
+    values = {"kind": "foreign", "foreign": other, "matched": matched, **sizes}
+    return _build(values, dataset, seed)
 
 
-def defects(
+def make_defects(
     dataset: Dataset,
     types: str | tuple[str, ...] = (),
     *,
@@ -139,22 +128,30 @@ def defects(
     train: int | None = None,
     calibration: int = 100,
     test: int | None = None,
-) -> Task:
-    """Return the task of telling images with real defects from good ones.
+) -> TaskSplits:
+    """Return the images for finding real defects among good images.
 
     Args:
-        dataset: what ``datasets.load(name)`` returned; its first kind is "good".
+        dataset: what ``datasets.load(name)`` returned; its first class is "good".
         types: the type of defect that is tested, or several; by default all.
-        seed: governs the split.
+        seed: of the split.
         train: good images to train on; None: all that ``calibration`` leaves.
         calibration: good images held out for thresholds.
         test: good test images; None: all. Anomalies are all test images with such a defect.
 
     Raises:
-        InputError: a type that the data set has not, or more images asked for than there are.
+        InputError: a type that the data set does not have, or more images asked for than there are.
     """
     chosen = (types,) if isinstance(types, str) else types
-    task = Defects(
-        dataset=dataset.name, types=chosen, train=train, calibration=calibration, test=test
-    )
-    return task.build(dataset, seed)
+    sizes = {"train": train, "calibration": calibration, "test": test}
+    return _build({"kind": "defects", "types": chosen, **sizes}, dataset, seed)
+
+
+def _build(values: dict[str, Any], dataset: Dataset, seed: int) -> TaskSplits:
+    """Return the images of a task on a data set that is loaded."""
+    return parse({**values, "dataset": dataset.name}).build(dataset, seed)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a task's class when it is first asked for (PEP 562)."""
+    return catalog.lazy_class("tasks", name)

@@ -1,43 +1,41 @@
 """Normal is the data set itself; an anomaly is a test image with a synthetic corruption.
 
-Every test image is there twice, clean and corrupted; a corrupted one in which nothing changed is
-left out and counted.
+Every test image is used twice, clean and corrupted. Images that the corruption did not change are
+excluded and counted.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PlainSerializer, PlainValidator
+from pydantic import Field
 
-from anomalist.corruption import Corruption, parse
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
+from anomalist.core.randomness import derive
+from anomalist.corruptions import Corruption, CorruptionSpec, parse
 from anomalist.images import Dataset
-from anomalist.randomness import derive
 from anomalist.split import Split
-from anomalist.task import TaskConfig, others
+from anomalist.tasks._base import Task, sample_other_classes
 
-__all__ = ["Corrupted", "Spec"]
-
-Spec = Annotated[Corruption, PlainValidator(parse), PlainSerializer(str, return_type=str)]
+__all__ = ["Corrupted"]
 
 
-class Corrupted(TaskConfig):
-    """Tell corrupted test images from the same images, clean."""
+class Corrupted(Task):
+    """Distinguish corrupted test images from the same images, clean."""
 
-    TEST_ONLY: ClassVar[frozenset[str]] = TaskConfig.TEST_ONLY | {"corruption"}
-    CONTAMINANT: ClassVar[frozenset[str]] = frozenset({"contaminant"})
+    test_only_fields: ClassVar[frozenset[str]] = Task.test_only_fields | {"corruption"}
+    contaminant_fields: ClassVar[frozenset[str]] = frozenset({"contaminant"})
 
     kind: Literal["corrupted"] = Field("corrupted", description="what an anomaly is")
-    corruption: Spec = Field(
+    corruption: CorruptionSpec = Field(
         parse("stripes"), description="what is done to test images, as name:option=value"
     )
     normal_classes: tuple[int, ...] | None = Field(
         None, min_length=1, description="normal classes; by default all of the training split"
     )
-    contaminant: Spec | Literal["class"] | None = Field(
+    contaminant: CorruptionSpec | Literal["class"] | None = Field(
         None,
         description="what anomalies in training are: a corruption, or 'class' for images of the "
         "other classes",
@@ -46,33 +44,63 @@ class Corrupted(TaskConfig):
     @property
     def label(self) -> str:
         """The corruption."""
-        return str(self.corruption)
+        return self.corruption.spec
 
-    def classes(self, dataset: Dataset) -> tuple[int, ...]:
-        """Return the labels of the normal classes."""
-        return super().classes(dataset) if self.normal_classes is None else self.normal_classes
+    @property
+    def tested_corruption(self) -> Corruption:
+        """The corruption that test images suffer."""
+        return self.corruption
+
+    def normal_classes_of(self, dataset: Dataset) -> tuple[int, ...]:
+        """Return the normal classes."""
+        if self.normal_classes is None:
+            return super().normal_classes_of(dataset)
+        return self.normal_classes
 
     def anomalies(self, normal: Split, dataset: Dataset, seed: int) -> Split:
-        """Return the corrupted twins of ``normal`` whose mask is not empty."""
-        result = self.corruption(normal.images, seed=seed, index=normal.source)
-        kept = result.masks.any(axis=(1, 2))
+        """Return the corrupted twins of ``normal`` in which something changed."""
+        result = self.corruption(normal.images, seed=seed, index=normal.image_index)
+        changed = result.masks.any(axis=(1, 2))
+        count = int(changed.sum())
         return Split(
-            result.images[kept],
-            np.ones(int(kept.sum()), np.bool_),
-            normal.source[kept],
-            result.masks[kept],
-            int((~kept).sum()),
+            result.images[changed],
+            np.ones(count, np.bool_),
+            normal.image_index[changed],
+            result.masks[changed],
+            excluded=len(normal) - count,
         )
 
+    def facts(self, anomalies: Split, normal: Split) -> dict[str, Any]:
+        """Return the corruption without its strength, its severity and how much it changed."""
+        height, width = anomalies.images.shape[2:]
+        return {
+            "corruption": self.corruption.family,
+            "severity": self.corruption.severity_at((height, width)),
+            "changed_energy": _changed_energy(anomalies, normal),
+        }
+
     def _contaminants(
-        self, images: NDArray[np.float32], source: NDArray[np.int64], dataset: Dataset, seed: int
+        self,
+        images: NDArray[np.float32],
+        image_index: NDArray[np.int64],
+        dataset: Dataset,
+        seed: int,
     ) -> NDArray[np.float32]:
         if self.contaminant is None:
-            named = "contamination" if self.contamination else "labelled"
+            option = "contamination" if self.contamination else "labelled"
             raise InputError(
-                f"task.{named} above 0 needs task.contaminant: a corruption, or 'class'"
+                f"task.{option} above 0 needs task.contaminant: a corruption, or 'class'"
             )
         if self.contaminant == "class":
-            return others(dataset.train, self.classes(dataset), len(images), seed)
-        own_seed = derive(seed, "contamination")  # never the draws that the test images get
-        return self.contaminant(images, seed=own_seed, index=source).images
+            classes = self.normal_classes_of(dataset)
+            return sample_other_classes(dataset.train, classes, len(images), seed)
+        own_seed = derive(seed, "contamination")  # never the draws of the test images
+        return self.contaminant(images, seed=own_seed, index=image_index).images
+
+
+def _changed_energy(anomalies: Split, normal: Split) -> float:
+    """Return the mean squared change of a value between corrupted images and their clean twins."""
+    order = np.argsort(normal.image_index)
+    place = np.searchsorted(normal.image_index, anomalies.image_index, sorter=order)
+    change = anomalies.images - normal.images[order[place]]
+    return float(np.mean(change**2, dtype=np.float64))

@@ -1,4 +1,4 @@
-"""Normal is one class of the data set, several, or all but one; an anomaly is a test image of any other."""
+"""Normal is one class of the data set, several, or all but one; all other classes are anomalous."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from anomalist.errors import InputError
+from anomalist.core.errors import InputError
+from anomalist.core.randomness import generator
 from anomalist.images import Dataset
-from anomalist.randomness import generator
 from anomalist.split import Split, normal_split
-from anomalist.task import TaskConfig, others
+from anomalist.tasks._base import Task, sample_other_classes
 
 __all__ = ["OneClass"]
 
 
-class OneClass(TaskConfig):
-    """Tell test images of the other classes from those of the normal ones."""
+class OneClass(Task):
+    """Distinguish test images of the other classes from those of the normal ones."""
+
+    contaminant_fields: ClassVar[frozenset[str]] = frozenset({"labelled_class"})
 
     kind: Literal["one_class"] = Field("one_class", description="what an anomaly is")
     normal_classes: tuple[int, ...] = Field((0,), min_length=1, description="the normal classes")
@@ -29,16 +31,13 @@ class OneClass(TaskConfig):
         exclude_if=lambda label: label is None,
         description="the one class that is not normal, in place of normal_classes",
     )
-
     labelled_class: int | None = Field(
         None,
         ge=0,
         exclude_if=lambda label: label is None,
-        description="the class of the known anomalies; by default all that are not normal, as of "
-        "the unnoticed ones",
+        description="the class of the known anomalies; by default all classes that are not normal, "
+        "as for the unlabelled anomalies",
     )
-
-    CONTAMINANT: ClassVar[frozenset[str]] = frozenset({"labelled_class"})
 
     @property
     def label(self) -> str:
@@ -47,55 +46,65 @@ class OneClass(TaskConfig):
             return f"all but class {self.all_but}"
         return f"class {' '.join(map(str, self.normal_classes))}"
 
-    def classes(self, dataset: Dataset) -> tuple[int, ...]:
-        """Return the labels of the normal classes.
+    def normal_classes_of(self, dataset: Dataset) -> tuple[int, ...]:
+        """Return the normal classes.
 
         Raises:
             InputError: ``all_but`` is no class of the data set.
         """
         if self.all_but is None:
             return self.normal_classes
-        every = range(len(dataset.train.kinds))
-        if self.all_but not in every:
+        classes = range(len(dataset.train.class_names))
+        if self.all_but not in classes:
+            last = len(classes) - 1
             raise InputError(
-                f"task.all_but: {self.all_but} is no class; the data set has 0 to {len(every) - 1}"
+                f"task.all_but: {self.all_but} is no class; the data set has 0 to {last}"
             )
-        return tuple(label for label in every if label != self.all_but)
+        return tuple(index for index in classes if index != self.all_but)
 
     def anomalies(self, normal: Split, dataset: Dataset, seed: int) -> Split:
         """Return all test images of the other classes."""
-        rest = dataset.test.take(
-            np.flatnonzero(~np.isin(dataset.test.labels, self.classes(dataset)))
-        )
+        is_normal = np.isin(dataset.test.class_index, self.normal_classes_of(dataset))
+        rest = dataset.test.take(np.flatnonzero(~is_normal))
         if len(rest) == 0:
             raise InputError(
-                "task.normal_classes: every class is normal, so nothing is an anomaly; leave some "
-                "out"
+                "task.normal_classes: every class is normal, so nothing is an anomaly; "
+                "leave some out"
             )
-        return replace(normal_split(rest), labels=np.ones(len(rest), np.bool_))
+        return replace(normal_split(rest), is_anomaly=np.ones(len(rest), np.bool_))
 
     def _contaminants(
-        self, images: NDArray[np.float32], source: NDArray[np.int64], dataset: Dataset, seed: int
+        self,
+        images: NDArray[np.float32],
+        image_index: NDArray[np.int64],
+        dataset: Dataset,
+        seed: int,
     ) -> NDArray[np.float32]:
-        return others(dataset.train, self.classes(dataset), len(images), seed)
+        classes = self.normal_classes_of(dataset)
+        return sample_other_classes(dataset.train, classes, len(images), seed)
 
-    def _told(
-        self, count: int, unnoticed: int, dataset: Dataset, seed: int
+    def _labelled_anomalies(
+        self,
+        count: int,
+        unlabelled: int,
+        dataset: Dataset,
+        seed: int,
     ) -> NDArray[np.float32] | None:
         if self.labelled_class is None:
             return None
-        if self.labelled_class in (usual := self.classes(dataset)):
+        classes = self.normal_classes_of(dataset)
+        if self.labelled_class in classes:
             raise InputError(
                 f"task.labelled_class: {self.labelled_class} is a normal class; choose another"
             )
-        rest = np.flatnonzero(~np.isin(dataset.train.labels, usual))
-        left = rest[
-            generator(seed, "contaminants").permutation(len(rest))[unnoticed:]
-        ]  # in the order of `others`
-        found = left[dataset.train.labels[left] == self.labelled_class]
-        if count > len(found):
+        class_index = dataset.train.class_index
+        rest = np.flatnonzero(~np.isin(class_index, classes))
+        order = generator(seed, "contaminants").permutation(len(rest))  # of sample_other_classes
+        left = rest[order[unlabelled:]]
+        available = left[class_index[left] == self.labelled_class]
+        if count > len(available):
             raise InputError(
                 f"task.labelled: {count:,} images of class {self.labelled_class} needed, "
-                f"{len(found):,} left"
+                f"{len(available):,} left"
             )
-        return dataset.train.take(found[:count]).to_float()
+        return dataset.train.take(available[:count]).to_float()

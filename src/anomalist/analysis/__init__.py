@@ -1,0 +1,1 @@
+"""Statistics of stored rows: means over seeds, paired comparisons, leaderboards, costs."""

@@ -1,0 +1,156 @@
+"""Rows of a study: every raw row, flat, and the mean over seeds of each point with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from anomalist.core.files import atomic_write, make_folder, write_csv
+from anomalist.metrics.comparison import mean_interval
+from anomalist.models import SEEN
+
+__all__ = ["Flat", "averaged", "flatten", "model_label", "points", "sections", "write"]
+
+Flat = dict[str, Any]
+
+
+def flatten(row: dict[str, Any]) -> Flat:
+    """Return a trial's row as one level of columns: ``task.corruption``, ``auroc`` and others.
+
+    A metric has three columns: its value, and its interval within the trial as ``auroc_low`` and
+    ``auroc_high``.
+    """
+    flat: Flat = {"trial": row["trial"]}
+    for name, value in row["config"].items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{key}": _plain(item) for key, item in value.items()}
+        else:
+            flat[name] = _plain(value)
+    flat |= row["facts"]
+    flat["model.name"] = model_label(row)
+    flat["model"] = model_label(row, "model")
+    for name, estimate in row["metrics"].items():
+        flat[name] = estimate["value"]
+        flat[f"{name}_low"] = estimate["low"]
+        flat[f"{name}_high"] = estimate["high"]
+    return flat
+
+
+def model_label(row: dict[str, Any], fact: str | None = None) -> str:
+    """Return a row's detector as reports print it, see :attr:`anomalist.models.Detector.label`.
+
+    Args:
+        row: a trial's row.
+        fact: ``"model"`` for its options beside its name.
+    """
+    name = str(row["facts"].get(fact) or row["config"]["model"]["name"])  # old rows lack the fact
+    return name + SEEN if "trained_on" in row["facts"] else name
+
+
+def averaged(
+    table: Sequence[Flat],
+    axis: str,
+    keep: Sequence[str],
+    metric: str,
+) -> list[Flat]:
+    """Return the mean of a metric over the values of an axis, such as a seed's ten digits.
+
+    Args:
+        table: flat rows.
+        axis: the column that is averaged over.
+        keep: the columns that distinguish rows.
+        metric: a column.
+
+    Returns:
+        rows of ``keep`` and ``metric``, for those groups that have all values of the axis.
+    """
+    axis_values = {row.get(axis) for row in table}
+    groups: dict[tuple[Any, ...], dict[Any, float]] = {}
+    for row in table:
+        if row.get(metric) is not None:
+            group = groups.setdefault(_key(row, keep), {})
+            group[row.get(axis)] = float(row[metric])
+    means = []
+    for key, values in groups.items():
+        if set(values) == axis_values:
+            mean = sum(values.values()) / len(values)
+            means.append(dict(zip(keep, key, strict=True)) | {metric: mean})
+    return means
+
+
+def sections(table: Sequence[Flat], axes: Sequence[str]) -> list[tuple[str, list[Flat]]]:
+    """Return the rows of each combination of the axes' values.
+
+    Each has a title, for example ``"labelled=0.01, contamination=0"``.
+    """
+    parts: dict[str, list[Flat]] = {}
+    for row in table:
+        settings = [f"{axis.rpartition('.')[2]}={row.get(axis) or 0:g}" for axis in axes]
+        parts.setdefault(", ".join(settings), []).append(row)
+    return list(parts.items())
+
+
+def points(
+    table: Sequence[Flat],
+    axes: Sequence[str],
+    metric: str,
+    confidence: float = 0.95,
+) -> list[Flat]:
+    """Return the mean of a metric over seeds, for every combination of the axes' values.
+
+    Args:
+        table: flat rows.
+        axes: columns.
+        metric: a column; rows without it are passed over.
+        confidence: of the interval.
+
+    Returns:
+        a row per point: the axes, ``mean``, Student's t interval ``low`` and ``high`` (None for a
+        single seed), cut to [0, 1], the range of every metric, ``n``, and the raw ``values``.
+    """
+    groups: dict[tuple[Any, ...], list[float]] = {}
+    for row in table:
+        if row.get(metric) is not None:
+            groups.setdefault(_key(row, axes), []).append(float(row[metric]))
+    result = []
+    for key, values in groups.items():
+        interval = mean_interval(values, confidence)
+        if interval.low is not None and interval.high is not None:
+            interval = interval._replace(low=max(0.0, interval.low), high=min(1.0, interval.high))
+        point = dict(zip(axes, key, strict=True)) | interval._asdict()
+        result.append(point | {"values": values})
+    return result
+
+
+def write(table: Sequence[Flat], folder: Path, name: str) -> list[Path]:
+    """Write rows as ``NAME.csv`` and, where pyarrow is installed, ``NAME.parquet``.
+
+    Returns:
+        the paths.
+    """
+    make_folder(folder)
+    csv_path = folder / f"{name}.csv"
+    write_csv(csv_path, table)
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        return [csv_path]
+    parquet_path = folder / f"{name}.parquet"
+    columns = dict.fromkeys(column for row in table for column in row)
+    whole = {column: [row.get(column) for row in table] for column in columns}
+    with atomic_write(parquet_path) as temporary:
+        parquet.write_table(pyarrow.table(whole), temporary)
+    return [csv_path, parquet_path]
+
+
+def _key(row: Flat, columns: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(row.get(column) for column in columns)
+
+
+def _plain(value: Any) -> Any:
+    """Return a list as text, so that a column has one type."""
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return " ".join(map(str, value))
+    return value

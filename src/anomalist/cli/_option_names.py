@@ -1,0 +1,118 @@
+"""Names of options, read from the source code, so that a mistyped option is reported at once.
+
+Importing a detector to find its options would take seconds, since it imports torch.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from anomalist.core import catalog
+from anomalist.core.errors import unknown
+
+__all__ = ["check_run_options", "dashed", "field_names"]
+
+_RUN_FIELDS = ("seed", "device", "precision")  # of a detector, set by the run
+_ROOT = Path(__file__).parent.parent
+_OLD_NAMES = "old_names"
+
+
+def dashed(word: str) -> str:
+    """Return a word of a command line with dashes in an option's name.
+
+    ``--save_maps=x`` becomes ``--save-maps=x``.
+    """
+    if not word.startswith("--"):
+        return word
+    name, sign, value = word.partition("=")
+    return name.replace("_", "-") + sign + value
+
+
+def field_names(module: str, name: str) -> list[str]:
+    """Return the fields of the class ``name`` in ``anomalist.MODULE``, and of its bases.
+
+    Fields are public and annotated. Old names of options count too.
+    """
+    tree = ast.parse(_source(module))
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    imported = _imported(tree)
+    if name in imported:
+        return field_names(imported[name], name)
+    if name not in classes:
+        return []
+    names: list[str] = []
+    for base in classes[name].bases:
+        if isinstance(base, ast.Name):
+            names += field_names(imported.get(base.id, module), base.id)
+    for statement in classes[name].body:
+        names += _declared(statement)
+    return list(dict.fromkeys(names))
+
+
+def check_run_options(words: Sequence[str], own: Iterable[str]) -> None:
+    """Refuse an option that ``anomalist run`` or its detector does not have.
+
+    Args:
+        words: the command line.
+        own: options beside those of the config, such as ``--results``.
+
+    Raises:
+        InputError: an unknown option, or an unknown detector.
+    """
+    model = _model(words)
+    if model not in catalog.names("models"):
+        raise unknown("model", model, catalog.names("models"))
+    options = [*own, "--help"]
+    options += [f"--{name}" for name in field_names("baseline.config", "Baseline")]
+    for name in field_names(f"models.{model}", catalog.class_name(model)):
+        if name not in _RUN_FIELDS:
+            options.append(f"--model.{name}")
+    valid = {dashed(option) for option in options}
+    for word in words:
+        option = dashed(word).partition("=")[0]
+        if option.startswith("--") and option not in valid:
+            raise unknown("anomalist run option", option, valid)
+
+
+def _source(module: str) -> str:
+    """Return the text of ``anomalist.MODULE``, a file or a folder."""
+    path = _ROOT.joinpath(*module.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return file.read_text(encoding="utf-8")
+
+
+def _imported(tree: ast.Module) -> dict[str, str]:
+    """Return the module, below ``anomalist``, that each imported name comes from."""
+    modules: dict[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("anomalist."):
+            module = str(node.module).removeprefix("anomalist.")
+            for alias in node.names:
+                modules[alias.asname or alias.name] = module
+    return modules
+
+
+def _declared(statement: ast.stmt) -> list[str]:
+    """Return the options that a statement in a class declares."""
+    if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+        return []
+    name = statement.target.id
+    if name == _OLD_NAMES and isinstance(statement.value, ast.Dict):
+        values = [value for value in statement.value.values if isinstance(value, ast.Constant)]
+        return [str(value.value) for value in values]
+    if name.startswith("_") or "ClassVar" in ast.unparse(statement.annotation):
+        return []
+    return [name]
+
+
+def _model(words: Sequence[str]) -> str:
+    """Return the name of the detector that a command line chooses."""
+    model = "autoencoder"
+    for place, word in enumerate(words):
+        if word == "--model" and place + 1 < len(words):
+            model = words[place + 1]
+        elif word.startswith("--model="):
+            model = word.partition("=")[2]
+    return model.partition(":")[0].strip()

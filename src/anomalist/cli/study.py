@@ -1,0 +1,102 @@
+"""Run a study: many trials over seeds (bottleneck, difficulty, a grid of options); resumable."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from anomalist.cli._execution import add_execution, execution
+from anomalist.cli._options import Parser
+from anomalist.cli.report import print_report
+from anomalist.core import catalog
+from anomalist.core.errors import InputError
+
+__all__ = ["main"]
+
+_ABOUT = """\
+Run many trials over several seeds and report their means with 95 % intervals. Finished trials are
+never run again: a study that was stopped resumes from there.
+
+studies:
+{studies}
+
+examples:
+  anomalist study difficulty --quick
+  anomalist study grid --vary model.bottleneck=2,4,8 --vary task.contamination=0,0.05 \\
+      --vary task.contaminant=class --vary task.normal_classes=0 --seeds 10
+  anomalist study one_class --models lof:blur=1,deskew=true autoencoder:bottleneck=16
+  anomalist study bottleneck --executor dask --address tcp://scheduler:8786
+"""
+_OPTIONAL = ("models", "vary")  # options of the studies that name them in ACCEPTS
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command; return 1 if a trial failed, else 0."""
+    names = catalog.names("studies")
+    listed = "\n".join(f"  {name:<14}{catalog.describe('studies', name)}" for name in names)
+    parser = Parser("study", _ABOUT.format(studies=listed))
+    parser.add_argument("name", metavar=f"{{{','.join(names)}}}", help="which study")
+    parser.add_argument("--quick", action="store_true", help="fewer images, points and seeds")
+    parser.add_argument(
+        "--full", action="store_true", help="the whole protocol: all images, more seeds"
+    )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        help="how many seeds (default: 10, or 3 with --quick; fewer where detectors are compared)",
+    )
+    parser.add_argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="OPTION=VALUE,VALUE",
+        help="an axis of a grid",
+    )
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        default=(),
+        metavar="NAME:OPTION=VALUE,…",
+        help="detectors to compare",
+    )
+    add_execution(parser)
+    arguments = parser.read(words)
+    where = execution(arguments)
+    module = catalog.find_module("studies", arguments.name)
+
+    from anomalist import studies
+
+    study = module.study(_size(arguments), arguments.seeds, **_accepted(module, arguments))
+    failures = studies.run(study, arguments.results, **where)
+    print_report(study.layout.name, arguments.results)
+    return 1 if failures else 0
+
+
+def _size(arguments: argparse.Namespace) -> str:
+    if arguments.quick:
+        return "quick"
+    return "full" if arguments.full else "default"
+
+
+def _accepted(module: Any, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that the study accepts.
+
+    Raises:
+        InputError: one is given that it does not accept.
+    """
+    accepted: dict[str, Any] = {}
+    for option in _OPTIONAL:
+        value = getattr(arguments, option)
+        if option in module.ACCEPTS:
+            accepted[option] = value
+        elif value:
+            modules = {
+                name: catalog.find_module("studies", name) for name in catalog.names("studies")
+            }
+            others = [name for name, other in modules.items() if option in other.ACCEPTS]
+            raise InputError(
+                f"--{option} belongs to {', '.join(others)}; the study {arguments.name!r} has no "
+                "such option"
+            )
+    return accepted

@@ -1,0 +1,1 @@
+"""What every part builds on: names, configs, errors, files, randomness, the console, memory."""

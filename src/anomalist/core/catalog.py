@@ -1,0 +1,99 @@
+"""The file name is the registration: every file in a package's folder is listed.
+
+Names and one-line descriptions are read from the files without importing them. A listing therefore
+takes milliseconds and never loads a deep-learning library.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from pathlib import Path
+from typing import Any
+
+from anomalist.core.errors import unknown
+
+__all__ = [
+    "LISTED",
+    "class_name",
+    "describe",
+    "find_class",
+    "find_module",
+    "lazy_class",
+    "names",
+    "noun",
+]
+
+_NOUNS = {
+    "cli": "command",
+    "corruptions": "corruption",
+    "datasets": "data set",
+    "models": "model",
+    "studies": "study",
+    "suites": "suite",
+    "tasks": "task",
+}
+LISTED = ("datasets", "corruptions", "tasks", "models", "suites", "studies")  # by `anomalist list`
+
+
+def names(package: str) -> list[str]:
+    """Return the names registered in ``package``, sorted.
+
+    Args:
+        package: a folder of the package, such as ``"models"``.
+    """
+    files = _folder(package).glob("*.py")
+    return sorted(path.stem for path in files if not path.stem.startswith("_"))
+
+
+def noun(package: str) -> str:
+    """Return what one thing of ``package`` is called: ``"data set"`` for ``"datasets"``."""
+    return _NOUNS[package]
+
+
+def describe(package: str, name: str) -> str:
+    """Return the first line of the docstring of ``name``'s file, read without importing it."""
+    source = (_folder(package) / f"{name}.py").read_text(encoding="utf-8")
+    docstring = ast.get_docstring(ast.parse(source)) or ""
+    return docstring.partition("\n")[0]
+
+
+def find_module(package: str, name: str) -> Any:
+    """Import and return the module ``name`` of ``package``.
+
+    Raises:
+        InputError: there is no such file; the message names the nearest ones.
+    """
+    if name not in names(package):
+        raise unknown(noun(package), name, names(package))
+    return importlib.import_module(f"anomalist.{package}.{name}")
+
+
+def find_class(package: str, name: str) -> Any:
+    """Return the class registered as ``name``: the file's name in CamelCase.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    return getattr(find_module(package, name), class_name(name))
+
+
+def lazy_class(package: str, name: str) -> Any:
+    """Return the class ``name`` of ``package``: the body of its ``__getattr__`` (PEP 562).
+
+    Raises:
+        AttributeError: no file of the package is named after such a class.
+    """
+    for file_name in names(package):
+        if class_name(file_name) == name:
+            return find_class(package, file_name)
+    raise AttributeError(f"module 'anomalist.{package}' has no attribute {name!r}")
+
+
+def class_name(name: str) -> str:
+    """Return the name of the class in a file: ``patch_memory.py`` holds ``PatchMemory``."""
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _folder(package: str) -> Path:
+    return Path(__file__).parent.parent / package

@@ -1,0 +1,86 @@
+"""Console output: a failure to print never stops the work, even if the terminal is closed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import TypeVar
+
+from tqdm import tqdm
+
+__all__ = ["deprecated", "due", "ignore_output", "is_live", "prepare", "say", "track"]
+
+# Without a terminal: seconds until the first progress line, and between the following ones.
+FIRST = 3.0
+NEXT = 20.0
+
+Item = TypeVar("Item")
+
+
+def is_live() -> bool:
+    """Return whether standard error is a terminal, on which a progress bar can be drawn."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def prepare() -> None:
+    """Print question marks for characters that the terminal's encoding lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def say(text: str) -> None:
+    """Print a line on standard output; continue if nobody reads it, as behind ``| head``."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        ignore_output()
+
+
+@cache
+def deprecated(message: str) -> None:
+    """Warn on standard error, once per process, about a deprecated spelling."""
+    print(f"anomalist: {message}", file=sys.stderr, flush=True)
+
+
+def ignore_output() -> None:
+    """Discard all further output, and the buffer, which would fail again at the exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def due(elapsed: float, last_line: float | None) -> bool:
+    """Return whether work of ``elapsed`` seconds should report now, given its ``last_line``."""
+    return elapsed >= FIRST if last_line is None else elapsed - last_line >= NEXT
+
+
+def track(items: Sequence[Item], title: str) -> Iterator[Item]:
+    """Yield the items and show the progress on standard error: a bar, or a line now and then.
+
+    Without a terminal, work of less than three seconds prints nothing.
+    """
+    if is_live():
+        yield from tqdm(
+            items,
+            desc=title,
+            leave=False,
+            dynamic_ncols=True,
+        )
+        return
+    start = time.monotonic()
+    last_line = None
+    for done, item in enumerate(items):
+        elapsed = time.monotonic() - start
+        if done and due(elapsed, last_line):
+            last_line = elapsed
+            left = elapsed / done * (len(items) - done)
+            print(
+                f"{title}: {done / len(items):.0%} done, {left:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
+        yield item

@@ -1,0 +1,55 @@
+"""Where and how torch computes: device, arithmetic and threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from anomalist.core.errors import InputError
+
+__all__ = ["resolve", "using_threads"]
+
+_MAX_THREADS_PER_CORE = 4
+
+
+def resolve(device: str, precision: str) -> tuple[torch.device, torch.dtype]:
+    """Return the device and the arithmetic that ``"auto"`` stands for on this machine.
+
+    Raises:
+        InputError: a GPU is asked for where there is none.
+    """
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise InputError("device 'cuda' is not available here: use 'cpu' or 'auto'")
+    resolved = torch.device("cuda" if available and device != "cpu" else "cpu")
+    fast = precision == "bfloat16" or (precision == "auto" and resolved.type == "cuda")
+    return resolved, torch.bfloat16 if fast else torch.float32
+
+
+@contextmanager
+def using_threads(count: int | None) -> Iterator[int]:
+    """Let torch compute on ``count`` processor threads within the context.
+
+    Args:
+        count: None: as many as before.
+
+    Yields:
+        the number.
+
+    Raises:
+        InputError: more than the machine can use.
+    """
+    most = _MAX_THREADS_PER_CORE * (os.cpu_count() or 1)
+    if count is not None and count > most:
+        raise InputError(
+            f"threads: {count:,} are more than this machine can use; give up to {most}"
+        )
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield count or before
+    finally:
+        torch.set_num_threads(before)

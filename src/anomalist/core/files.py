@@ -1,0 +1,139 @@
+"""Files are written whole or not at all: a temporary name in the target folder, then a rename."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalist.core.errors import InputError
+
+__all__ = [
+    "abbreviate_home",
+    "atomic_folder",
+    "atomic_write",
+    "is_writable",
+    "make_folder",
+    "write_arrays",
+    "write_csv",
+    "write_json",
+    "write_text",
+]
+
+
+def make_folder(path: Path, what: str = "results folder") -> Path:
+    """Create ``path`` (and its parents) and return it.
+
+    Raises:
+        InputError: it cannot be created or written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"cannot write to the {what} {str(path)!r}: {error.strerror}; name another"
+        ) from None
+    return path
+
+
+def is_writable(folder: Path) -> bool:
+    """Return whether files can be made in an existing folder."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def abbreviate_home(path: Path) -> str:
+    """Return a path with ``~`` for the home folder, since messages end up in reports."""
+    home = Path.home()
+    if not path.is_relative_to(home):
+        return str(path)
+    return str(Path("~") / path.relative_to(home))
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path that replaces ``path`` on success and is removed otherwise.
+
+    The temporary name keeps the suffix, since writers such as Matplotlib choose the format by it.
+    """
+    handle, name = tempfile.mkstemp(
+        dir=path.parent,
+        prefix=f".{path.stem}-",
+        suffix=path.suffix,
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)  # mkstemp makes files private; results are meant to be read
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder that becomes ``path`` on success and is removed otherwise.
+
+    Where another process made ``path`` in the meantime, that one is kept.
+    """
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+    try:
+        yield temporary
+        temporary.chmod(0o755)  # mkdtemp makes folders private
+        try:
+            temporary.rename(path)
+        except OSError:
+            if not path.is_dir():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented UTF-8 JSON; NaN is refused, since JSON has none."""
+    write_text(
+        path,
+        json.dumps(
+            value,
+            indent=2,
+            allow_nan=False,
+            ensure_ascii=False,
+        )
+        + "\n",
+    )
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows as CSV, with a column for every key of any row; None is an empty cell."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays as an uncompressed ``.npz``; the same arrays give the same bytes."""
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)

@@ -1,0 +1,22 @@
+"""Hashes of plain values: the same value gives the same hash on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+__all__ = ["json_hash"]
+
+
+def json_hash(value: Any, *, compact: bool = False, digits: int = 64) -> str:
+    """Return the sha256 of a value's JSON, with sorted keys.
+
+    Args:
+        value: numbers, text, lists and mappings.
+        compact: whether the JSON has no blanks; part of what a hash is defined by.
+        digits: how many of the 64 hexadecimal digits are kept.
+    """
+    separators = (",", ":") if compact else None
+    text = json.dumps(value, sort_keys=True, separators=separators)
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]

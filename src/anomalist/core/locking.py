@@ -1,0 +1,40 @@
+"""Locks between processes; the system frees them when a process is killed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from anomalist.core.errors import InputError
+
+__all__ = ["locked"]
+
+
+@contextmanager
+def locked(path: Path, message: str, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock file ``path`` within the context.
+
+    Args:
+        path: the lock file; its folder must exist.
+        message: what to say on standard error if another process holds the lock.
+        wait: whether to wait for the other process; if not, the message is an error.
+
+    Raises:
+        InputError: another process holds the lock, and ``wait`` is false.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0.2 if wait else 0)
+    except Timeout:
+        if not wait:
+            raise InputError(message) from None
+        print(message, file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,1 @@
+"""Fetching published data sets: mirrors, packages, hashes and the cache of verified files."""

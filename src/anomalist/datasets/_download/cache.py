@@ -1,0 +1,200 @@
+"""The cache of data sets: one verified file each, filled from the first source that serves.
+
+The file is the raw bytes of the arrays, one after the other, at sizes known beforehand: there is no
+format to parse, so nothing that a damaged file could break; every array is hashed on every load.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalist.core.errors import InputError
+from anomalist.core.files import abbreviate_home, atomic_write, make_folder
+from anomalist.datasets._base import Status
+
+__all__ = [
+    "FOLDER_VARIABLE",
+    "Arrays",
+    "Part",
+    "Source",
+    "announce",
+    "data_folder",
+    "load_arrays",
+    "state",
+]
+
+FOLDER_VARIABLE = "ANOMALIST_DATA"
+
+Arrays = dict[str, NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One uint8 array of a data set: its shape and the sha256 of its bytes in C order."""
+
+    shape: tuple[int, ...]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place that the arrays may come from.
+
+    Attributes:
+        name: the place, in words for the reader.
+        read: returns the arrays, or raises InputError or OSError where it cannot; it never hangs.
+        verb: what reading it is called in the line that tells the user.
+    """
+
+    name: str
+    read: Callable[[], Arrays]
+    verb: str = "fetching"
+
+
+def data_folder(name: str) -> Path:
+    """Return the folder of the data set ``name``; it need not exist.
+
+    It lies in the folder that the environment variable ``ANOMALIST_DATA`` names, by default in the
+    platform's cache folder.
+    """
+    import pooch  # here, since `anomalist list` imports no more than it must
+
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    return (Path(chosen).expanduser() if chosen else Path(pooch.os_cache("anomalist"))) / name
+
+
+def load_arrays(
+    name: str,
+    parts: Mapping[str, Part],
+    sources: Iterable[Source],
+    folder: Path,
+    by_hand: str,
+) -> tuple[Arrays, str]:
+    """Return a data set's arrays, from the cache or else from the first source that serves them.
+
+    No lock is needed: the file is replaced whole, and every process would write the same bytes.
+
+    Args:
+        name: the data set's name, which is its cached file's.
+        parts: the arrays it consists of.
+        sources: where to get them, in the order in which they are tried, once each.
+        folder: the folder of the cached file.
+        by_hand: the files that a user may put into ``folder``, in words, for the error.
+
+    Returns:
+        The verified arrays by the names in ``parts``, and the words for where they came from.
+
+    Raises:
+        InputError: no source serves, or the folder cannot be written to.
+    """
+    file = _file(name, folder)
+    try:
+        return _read(file, parts), f"the cache, {file}"
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (InputError, OSError) as error:
+        announce(f"the cached file is fetched again: {error}")
+    try:
+        make_folder(folder, "data folder")
+    except InputError as error:
+        raise InputError(f"{error} in the environment variable {FOLDER_VARIABLE}") from None
+    failures: list[str] = []
+    for source in sources:
+        announce(
+            f"{source.verb} {name} from {source.name}" + (f" ({failures[-1]})" if failures else "")
+        )
+        try:
+            arrays = source.read()
+            _verify(arrays, parts)
+        except (InputError, OSError) as error:
+            failures.append(f"{source.name}: {_line(error)}")
+            continue
+        _write(file, parts, arrays)
+        return arrays, source.name
+    why = "; ".join(failures)
+    where = abbreviate_home(folder)
+    raise InputError(f"{name} could not be fetched; {why}; put into {where} by hand: {by_hand}")
+
+
+def state(name: str, parts: Mapping[str, Part], folder: Path) -> Status:
+    """Return "ready" and the folder if the cached file has its right size, else "fetchable".
+
+    Its contents are not read: :func:`load_arrays` does that, and fetches an altered file again.
+    """
+    file = _file(name, folder)
+    try:
+        right = file.is_file() and file.stat().st_size == _total(parts)
+    except OSError:
+        right = False
+    return Status("ready" if right else "fetchable", str(folder))
+
+
+def announce(line: str) -> None:
+    """Tell the user one line, on standard error."""
+    print(f"anomalist: {line}", file=sys.stderr, flush=True)
+
+
+def _file(name: str, folder: Path) -> Path:
+    return folder / f"{name}.uint8"
+
+
+def _total(parts: Mapping[str, Part]) -> int:
+    return sum(math.prod(part.shape) for part in parts.values())
+
+
+def _read(file: Path, parts: Mapping[str, Part]) -> Arrays:
+    total = _total(parts)
+    values = np.fromfile(file, np.uint8, total + 1)  # one more, to notice a longer file
+    if values.size != total:
+        raise InputError(f"{file} is truncated or altered: its size is not {total} bytes")
+    arrays = {}
+    start = 0
+    for name, part in parts.items():
+        size = math.prod(part.shape)
+        arrays[name] = values[start : start + size].reshape(part.shape)
+        start += size
+    try:
+        _verify(arrays, parts)
+    except InputError as error:
+        raise InputError(f"{file} is altered: {error}") from None
+    return arrays
+
+
+def _write(file: Path, parts: Mapping[str, Part], arrays: Arrays) -> None:
+    try:
+        with atomic_write(file) as temporary, temporary.open("wb") as stream:
+            for name in parts:
+                stream.write(_bytes(arrays[name]))
+    except OSError as error:
+        raise InputError(
+            f"cannot write {file}: {error.strerror}; name another folder in the environment "
+            f"variable {FOLDER_VARIABLE}"
+        ) from None
+
+
+def _verify(arrays: Arrays, parts: Mapping[str, Part]) -> None:
+    for name, part in parts.items():
+        array = arrays[name]
+        if array.dtype != np.uint8 or array.shape != part.shape:
+            raise InputError(
+                f"{name} are {array.dtype} {list(array.shape)}, not uint8 {list(part.shape)}"
+            )
+        if hashlib.sha256(_bytes(array)).hexdigest() != part.sha256:
+            raise InputError(f"{name} have the wrong sha256")
+
+
+def _bytes(array: NDArray[np.uint8]) -> memoryview:
+    return np.ascontiguousarray(array).data
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,101 @@
+"""Scientific images by optional packages: DICOM (pydicom) and FITS (Astropy), as floats."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+from collections.abc import Callable
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalist.core.errors import InputError
+from anomalist.datasets._image_files.names import split_ending
+
+__all__ = ["DICOM", "FITS", "check_installed", "reader"]
+
+DICOM = (".dcm", ".dicom")
+FITS = (".fits", ".fit", ".fts")
+_PACKAGES = {"dicom": ("pydicom", DICOM), "fits": ("astropy", FITS)}
+_DEFLATED = "1.2.840.10008.1.2.1.99"  # unpacked as a whole before it can be looked at
+_HEADER = 1 << 20  # bytes of a FITS header that are read
+
+Window = tuple[float, float] | None
+
+
+def reader(name: str) -> Callable[[BinaryIO, Window, int], NDArray[np.float32]] | None:
+    """Return the reader of the file ``name`` by its ending; None if neither DICOM nor FITS."""
+    _, ending = split_ending(name)
+    if ending in DICOM:
+        return _dicom
+    return _fits if ending in FITS else None
+
+
+def check_installed(names: list[str]) -> None:
+    """Check that the packages are there which the files need.
+
+    Raises:
+        InputError: one is not.
+    """
+    for extra, (package, endings) in _PACKAGES.items():
+        needy = next((name for name in names if name.lower().endswith(endings)), None)
+        if needy and importlib.util.find_spec(package) is None:
+            raise InputError(
+                f"{extra.upper()} files need {package}: pip install 'anomalist[{extra}]'"
+            )
+
+
+def _dicom(file: BinaryIO, window: Window, limit: int) -> NDArray[np.float32]:
+    """Return a grey picture, float32 ``[h, w]``, rescaled as the file says; bright is bright."""
+    from pydicom import dcmread
+    from pydicom.pixels.processing import apply_modality_lut
+
+    _check_dicom(file, limit)
+    record = dcmread(file)
+    frames = int(record.get("NumberOfFrames") or 1)
+    if frames != 1 or int(record.get("SamplesPerPixel") or 1) != 1:
+        raise InputError("only grey pictures of one frame are read from DICOM")
+    if (pixels := int(record.Rows) * int(record.Columns)) > limit:
+        raise InputError(f"claims {pixels:,} pixels; at most {limit:,} are read")
+    values: NDArray[np.float32] = np.asarray(
+        apply_modality_lut(record.pixel_array, record), np.float32
+    )
+    # In MONOCHROME1 low values are bright.
+    if record.PhotometricInterpretation == "MONOCHROME1" and window is not None:
+        values = np.float32(sum(window)) - values
+    return values
+
+
+def _check_dicom(file: BinaryIO, limit: int) -> None:
+    size = os.fstat(file.fileno()).st_size
+    if size > 4 * limit + _HEADER:  # pydicom reads all of it into memory
+        raise InputError(f"{size:,} bytes, more than a picture of {limit:,} pixels takes")
+    head = file.read(4096)
+    file.seek(0)
+    if head[128:132] != b"DICM":
+        raise InputError("not a DICOM file")
+    if _DEFLATED.encode() in head:
+        raise InputError("deflated DICOM is not read; save it with explicit VR little endian")
+
+
+def _fits(file: BinaryIO, window: Window, limit: int) -> NDArray[np.float32]:
+    """Return the first two-dimensional picture, float32 ``[h, w]``, scaled by BSCALE and BZERO."""
+    from astropy.io import fits
+
+    head = file.read(_HEADER)
+    if not head.startswith(b"SIMPLE"):  # Astropy would unpack a packed file, whatever its size
+        raise InputError("not a FITS file")
+    # Without an end, Astropy would read the whole file.
+    if not any(head.startswith(b"END     ", card) for card in range(0, len(head), 80)):
+        raise InputError(f"its header does not end within {_HEADER:,} bytes")
+    file.seek(0)
+    with fits.open(file, memmap=False, lazy_load_hdus=True) as parts:
+        for part in parts:
+            if not part.is_image or part.header.get("NAXIS") != 2:
+                continue
+            if (pixels := math.prod(part.shape)) > limit:
+                raise InputError(f"claims {pixels:,} pixels; at most {limit:,} are read")
+            return np.asarray(part.data).astype(np.float32)
+    raise InputError("no picture of two axes in it")

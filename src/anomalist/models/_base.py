@@ -1,0 +1,335 @@
+"""Detector: the base of every file in ``models/``: fit on normal images, score any, save and load.
+
+Nothing is pickled: a saved detector is ``detector.json`` (options and hashes) beside
+``arrays.safetensors`` (what was learnt).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PlainSerializer, PlainValidator, PrivateAttr, SerializationInfo
+from safetensors import SafetensorError
+from safetensors import numpy as safetensors
+
+from anomalist._version import __version__
+from anomalist.core import catalog
+from anomalist.core.config import Config
+from anomalist.core.errors import InputError
+from anomalist.core.files import atomic_write, make_folder, write_json
+from anomalist.core.named import NamedConfig
+from anomalist.images import check_images
+
+__all__ = [
+    "RUN_FIELDS",
+    "SEEN",
+    "Detector",
+    "Model",
+    "Scores",
+    "for_run",
+    "load",
+    "parse",
+]
+
+RUN_FIELDS = ("seed", "device", "precision")  # how a fit is run, as opposed to what is fitted
+# Follows the name of a detector that was trained on anomalies, if only synthetic ones.
+SEEN = " (trained on synthetic anomalies)"
+
+_FORMAT = 1
+_DESCRIPTION = "detector.json"
+_ARRAYS = "arrays.safetensors"
+
+
+class Scores(NamedTuple):
+    """How anomalous each image, and each pixel, is.
+
+    Higher is more anomalous; every detector has a scale of its own.
+    """
+
+    image: NDArray[np.float32]  # [N]
+    pixel: NDArray[np.float32] | None  # [N, H, W]
+
+
+class Detector(NamedConfig):
+    """A detector is its own config: fields are options, what ``fit`` learns is private.
+
+    A subclass defines ``_fit``, ``_score``, ``_arrays`` and ``_restore``, or takes one of the bases
+    that define some of them: ``_vectors``, ``_trained``, ``_exposed``, ``_pretrained``. Checks and
+    files are handled here.
+    """
+
+    registry: ClassVar[str] = "models"
+    unwritten: ClassVar[frozenset[str]] = frozenset(RUN_FIELDS)
+
+    version: ClassVar[int] = 1  # of the algorithm: raised when a result changes on purpose
+    # Whether the seed affects nothing except which images are kept, if some are dropped.
+    deterministic: ClassVar[bool] = False
+    map_quantity: ClassVar[str] = "anomaly score"  # what a map's numbers are, for a picture's scale
+    needs: ClassVar[Mapping[str, str]] = {}  # modules of optional packages, and their extras
+    epoch_fields: ClassVar[tuple[str, ...]] = ()  # options that say how long it is trained
+
+    seed: int = Field(0, ge=0, description="seed of every random choice")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="arithmetic of networks: 'auto' is bfloat16 on a GPU, float32 elsewhere"
+    )
+
+    _shape: tuple[int, int, int] | None = PrivateAttr(None)
+
+    @abstractmethod
+    def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
+        """Learn from normal images; ``checkpoint`` is a file that a long training resumes from."""
+
+    @abstractmethod
+    def _score(self, images: NDArray[np.float32]) -> Scores:
+        """Score images of the size that the detector was fitted on."""
+
+    @abstractmethod
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that was learnt."""
+
+    @abstractmethod
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take back what ``_arrays`` returned; ``self._shape`` is set already."""
+
+    def _fit_labelled(
+        self,
+        images: NDArray[np.float32],
+        labels: NDArray[np.integer[Any]],
+        checkpoint: Path | None,
+    ) -> None:
+        """Learn with labels; by default known anomalies are not used."""
+        self._fit(images[labels >= 0], checkpoint)
+
+    @property
+    def history(self) -> list[float]:
+        """The mean training loss of each epoch; empty before ``fit`` and without a loss."""
+        return []
+
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """The corruptions that it is trained on; empty for all that learn from normal images."""
+        return ()
+
+    @property
+    def needs_known_anomalies(self) -> bool:
+        """Whether it can only be fitted with labelled anomalies."""
+        return False
+
+    @property
+    def versions(self) -> Any:
+        """The algorithm's version as a trial's key holds it; of an ensemble, its members' too."""
+        return type(self).version
+
+    @property
+    def label(self) -> str:
+        """The name as consoles and reports print it, with ``SEEN`` where that is due."""
+        return self.name + SEEN if self.trained_on else self.name
+
+    def check_installed(self) -> None:
+        """Check that the optional packages which it needs are installed.
+
+        Raises:
+            InputError: one is not; the message says how to install it.
+        """
+        for module, extra in type(self).needs.items():
+            if importlib.util.find_spec(module) is None:
+                package = module.replace("_", "-")
+                raise InputError(f"{self.name} needs {package}: pip install 'anomalist[{extra}]'")
+
+    def shortened(self, epochs: int) -> Self:
+        """Return the detector trained for ``epochs``, in each stage, where no number is set."""
+        unset = [field for field in self.epoch_fields if getattr(self, field) is None]
+        return self.model_copy(update=dict.fromkeys(unset, epochs))
+
+    def fit(
+        self,
+        images: NDArray[np.float32],
+        labels: NDArray[np.integer[Any]] | None = None,
+        *,
+        checkpoint: Path | None = None,
+    ) -> Self:
+        """Learn from images that are taken to be normal, except for known anomalies.
+
+        A detector that cannot learn from known anomalies excludes them from training.
+
+        Args:
+            images: float32 ``[N, C, H, W]`` in [0, 1]; not modified.
+            labels: integers ``[N]``: -1 a known anomaly, 0 nothing is known, +1 known to be normal;
+                None: all 0.
+            checkpoint: a file that a long training resumes from if it exists, and writes now and
+                then.
+
+        Returns:
+            the detector itself.
+
+        Raises:
+            InputError: wrong type, shape or values.
+        """
+        check_images(images, f"{self.name}.fit")
+        _, channels, height, width = images.shape
+        self._shape = (channels, height, width)
+        try:
+            if labels is None:
+                self._fit(images, checkpoint)
+            else:
+                checked = _check_labels(labels, len(images), self.name)
+                self._fit_labelled(images, checked, checkpoint)
+        except BaseException:
+            self._shape = None  # an interrupted fit leaves the detector unfitted
+            raise
+        return self
+
+    def score(self, images: NDArray[np.float32]) -> Scores:
+        """Score images; a score does not depend on the other images of the call.
+
+        Args:
+            images: float32 ``[N, C, H, W]`` in [0, 1], of the size that it was fitted on.
+
+        Raises:
+            InputError: not fitted yet, or wrong type, shape or values.
+        """
+        self.check_fitted(images)
+        return self._score(images)
+
+    def reconstruct(self, images: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Return what the nearest normal images would look like, float32 like ``images``.
+
+        None for detectors that do not reconstruct images.
+        """
+        return None
+
+    def check_fitted(self, images: NDArray[np.float32]) -> None:
+        """Check that the detector is fitted, on images of this shape.
+
+        Raises:
+            InputError: it is not, or the images have the wrong type, shape or values.
+        """
+        if self._shape is None:
+            raise InputError(f"{self.name} is not fitted yet: call fit(images), or models.load")
+        check_images(images, f"{self.name}.score")
+        if images.shape[1:] != self._shape:
+            fitted = list(self._shape)
+            given = list(images.shape[1:])
+            raise InputError(f"{self.name} was fitted on images {fitted} (C, H, W), got {given}")
+
+    def save(self, folder: str | Path) -> None:
+        """Write the fitted detector to ``folder``: ``detector.json`` and ``arrays.safetensors``.
+
+        Raises:
+            InputError: not fitted yet, or the folder cannot be written to.
+        """
+        if self._shape is None:
+            raise InputError(f"{self.name} is not fitted yet: nothing to save")
+        path = make_folder(Path(folder), "model folder")
+        arrays = {name: np.require(v, requirements="C") for name, v in self._arrays().items()}
+        data = safetensors.save(arrays)
+        with atomic_write(path / _ARRAYS) as temporary:
+            temporary.write_bytes(data)
+        description = {
+            "format": _FORMAT,
+            "anomalist": __version__,
+            "detector": self.name,
+            "config": self.model_dump(mode="json"),
+            "shape": list(self._shape),
+            "arrays_sha256": hashlib.sha256(data).hexdigest(),
+        }
+        write_json(path / _DESCRIPTION, description)
+
+
+def load(folder: str | Path) -> Detector:
+    """Return the fitted detector saved in ``folder``; it gives the very same scores.
+
+    Raises:
+        InputError: a file is missing, altered, or of a format that this version does not know.
+    """
+    path = Path(folder)
+    for name in (_DESCRIPTION, _ARRAYS):
+        if not (path / name).is_file():
+            raise InputError(
+                f"no detector in {str(path)!r}: {name} is missing; save one with "
+                "detector.save(folder)"
+            )
+    try:
+        return _restored(path)
+    except InputError:
+        raise
+    # What json, torch and safetensors raise on files that are not a detector's.
+    except (ValueError, LookupError, TypeError, RuntimeError, SafetensorError, OSError) as error:
+        described = str(path / _DESCRIPTION)
+        raise InputError(
+            f"{described!r} cannot be read as a detector ({error}); save it anew"
+        ) from None
+
+
+def _restored(path: Path) -> Detector:
+    described = json.loads((path / _DESCRIPTION).read_text(encoding="utf-8"))
+    data = (path / _ARRAYS).read_bytes()
+    if described["format"] != _FORMAT:
+        raise InputError(
+            f"{str(path)!r} has detector format {described['format']!r}; this version reads "
+            f"{_FORMAT}"
+        )
+    if hashlib.sha256(data).hexdigest() != described["arrays_sha256"]:
+        raise InputError(
+            f"{str(path / _ARRAYS)!r} is not the file that was saved: its hash differs; save it "
+            "anew"
+        )
+    chosen: type[Detector] = catalog.find_class("models", described["detector"])
+    detector = chosen(**chosen.with_new_spelling(described["config"]))
+    channels, height, width = described["shape"]
+    detector._shape = (channels, height, width)
+    detector._restore(safetensors.load(data))
+    return detector
+
+
+def parse(given: str | Mapping[str, Any] | Detector) -> Detector:
+    """Return the detector that ``given`` names, not yet fitted.
+
+    As :meth:`NamedConfig.parse <anomalist.core.named.NamedConfig.parse>`, for example
+    ``"autoencoder:bottleneck=16"``.
+    """
+    return Detector.parse(given)
+
+
+def for_run(model: Detector, run: Config) -> Detector:
+    """Return ``model``, not yet fitted, with the seed, device and precision of ``run``."""
+    return model.model_copy(update={name: getattr(run, name) for name in RUN_FIELDS})
+
+
+def _check_labels(
+    labels: NDArray[np.integer[Any]],
+    count: int,
+    name: str,
+) -> NDArray[np.integer[Any]]:
+    checked = np.asarray(labels)
+    is_integer = checked.dtype.kind in "iu"
+    if checked.shape != (count,) or not is_integer or not np.isin(checked, (-1, 0, 1)).all():
+        got = f"{checked.dtype} {list(checked.shape)}"
+        raise InputError(f"{name}.fit takes labels [{count}] of -1, 0 or +1, got {got}")
+    if (checked < 0).all():
+        raise InputError(
+            f"{name}.fit: every image is a known anomaly; normal or unlabelled ones are needed"
+        )
+    return checked
+
+
+def _dump(detector: Detector, info: SerializationInfo) -> dict[str, Any]:
+    fields = detector.model_dump(
+        mode="json",
+        exclude=set(RUN_FIELDS),
+        exclude_defaults=info.exclude_defaults,
+    )
+    return {"name": detector.name, **fields}
+
+
+# A detector as a field of another config, which holds the run fields itself.
+Model = Annotated[Detector, PlainValidator(parse), PlainSerializer(_dump)]
