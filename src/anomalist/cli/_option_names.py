@@ -30,24 +30,29 @@ def dashed(word: str) -> str:
     return name.replace("_", "-") + sign + value
 
 
-def field_names(module: str, name: str) -> list[str]:
+def field_names(module: str, name: str, *, old: bool = False) -> list[str]:
     """Return the fields of the class ``name`` in ``anomalist.MODULE``, and of its bases.
 
-    Fields are public and annotated. Old names of options count too.
+    Fields are public and annotated.
+
+    Args:
+        module: below ``anomalist``, such as ``"models.pca"``.
+        name: of the class.
+        old: whether to return the old names of renamed options instead.
     """
     tree = ast.parse(_source(module))
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     imported = _imported(tree)
     if name in imported:
-        return field_names(imported[name], name)
+        return field_names(imported[name], name, old=old)
     if name not in classes:
         return []
     names: list[str] = []
     for base in classes[name].bases:
         if isinstance(base, ast.Name):
-            names += field_names(imported.get(base.id, module), base.id)
+            names += field_names(imported.get(base.id, module), base.id, old=old)
     for statement in classes[name].body:
-        names += _declared(statement)
+        names += _old_names(statement) if old else _declared(statement)
     return list(dict.fromkeys(names))
 
 
@@ -66,13 +71,15 @@ def check_run_options(words: Sequence[str], own: Iterable[str]) -> None:
         raise unknown("model", model, catalog.names("models"))
     options = [*own, "--help"]
     options += [f"--{name}" for name in field_names("baseline.config", "Baseline")]
-    for name in field_names(f"models.{model}", catalog.class_name(model)):
+    detector = (f"models.{model}", catalog.class_name(model))
+    for name in field_names(*detector):
         if name not in _RUN_FIELDS:
             options.append(f"--model.{name}")
     valid = {dashed(option) for option in options}
+    renamed = {dashed(f"--model.{name}") for name in field_names(*detector, old=True)}
     for word in words:
         option = dashed(word).partition("=")[0]
-        if option.startswith("--") and option not in valid:
+        if option.startswith("--") and option not in valid | renamed:
             raise unknown("anomalist run option", option, valid)
 
 
@@ -99,12 +106,19 @@ def _declared(statement: ast.stmt) -> list[str]:
     if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
         return []
     name = statement.target.id
-    if name == _OLD_NAMES and isinstance(statement.value, ast.Dict):
-        values = [value for value in statement.value.values if isinstance(value, ast.Constant)]
-        return [str(value.value) for value in values]
     if name.startswith("_") or "ClassVar" in ast.unparse(statement.annotation):
         return []
     return [name]
+
+
+def _old_names(statement: ast.stmt) -> list[str]:
+    """Return the old names of options that a statement in a class declares."""
+    if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.value, ast.Dict):
+        return []
+    if ast.unparse(statement.target) != _OLD_NAMES:
+        return []
+    values = [value for value in statement.value.values if isinstance(value, ast.Constant)]
+    return [str(value.value) for value in values]
 
 
 def _model(words: Sequence[str]) -> str:
