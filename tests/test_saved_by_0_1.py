@@ -122,6 +122,19 @@ def test_a_report_that_fails_leaves_the_study_readable(tmp_path, monkeypatch):
     assert cli.main(["report", "grid", "--results", str(results)]) == 0
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"row": {}, "sha256": ""}'])
+def test_a_damaged_row_is_named_and_set_aside(content, tmp_path, capsys):
+    results = tmp_path / "results"
+    shutil.copytree(SAVED / "results", results)
+    row = results / "trials" / "48967d13ddbf0888.json"
+    row.write_text(content)
+    assert cli.main(["report", "grid", "--results", str(results)]) == 0
+    done = capsys.readouterr()
+    assert "5 of 6 trials are finished." in done.out
+    assert done.err.count(f"{row} is damaged and not counted; run its study again") == 1
+    assert row.with_suffix(".damaged").exists()
+
+
 def test_a_trial_of_0_1_keeps_its_name():
     """Names hash the old spelling: computed with the last commit of version 0.1."""
     folder = "folder:path=parts,resize=64,resize_mode=stretch,max_broken_share=0.5"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,7 @@ class Store:
 
     Each has a side file ``KEY.run.json`` (times, machine, versions); a row that failed is
     ``KEY.error.json``. Rows hold nothing but what their config determines, so writing one twice
-    writes the same bytes, and no lock is needed for them to be right. Reading a store writes
-    nothing.
+    writes the same bytes, and no lock is needed for them to be right.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,7 +32,7 @@ class Store:
     def row(self, key: str) -> Row | None:
         """Return a finished trial's row, or None.
 
-        A damaged file is renamed to ``KEY.damaged`` and counts as none.
+        A damaged file is renamed to ``KEY.damaged``, with a line that says so, and counts as none.
         """
         path = self.folder / f"{key}.json"
         try:
@@ -44,6 +44,8 @@ class Store:
             return None
         except (ValueError, KeyError, TypeError):
             pass
+        line = f"anomalist: {path} is damaged and not counted; run its study again to replace it"
+        print(line, file=sys.stderr, flush=True)
         with contextlib.suppress(OSError):  # a folder that can only be read
             path.replace(path.with_suffix(".damaged"))
         return None
