@@ -130,7 +130,10 @@ def _load(config: Baseline, quick: bool) -> tuple[Baseline, TaskSplits]:
 
 
 def _check_leaks(config: Baseline, splits: TaskSplits) -> None:
-    """Refuse test images that are also training images; called before the fit."""
+    """Refuse test images that are also training images; called before the fit.
+
+    Defects are drawn again for the test, so that memory does not hold them during the fit.
+    """
     splits.check_normal_leaks()
     for name in _defect_types(splits.dataset):
         splits.with_task(config.defects((name,))).check_leaks()

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-__all__ = ["deprecated", "due", "ignore_output", "is_live", "prepare", "say", "track"]
+__all__ = ["announce", "deprecated", "due", "ignore_output", "is_live", "prepare", "say", "track"]
 
 # Without a terminal: seconds until the first progress line, and between the following ones.
 FIRST = 3.0
@@ -40,10 +40,15 @@ def say(text: str) -> None:
         ignore_output()
 
 
+def announce(line: str) -> None:
+    """Tell the user one line, on standard error."""
+    print(f"anomalist: {line}", file=sys.stderr, flush=True)
+
+
 @cache
 def deprecated(message: str) -> None:
     """Warn on standard error, once per process, about a deprecated spelling."""
-    print(f"anomalist: {message}", file=sys.stderr, flush=True)
+    announce(message)
 
 
 def ignore_output() -> None:

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field
 
+from anomalist.core.console import announce
 from anomalist.core.errors import InputError, printable
 from anomalist.core.files import write_text
 from anomalist.datasets._base import DatasetConfig, Status
-from anomalist.datasets._download.cache import announce, data_folder
+from anomalist.datasets._download.cache import data_folder
 from anomalist.images import Dataset, ImageSet, check_resolution
 
 if TYPE_CHECKING:

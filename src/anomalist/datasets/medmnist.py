@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from anomalist.core.console import announce
 from anomalist.core.errors import InputError
 from anomalist.core.npy import Readers, check_bytes, read_npz
 from anomalist.datasets._base import DatasetConfig, Status
 from anomalist.datasets._download import official
-from anomalist.datasets._download.cache import announce
 from anomalist.datasets._download.official import Official, ensure, wrong
 from anomalist.images import Dataset, ImageSet
 

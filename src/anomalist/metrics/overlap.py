@@ -28,9 +28,8 @@ def iou(predicted: ArrayLike, masks: ArrayLike) -> float:
     Raises:
         InputError: shapes differ, or values other than 0 and 1.
     """
-    flagged, truth = _stacks(predicted, masks)
-    total = flag_counts(flagged, truth).sum(axis=1, keepdims=True)
-    return float(_overlaps(total)[0, 0])
+    jaccard, _ = _pooled_overlaps(predicted, masks)
+    return jaccard
 
 
 def dice(predicted: ArrayLike, masks: ArrayLike) -> float:
@@ -48,9 +47,16 @@ def dice(predicted: ArrayLike, masks: ArrayLike) -> float:
     Raises:
         InputError: shapes differ, or values other than 0 and 1.
     """
+    _, f1 = _pooled_overlaps(predicted, masks)
+    return f1
+
+
+def _pooled_overlaps(predicted: ArrayLike, masks: ArrayLike) -> tuple[float, float]:
+    """Return IoU and Dice of all pixels."""
     flagged, truth = _stacks(predicted, masks)
     total = flag_counts(flagged, truth).sum(axis=1, keepdims=True)
-    return float(_overlaps(total)[1, 0])
+    jaccard, f1 = _overlaps(total)[:, 0].tolist()
+    return jaccard, f1
 
 
 def overlap_draws(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomalist.core.console import announce
 from anomalist.core.errors import InputError
 from anomalist.core.files import make_folder, write_json
 from anomalist.core.hashing import json_hash
@@ -44,8 +44,7 @@ class Store:
             return None
         except (ValueError, KeyError, TypeError):
             pass
-        line = f"anomalist: {path} is damaged and not counted; run its study again to replace it"
-        print(line, file=sys.stderr, flush=True)
+        announce(f"{path} is damaged and not counted; run its study again to replace it")
         with contextlib.suppress(OSError):  # a folder that can only be read
             path.replace(path.with_suffix(".damaged"))
         return None

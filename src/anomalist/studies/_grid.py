@@ -93,20 +93,14 @@ def with_present_names(
 
     Args:
         base: what all trials share.
-        axes: values by the path of an option; :func:`grid` accepts them.
-
-    Raises:
-        InputError: an option is varied under both names.
+        axes: values by the path of an option, which :func:`grid` has accepted.
     """
     first = {path: values[0] for path, values in axes.items()}
     present = _paths(with_values(base, first))
     renamed: dict[str, Sequence[Any]] = {}
     for path, values in axes.items():
         part, dot, _ = path.partition(".")
-        name = f"{part}.{present[path]}" if dot else path
-        if name in renamed:
-            raise InputError(f"--vary {path}: {name} is the same option; give one of them")
-        renamed[name] = values
+        renamed[f"{part}.{present[path]}" if dot else path] = values
     return renamed
 
 

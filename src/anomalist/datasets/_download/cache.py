@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalist.core.console import announce
 from anomalist.core.errors import InputError
 from anomalist.core.files import abbreviate_home, atomic_write, make_folder
 from anomalist.datasets._base import Status
@@ -26,7 +26,6 @@ __all__ = [
     "Arrays",
     "Part",
     "Source",
-    "announce",
     "data_folder",
     "load_arrays",
     "state",
@@ -136,11 +135,6 @@ def state(name: str, parts: Mapping[str, Part], folder: Path) -> Status:
     except OSError:
         right = False
     return Status("ready" if right else "fetchable", str(folder))
-
-
-def announce(line: str) -> None:
-    """Tell the user one line, on standard error."""
-    print(f"anomalist: {line}", file=sys.stderr, flush=True)
 
 
 def _file(name: str, folder: Path) -> Path:

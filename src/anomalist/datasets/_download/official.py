@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from anomalist.core.console import announce
 from anomalist.core.errors import InputError
 from anomalist.core.files import abbreviate_home, make_folder
 from anomalist.datasets._base import Status
-from anomalist.datasets._download.cache import FOLDER_VARIABLE, announce, data_folder
+from anomalist.datasets._download.cache import FOLDER_VARIABLE, data_folder
 from anomalist.datasets._download.fetch import fetch_mirror
 
 __all__ = ["Official", "ensure", "status", "wrong"]
