@@ -17,7 +17,7 @@ from anomalist.metrics import (
 )
 from anomalist.metrics.table import METRICS, of_metric
 from anomalist.models import Detector, Scores
-from anomalist.split import Split
+from anomalist.split import Split, masks_of
 from anomalist.tasks import TaskSplits
 
 __all__ = ["Evaluation", "Evaluator", "evaluate"]
@@ -60,14 +60,25 @@ def evaluate(
         raise InputError(
             f"{len(scores.image)} scores for {len(test)} test images; score the very same split"
         )
-    clusters = test.image_index
-    estimates = detection_intervals(scores.image, test.is_anomaly, clusters, seed=seed)
-    truth = {"image": (scores.image, test.is_anomaly)}
-    if scores.pixel is not None and test.masks is not None and np.any(test.masks):
-        truth["pixel"] = (scores.pixel, test.masks)
+    return _evaluate(scores, test.is_anomaly, test.masks, test.image_index, pixel_threshold, seed)
+
+
+def _evaluate(
+    scores: Scores,
+    is_anomaly: NDArray[np.bool_],
+    masks: NDArray[np.bool_] | None,
+    clusters: NDArray[np.int64],
+    pixel_threshold: float | None,
+    seed: int,
+) -> Evaluation:
+    """Evaluate as :func:`evaluate` does, without the images."""
+    estimates = detection_intervals(scores.image, is_anomaly, clusters, seed=seed)
+    truth = {"image": (scores.image, is_anomaly)}
+    if scores.pixel is not None and masks is not None and np.any(masks):
+        truth["pixel"] = (scores.pixel, masks)
         estimates |= localization_intervals(
             scores.pixel,
-            test.masks,
+            masks,
             clusters=clusters,
             threshold=pixel_threshold,
             seed=seed,
@@ -138,13 +149,17 @@ class Evaluator:
             shares of anomalous and of normal test images above the threshold.
         """
         normal = self.normal_scores
-        image = np.concatenate([normal.image, scores.image])
-        pixel = None
+        pixel = masks = None
         if localize and scores.pixel is not None and normal.pixel is not None:
             pixel = np.concatenate([normal.pixel, scores.pixel])
-        test = self.normal + anomalies
-        metrics = evaluate(
-            Scores(image, pixel), test, pixel_threshold=self.pixel_threshold, seed=seed
+            masks = np.concatenate([masks_of(self.normal), masks_of(anomalies)])
+        metrics = _evaluate(
+            Scores(np.concatenate([normal.image, scores.image]), pixel),
+            np.concatenate([self.normal.is_anomaly, anomalies.is_anomaly]),
+            masks,
+            np.concatenate([self.normal.image_index, anomalies.image_index]),
+            self.pixel_threshold,
+            seed,
         )
         metrics["detection_rate"] = proportion_interval(scores.image > self.threshold)
         metrics["false_alarm_rate"] = proportion_interval(normal.image > self.threshold)

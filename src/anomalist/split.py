@@ -43,7 +43,7 @@ class Split:
         """Return the images of both test splits; images without a mask have no anomalous pixel."""
         masks = None
         if self.masks is not None or other.masks is not None:
-            masks = np.concatenate([_masks(self), _masks(other)])
+            masks = np.concatenate([masks_of(self), masks_of(other)])
         return Split(
             np.concatenate([self.images, other.images]),
             np.concatenate([self.is_anomaly, other.is_anomaly]),
@@ -73,7 +73,8 @@ def count_leaks(split: Split, seen: Set[bytes]) -> int:
     return sum(fingerprint in seen for fingerprint in fingerprints(split))
 
 
-def _masks(split: Split) -> NDArray[np.bool_]:
+def masks_of(split: Split) -> NDArray[np.bool_]:
+    """Return the masks ``[N, H, W]``; images without a mask have no anomalous pixel."""
     if split.masks is not None:
         return split.masks
     n, _, height, width = split.images.shape

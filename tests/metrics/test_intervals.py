@@ -16,6 +16,7 @@ from anomalist.metrics import (
     best_f1,
     detection_intervals,
     fpr_at_tpr,
+    intervals,
     roc_band,
 )
 from anomalist.metrics._bootstrap import (
@@ -268,3 +269,30 @@ def test_whole_numbers_that_floats_cannot_tell_apart_are_refused(dtype):
     with refused("scores", "2^53"):
         auroc(scores, [0, 1, 0, 1])
     assert auroc(scores - dtype(1), [0, 1, 0, 1]) == 0.75  # the largest is 2^53 itself
+
+
+@pytest.mark.parametrize("misjudged", [0, 1, 3])
+def test_few_thresholds_give_the_intervals_of_all_near_perfect_separation(misjudged, monkeypatch):
+    """20,000 scores: the threshold between the classes is always among those that are kept."""
+    n = 10_000
+    rng = np.random.default_rng(0)
+    scores = np.r_[rng.normal(size=n), rng.normal(30, 1, n)]
+    scores[:misjudged] += 30
+    arguments = scores, np.arange(2 * n) >= n, np.tile(np.arange(n), 2)
+    few = detection_intervals(*arguments, resamples=200)
+    monkeypatch.setattr(intervals, "_OTHERS", 2 * n)
+    every = detection_intervals(*arguments, resamples=200)
+    for name, exact in every.items():
+        width = exact.high - exact.low
+        assert few[name] == pytest.approx(exact, abs=0.1 * width), name
+
+
+def test_few_thresholds_give_nearly_the_intervals_of_all(monkeypatch):
+    n = 8_000
+    rng = np.random.default_rng(1)
+    scores = np.r_[rng.normal(size=n), rng.normal(1, 1, n)]
+    arguments = scores, np.arange(2 * n) >= n, np.tile(np.arange(n), 2)
+    few = detection_intervals(*arguments, resamples=200)
+    monkeypatch.setattr(intervals, "_OTHERS", 2 * n)
+    for name, exact in detection_intervals(*arguments, resamples=200).items():
+        assert few[name] == pytest.approx(exact, abs=0.05 * (exact.high - exact.low)), name

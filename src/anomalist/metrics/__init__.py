@@ -18,6 +18,7 @@ from anomalist.metrics.intervals import Estimate, auroc_interval, detection_inte
 from anomalist.metrics.localization import (
     aupro,
     localization_intervals,
+    localization_metrics,
     pixel_auroc,
     pixel_average_precision,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "fpr_at_tpr",
     "iou",
     "localization_intervals",
+    "localization_metrics",
     "pixel_auroc",
     "pixel_average_precision",
     "proportion_interval",

@@ -6,6 +6,7 @@ The score interval holds for values near 1, where the bootstrap does not.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +17,9 @@ from scipy.special import ndtri, stdtrit
 from anomalist.core.errors import InputError
 from anomalist.core.randomness import resampling
 
-# Draws are made in chunks of about this many numbers: the memory bound of every bootstrap here.
+# Draws are made in chunks of about this many numbers, which bounds the memory of a bootstrap.
 CHUNK = 1 << 21
+_KEPT = 1 << 23  # up to this many numbers, the draws of a seed are cached for the next call
 _NO_SPREAD = 1e-9  # a standard deviation that is rounding, not variation
 
 
@@ -64,15 +66,35 @@ def cluster_counts(
     """
     if seed < 0:
         raise InputError(f"seed: {seed} is below 0; give a whole number from 0 on")
-    rng = resampling(seed)
     step = max(1, CHUNK // max(width, clusters))
+    if resamples * clusters <= _KEPT:
+        kept = _all_counts(seed, clusters, resamples)
+        for start in range(0, resamples, step):
+            yield kept[start : start + step]
+        return
+    rng = resampling(seed)
+    for start in range(0, resamples, step):
+        yield _draw_counts(rng, clusters, min(step, resamples - start))
+
+
+@lru_cache(maxsize=2)  # all metrics of an evaluation, and all evaluations of a run, share them
+def _all_counts(seed: int, clusters: int, resamples: int) -> NDArray[np.float32]:
+    rng = resampling(seed)
+    step = max(1, CHUNK // clusters)
+    counts = np.empty((resamples, clusters), np.float32)
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
-        drawn = rng.integers(0, clusters, size=(rows, clusters))
-        drawn += np.arange(rows)[:, None] * clusters
-        counts = np.bincount(drawn.ravel(), minlength=rows * clusters)
-        # Counts are small whole numbers: float32 holds them and their sums up to 2**24 exactly.
-        yield counts.astype(np.float32).reshape(rows, clusters)
+        counts[start : start + rows] = _draw_counts(rng, clusters, rows)
+    counts.flags.writeable = False
+    return counts
+
+
+def _draw_counts(rng: np.random.Generator, clusters: int, rows: int) -> NDArray[np.float32]:
+    drawn = rng.integers(0, clusters, size=(rows, clusters))
+    drawn += np.arange(rows)[:, None] * clusters
+    counts = np.bincount(drawn.ravel(), minlength=rows * clusters)
+    # Counts are small whole numbers: float32 holds them and their sums up to 2**24 exactly.
+    return counts.astype(np.float32).reshape(rows, clusters)
 
 
 def bootstrap_estimate(

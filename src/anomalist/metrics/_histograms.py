@@ -18,8 +18,7 @@ TOP = 0x7F800000 >> SHIFT  # the key of infinity, above every other
 def binned_draws(
     scores: Float,
     truth: Bool,
-    points: Float,
-    weights: Float,
+    weights: NDArray[np.float64],
     index: Int,
     groups: int,
     limit: float,
@@ -34,8 +33,7 @@ def binned_draws(
     Args:
         scores: [N, H, W].
         truth: [N, H, W], true = anomalous.
-        points: [P], the anomalous pixels of ``scores`` in order.
-        weights: [P], what each adds to the region overlap.
+        weights: what each anomalous pixel of ``scores``, in order, adds to the region overlap.
         index: [N], the cluster of each image, 0 ... groups - 1.
         groups: number of clusters.
         limit: false-positive rate that ends the AUPRO.
@@ -43,6 +41,7 @@ def binned_draws(
         seed: of the resampling.
         resamples: R.
     """
+    points = scores[truth]
     binned = _binning(scores, truth, points, bins)
     every = _histogram(scores, binned, index, groups, bins)
     cells = np.repeat(index, np.count_nonzero(truth, axis=(1, 2))) * bins + binned(points)
@@ -51,9 +50,10 @@ def binned_draws(
     overlap = np.bincount(cells, weights, groups * bins)
     # Falling scores, so that running sums are what a threshold flags. float32 halves the time of
     # the product.
-    table = np.stack([every - positive, positive, overlap])
-    falling = table.reshape(3, groups, bins)[:, :, ::-1]
-    flat = falling.transpose(1, 0, 2).reshape(groups, 3 * bins).astype(np.float32)
+    table = np.empty((groups, 3, bins), np.float32)
+    for column, part in enumerate((every - positive, positive, overlap)):
+        table[:, column] = part.reshape(groups, bins)[:, ::-1]
+    flat = table.reshape(groups, 3 * bins)
     whole = np.ones((1, groups), dtype=np.float32)
     results = []
     for drawn in (whole, *cluster_counts(seed, groups, resamples, groups)):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 from numpy.typing import ArrayLike, NDArray
 
 from anomalist.core.errors import InputError
@@ -27,6 +28,9 @@ from anomalist.metrics.detection import average_precision, best_f1, fpr_at_tpr, 
 __all__ = ["Estimate", "auroc_interval", "detection_intervals", "roc_band"]
 
 Counts = NDArray[np.float32]
+# Thresholds that resampled curves go through.
+_HIGHEST = 1024  # so many of the highest scores: low false-positive rates need each of them
+_OTHERS = 3072
 _FEWEST_FOR_FPR95 = 20  # of fewer anomalies a rate of 95 % is all of them
 
 
@@ -158,7 +162,10 @@ def detection_intervals(
     chunks = []
     for true, false in _resampled(values, truth, index, groups, seed, resamples):
         chunks.append(_resampled_metrics(true, false))
-    draws = dict(zip(exact, np.concatenate(chunks, axis=1), strict=True))
+    thinned = np.concatenate(chunks, axis=1)
+    # Fewer thresholds shift the value and its resamples alike, so the shift is taken back.
+    shifts = np.array([*exact.values()])[:, None] - thinned[:, :1]
+    draws = dict(zip(exact, thinned[:, 1:] + shifts, strict=True))
     estimates = {"auroc": auroc_interval(values, truth, index, confidence)}
     for name, value in exact.items():
         if name == "fpr95":
@@ -217,6 +224,7 @@ def roc_band(
                 fpr = np.append(0, false / false[-1])
                 tpr = np.append(0, true / true[-1])
                 curves.append(np.interp(rates, fpr, tpr))
+    curves = curves[1:]  # the first is the curve of the data
     if not curves:
         raise InputError(
             "clusters: no resample holds both classes; an interval needs more clusters"
@@ -234,24 +242,49 @@ def _resampled(
     seed: int,
     resamples: int,
 ) -> Iterator[tuple[Counts, Counts]]:
-    """Yield the true and the false positives of R resamples at a time, [R, T].
+    """Yield the true and the false positives of 1 + R curves, some at a time, [*, T].
 
-    The columns are the distinct scores, from high to low.
+    The first curve is that of the data. The columns are thresholds at distinct scores, from high to
+    low: all of them, or a part as :func:`_thinned` describes.
     """
     order = np.argsort(values)[::-1]
-    ends = tie_ends(values[order])
     anomalous = truth[order]
-    owners = index[order]
-    for counts in cluster_counts(seed, groups, resamples, len(values)):
-        weights = counts[:, owners]
-        flagged = np.cumsum(weights, axis=1)
-        weights *= anomalous
-        true = np.cumsum(weights, axis=1, out=weights)
-        if len(ends) < len(values):
-            flagged = flagged[:, ends]
-            true = true[:, ends]
+    ends = _thinned(tie_ends(values[order]), anomalous)
+    bins = np.searchsorted(ends, np.arange(len(values)))  # the threshold that flags each score
+    shape = (len(ends), groups)
+    ones = np.ones(len(values), np.float32)
+    cells = (bins, index[order])
+    flags = scipy.sparse.csr_array((ones, cells), shape)
+    hits = scipy.sparse.csr_array((anomalous.astype(np.float32), cells), shape)
+    whole = np.ones((1, groups), np.float32)
+    for counts in (whole, *cluster_counts(seed, groups, resamples, len(values))):
+        flagged = np.cumsum(flags @ counts.T, axis=0)
+        true = np.cumsum(hits @ counts.T, axis=0)
         flagged -= true
-        yield true, flagged
+        yield np.ascontiguousarray(true.T), np.ascontiguousarray(flagged.T)
+
+
+def _thinned(ends: Int, anomalous: Bool) -> Int:
+    """Return some of the ends of runs of equal scores; the last one is always among them.
+
+    These are the highest 1,024, 3,072 that are evenly spaced among the rest, and, if they are few,
+    all ends after which the class changes. The best F1 lies at one of the latter, and scores that
+    separate the classes nearly perfectly have few.
+
+    Args:
+        ends: where runs of equal scores end, rising.
+        anomalous: the class of each score, from high to low.
+    """
+    rest = len(ends) - _HIGHEST
+    if rest <= _OTHERS:
+        return ends
+    chosen = np.zeros(len(ends), dtype=bool)
+    chosen[:_HIGHEST] = True
+    chosen[_HIGHEST + np.arange(1, _OTHERS + 1) * rest // _OTHERS - 1] = True
+    changes = anomalous[ends[:-1]] != anomalous[ends[:-1] + 1]
+    if np.count_nonzero(changes) <= _OTHERS:
+        chosen[:-1] |= changes
+    return ends[chosen]
 
 
 def _resampled_metrics(true: Counts, false: Counts) -> Counts:
@@ -264,7 +297,8 @@ def _resampled_metrics(true: Counts, false: Counts) -> Counts:
     steps = np.diff(true, axis=1, prepend=np.float32(0))
     with np.errstate(invalid="ignore", divide="ignore"):
         flagged = np.maximum(true + false, 1)  # nothing drawn yet: 0 of 1, not 0 of 0
-        precision = np.einsum("rt,rt->r", steps, true / flagged) / positives
+        # float32 holds the counts exactly, but not the sum of so many products.
+        precision = np.einsum("rt,rt->r", steps, true / flagged, dtype=np.float64) / positives
         caught = np.argmax(true >= needed(0.95, positives[:, None]), axis=1)
         false_then = np.take_along_axis(false, caught[:, None], axis=1)
         rate = false_then[:, 0] / negatives

@@ -8,12 +8,14 @@ ties included.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from anomalist.core.errors import InputError
-from anomalist.metrics._arrays import Bool, Float, Int, fraction, grouped, mapped
+from anomalist.metrics._arrays import Bool, Float, fraction, grouped, mapped
 from anomalist.metrics._bootstrap import (
     Estimate,
     check_options,
@@ -21,15 +23,18 @@ from anomalist.metrics._bootstrap import (
     spread_of,
 )
 from anomalist.metrics._histograms import binned_draws
-from anomalist.metrics._ranks import Rates, area_left_of, blocks, normals_above
+from anomalist.metrics._ranks import BLOCK, area_left_of, blocks, normals_above, sorted_normals
 from anomalist.metrics.overlap import flag_counts, overlap_draws
 
 __all__ = [
     "aupro",
     "localization_intervals",
+    "localization_metrics",
     "pixel_auroc",
     "pixel_average_precision",
 ]
+
+Weights = NDArray[np.float64]
 
 
 def pixel_auroc(maps: ArrayLike, masks: ArrayLike) -> float:
@@ -43,8 +48,7 @@ def pixel_auroc(maps: ArrayLike, masks: ArrayLike) -> float:
         InputError: shapes differ, a score is not finite, or one class of pixel is missing.
     """
     scores, truth = mapped(maps, masks)
-    over, reach = normals_above(np.sort(scores[truth]), scores, truth)
-    return _auroc(over, reach, truth.size - len(over))
+    return _area_and_precision(scores[truth], sorted_normals(scores, truth))[0]
 
 
 def pixel_average_precision(maps: ArrayLike, masks: ArrayLike) -> float:
@@ -60,8 +64,7 @@ def pixel_average_precision(maps: ArrayLike, masks: ArrayLike) -> float:
         InputError: shapes differ, a score is not finite, or one class of pixel is missing.
     """
     scores, truth = mapped(maps, masks)
-    points = np.sort(scores[truth])
-    return _average_precision(points, normals_above(points, scores, truth)[1])
+    return _area_and_precision(scores[truth], sorted_normals(scores, truth))[1]
 
 
 def aupro(maps: ArrayLike, masks: ArrayLike, fpr_limit: float = 0.3) -> float:
@@ -91,17 +94,31 @@ def aupro(maps: ArrayLike, masks: ArrayLike, fpr_limit: float = 0.3) -> float:
     """
     limit = fraction(fpr_limit, "fpr_limit")
     scores, truth = mapped(maps, masks)
-    points = scores[truth]
-    weights = _region_weights(truth)
-    normals = truth.size - len(points)
-    floor = _floor(scores, truth, points, limit * normals)
-    relevant = points >= floor
-    if not relevant.any():
-        return 0.0
-    order = np.argsort(points[relevant])
-    rising = points[relevant][order]
-    over, reach = normals_above(rising, scores, truth, floor)
-    return _aupro(weights[relevant][order], over / normals, reach / normals, limit)
+    weights = region_weights(truth)
+    return _region_area(scores[truth], weights, sorted_normals(scores, truth), limit)
+
+
+def localization_metrics(
+    maps: ArrayLike,
+    masks: ArrayLike,
+    fpr_limit: float = 0.3,
+) -> dict[str, float]:
+    """Return all three pixel metrics from one sort: the same values in half the time.
+
+    Args:
+        maps: [N, H, W], higher = more anomalous.
+        masks: [N, H, W], true = anomalous.
+        fpr_limit: of the AUPRO, in (0, 1].
+
+    Returns:
+        ``pixel_auroc``, ``pixel_ap`` and ``aupro``.
+
+    Raises:
+        InputError: as :func:`aupro`.
+    """
+    limit = fraction(fpr_limit, "fpr_limit")
+    scores, truth = mapped(maps, masks)
+    return _exact(scores, truth, region_weights(truth), limit)
 
 
 def localization_intervals(
@@ -111,7 +128,7 @@ def localization_intervals(
     clusters: ArrayLike | None = None,
     threshold: float | None = None,
     fpr_limit: float = 0.3,
-    bins: int = 256,
+    bins: int = 128,
     seed: int = 0,
     resamples: int = 500,
     confidence: float = 0.95,
@@ -161,13 +178,11 @@ def localization_intervals(
         raise InputError(f"bins: {bins} is outside 8 to 256")
     scores, truth = mapped(maps, masks)
     index, groups = grouped(clusters, len(scores))
-    points = scores[truth]
-    weights = _region_weights(truth)
-    values = _exact(points, weights, scores, truth, limit)
+    weights = region_weights(truth)
+    values = _exact(scores, truth, weights, limit)
     draws = binned_draws(
         scores,
         truth,
-        points,
         weights,
         index,
         groups,
@@ -194,86 +209,91 @@ def localization_intervals(
 
 
 def _exact(
-    points: Float,
-    weights: Float,
     scores: Float,
     truth: Bool,
+    weights: Weights,
     limit: float,
 ) -> dict[str, float]:
-    """Return the exact values of the three ranking metrics, from one sort of ``points``."""
-    rising = np.sort(points)
-    over, reach = normals_above(rising, scores, truth)
-    normals = truth.size - len(points)
-    # Only points left of the limit count, and sorting the weights costs more than sorting the
-    # points.
-    left = slice(len(points) - np.count_nonzero(over < limit * normals), None)
-    lowest = rising[left][0] if len(rising[left]) else np.inf
-    relevant = points >= lowest
-    ordered = weights[relevant][np.argsort(points[relevant])]
-    return {
-        "pixel_auroc": _auroc(over, reach, normals),
-        "pixel_ap": _average_precision(rising, reach),
-        "aupro": _aupro(ordered, over[left] / normals, reach[left] / normals, limit),
-    }
+    """Return the exact values of the three ranking metrics."""
+    normals = sorted_normals(scores, truth)
+    points = scores[truth]
+    overlap = _region_area(points, weights, normals, limit)
+    auroc, precision = _area_and_precision(points, normals)
+    return {"pixel_auroc": auroc, "pixel_ap": precision, "aupro": overlap}
 
 
-def _auroc(over: Int, reach: Int, normals: int) -> float:
-    """Return 1 - the mean share of normal pixels above an anomalous one, ties counted half."""
-    return 1 - (int(over.sum()) + int(reach.sum())) / (2 * normals * len(over))
+def _area_and_precision(points: Float, normals: Float) -> tuple[float, float]:
+    """Return pixel AUROC and average precision.
+
+    The AUROC is 1 - the mean share of normal pixels above an anomalous one, ties counted half. The
+    average precision is the mean over anomalous pixels of the precision at their own score.
+
+    Args:
+        points: [P], scores of the anomalous pixels, sorted in place.
+        normals: [Q], those of the normal pixels, rising.
+    """
+    points.sort()
+    above = 0
+    precision = 0.0
+    first = 0  # of the points that are equal to the one before
+    for part, over, reach in normals_above(points, normals):
+        above += int(over.sum()) + int(reach.sum())
+        stretch = points[part]
+        starts = np.arange(part.start, part.start + len(stretch))
+        starts[1:][stretch[1:] == stretch[:-1]] = 0
+        if part.start and stretch[0] == points[part.start - 1]:
+            starts[0] = first
+        np.maximum.accumulate(starts, out=starts)
+        first = int(starts[-1])
+        true = len(points) - starts
+        precision += float(np.sum(true / (true + reach)))
+    pairs = len(points) * len(normals)
+    return 1 - above / (2 * pairs), precision / len(points)
 
 
-def _average_precision(rising: Float, reach: Int) -> float:
-    """Return the mean over anomalous pixels of the precision at their own score."""
-    starts = np.append(0, np.flatnonzero(rising[1:] != rising[:-1]) + 1)
-    true = len(rising) - starts
-    tied = np.diff(np.append(starts, len(rising)))
-    return float(np.sum(tied * (true / (true + reach[starts]))) / len(rising))
-
-
-def _aupro(
-    weights: Float,
-    start: Rates,
-    end: Rates,
+def _region_area(
+    points: Float,
+    weights: Weights,
+    normals: Float,
     limit: float,
 ) -> float:
-    """Return the weighted sum of the areas left of the limit, as a share of the limit."""
-    area = float(weights @ area_left_of(limit, start, end))
-    return min(1.0, area / limit)  # rounding may exceed 1
+    """Return the AUPRO up to a limit.
+
+    Args:
+        points: [P], scores of the anomalous pixels.
+        weights: [P], of :func:`region_weights`.
+        normals: [Q], scores of the normal pixels, rising.
+        limit: in (0, 1].
+    """
+    highest = math.ceil(limit * len(normals))  # so many normal pixels make the limit
+    floor = normals[len(normals) - highest]
+    counted = normals[np.searchsorted(normals, floor) :]
+    lost = 0.0  # what separates the area from that of perfect scores, which is then exactly 1
+    for start in range(0, len(points), BLOCK):
+        part = slice(start, start + BLOCK)
+        relevant = points[part] >= floor
+        lost += limit * float(weights[part] @ ~relevant)
+        found = points[part][relevant]
+        order = np.argsort(found)
+        ordered = weights[part][relevant][order]
+        for stretch, over, reach in normals_above(found[order], counted):
+            area = area_left_of(limit, over / len(normals), reach / len(normals))
+            lost += float(ordered[stretch] @ (limit - area))
+    return max(0.0, 1 - lost / (limit * float(weights.sum())))
 
 
-def _region_weights(truth: Bool) -> NDArray[np.float64]:
-    """Return 1 / (size of its region x number of regions) for each anomalous pixel, in order."""
+def region_weights(truth: Bool) -> Weights:
+    """Return 1 / the size of its region for each anomalous pixel, in order.
+
+    The weights of a region add up to 1, so that all weights add up to the number of regions.
+    """
     touching = np.zeros((3, 3, 3), dtype=bool)
     touching[1] = True  # neighbours in all eight directions, but none in another image
-    sizes = []
-    members = []
-    total = 0
+    weights = []
     for part in blocks(len(truth), truth[0].size, 1 << 20):
         block = truth[part]
         numbers, count = ndimage.label(block[block.any(axis=(1, 2))], touching)
         regions = numbers[numbers > 0]
-        sizes.append(np.bincount(regions, minlength=count + 1)[1:])
-        members.append(regions + (total - 1))
-        total += count
-    of_region = 1 / (np.concatenate(sizes) * total)
-    weights: NDArray[np.float64] = of_region[np.concatenate(members)]
-    return weights
-
-
-def _floor(
-    scores: Float,
-    truth: Bool,
-    points: Float,
-    normals: float,
-) -> float:
-    """Return a score that at least ``normals`` normal pixels reach: the highest cheap to find."""
-    sampled = scores[:, ::8, ::8]
-    sample = np.sort(sampled[~truth[:, ::8, ::8]])
-    place = len(sample) * (1 - normals / (truth.size - len(points)))
-    while place > 1:
-        place -= 1 + 0.01 * len(sample)  # the sample may err by that much; if by more, go on
-        floor = sample[max(int(place), 0)]
-        reaching = np.count_nonzero(scores >= floor) - np.count_nonzero(points >= floor)
-        if reaching >= normals:
-            return float(floor)
-    return -np.inf
+        sizes = np.bincount(regions, minlength=count + 1)[1:]
+        weights.append((1 / sizes)[regions - 1])
+    return np.concatenate(weights)
