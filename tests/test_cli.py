@@ -97,7 +97,7 @@ def test_run_help_lists_the_options_of_the_typed_config(capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["rnu"], "unknown command 'rnu': did you mean 'run'? valid: "),
+        (["rnu"], "unknown command 'rnu': did you mean 'run'? "),
         (["list", "modles"], "unknown kind 'modles': did you mean 'models'? valid: "),
         (["list", "--what"], "unknown anomalist list option '--what'"),
         (["data", "mnits"], "unknown data set 'mnits': did you mean 'mnist'?"),

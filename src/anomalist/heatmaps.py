@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 __all__ = ["Aggregation", "aggregate", "overlay"]
 
-Aggregation = Literal["mean", "max", "top_1_percent"]
+Aggregation = Literal["mean", "max", "top_1_percent", "top_10_percent"]
+
+_SHARES = {"top_1_percent": 0.01, "top_10_percent": 0.1}
 
 
 def aggregate(maps: NDArray[np.float32], how: Aggregation) -> NDArray[np.float32]:
@@ -17,8 +19,8 @@ def aggregate(maps: NDArray[np.float32], how: Aggregation) -> NDArray[np.float32
 
     Args:
         maps: float32 ``[N, H, W]``.
-        how: ``"mean"`` of all pixels, ``"max"``, or the mean of the highest 1 % (at least one
-            pixel).
+        how: ``"mean"`` of all pixels, ``"max"``, or the mean of the highest 1 % or 10 % (at
+            least one pixel).
 
     Returns:
         float32 ``[N]``.
@@ -30,7 +32,7 @@ def aggregate(maps: NDArray[np.float32], how: Aggregation) -> NDArray[np.float32
     elif how == "max":
         score = flat.max(axis=1)
     else:
-        count = max(1, round(flat.shape[1] / 100))
+        count = max(1, round(flat.shape[1] * _SHARES[how]))
         highest = np.partition(flat, -count, axis=1)[:, -count:]
         # Sorted: the sum must not depend on partition's order.
         score = np.sort(highest, axis=1).mean(axis=1)

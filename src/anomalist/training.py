@@ -25,6 +25,7 @@ from anomalist.core.console import due, is_live
 from anomalist.core.devices import resolve
 from anomalist.core.errors import InputError
 from anomalist.core.files import atomic_write
+from anomalist.core.memory import reusing_memory
 from anomalist.core.randomness import derive
 
 __all__ = ["apply_batched", "epochs_for_steps", "seeded", "train"]
@@ -63,6 +64,7 @@ def train(
     seed: int,
     device: str = "auto",
     precision: str = "auto",
+    channels_last: bool = False,
     title: str = "training",
     checkpoint: Path | None = None,
 ) -> list[float]:
@@ -83,6 +85,8 @@ def train(
         seed: of the order of the images.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         precision: ``"auto"``, ``"float32"`` or ``"bfloat16"`` (autocast).
+        channels_last: whether convolution weights use the channels-last memory format, which is
+            faster on some processors.
         title: the first words of the progress line.
         checkpoint: a file to resume from if it exists, written once a minute; a resumed training
             ends with the very weights of one that was never stopped.
@@ -95,6 +99,8 @@ def train(
     """
     where, dtype = resolve(device, precision)
     network.to(where).train()
+    if channels_last:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     data = [_to_device(part, where) for part in (images, targets) if part is not None]
     state = _new_state(
         network, learning_rate, epochs * -(-len(images) // batch_size), seed, checkpoint
@@ -102,6 +108,7 @@ def train(
     state.restore(where)
     done = len(state.history)
     with (
+        reusing_memory(),
         _Progress(title, epochs, len(images), done) as progress,
         torch.random.fork_rng(devices=[]),
     ):
@@ -115,6 +122,8 @@ def train(
                 )
             state.save_if_due()
     network.to("cpu").eval()
+    if channels_last:
+        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return state.history
 
 

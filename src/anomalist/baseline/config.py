@@ -35,7 +35,7 @@ SUITE = tuple(
 )
 _USUAL_CALIBRATION = 6_000
 _QUICK = {"train": 6_000, "calibration": 1_000, "test": 1_000}
-_QUICK_EPOCHS = 10
+_QUICK_EPOCHS = 6
 _ONE_HELD_OUT_OF = 5  # one in so many training images is held out, up to the usual number
 _RATES = (0.01, 0.02, 0.05, 0.1, 0.2)
 
@@ -115,6 +115,11 @@ class Baseline(Config):
     )
     threads: int | None = Field(
         None, ge=1, description="processor threads; by default one per core"
+    )
+    settings: Literal["fastest", "reference"] = Field(
+        "fastest",
+        description="training settings of the autoencoder: the fastest that were measured on this "
+        "processor (see `anomalist tune`), or its defaults",
     )
     allow_seen: bool = Field(
         False, description="whether a detector may be tested on a corruption it is trained on"

@@ -7,39 +7,43 @@ split reaches fitting, thresholds or scales.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from anomalist import datasets
 from anomalist._version import __version__
-from anomalist.baseline.config import AnomalyKind, Baseline
-from anomalist.baseline.results import Results
+from anomalist.baseline.config import Baseline
+from anomalist.baseline.results import SECOND_MODEL, Results
+from anomalist.baseline.settings import fastest
+from anomalist.baseline.testing import Scoring, Tested, defect_types, number_of_kinds, tests
 from anomalist.calibration import rate_range
 from anomalist.core.console import is_live, say
-from anomalist.core.devices import resolve, using_threads
+from anomalist.core.devices import resolve, set_thread_count, using_threads
 from anomalist.core.environment import Stopwatch, environment
 from anomalist.core.errors import InputError
 from anomalist.core.files import make_folder, write_json
 from anomalist.core.locking import locked
-from anomalist.core.memory import check_fits
-from anomalist.evaluation import Evaluation, Evaluator
+from anomalist.core.memory import check_fits, reusing_memory
+from anomalist.evaluation import Evaluator
 from anomalist.images import Dataset
-from anomalist.models import Scores
+from anomalist.models import Detector, Scores, SecondScore
 from anomalist.reports import pages, tables
-from anomalist.split import Split
 from anomalist.tasks import TaskSplits
-from anomalist.tasks.defects import has_defects
 
 __all__ = ["run"]
 
 _MUCH_MEMORY = 2e9  # bytes above which memory use is reported
-_AT_ONCE = 2  # kinds of anomaly whose metrics are computed at the same time
+_AT_ONCE = 2  # kinds of anomaly that are tested at the same time, sharing the threads
 
 
 def run(
@@ -68,7 +72,11 @@ def run(
     _check_outside(config.dataset, results)
     make_folder(results)
     busy = f"another run writes to {str(results)!r} now: wait for it, or name another folder"
-    with locked(results / ".run.lock", busy, wait=False), using_threads(config.threads) as threads:
+    with (
+        locked(results / ".run.lock", busy, wait=False),
+        using_threads(config.threads) as threads,
+        reusing_memory(),
+    ):
         return _run(config, Results(results), threads, save_maps=save_maps, quick=quick)
 
 
@@ -89,27 +97,73 @@ def _run(
     watch = Stopwatch()
     with watch("data"):
         config, splits = _load(config, quick)
+        config = _with_fastest_settings(config, splits, threads)
     results.begin(config, datasets.stats(splits.dataset), earlier)
     with watch("fit"):
-        detector = config.detector().fit(splits.train.images)
-    detector.save(results.folder / "model")
-    write_json(results.folder / "training.json", {"loss": detector.history})
+        detector, second = _fit(config, splits, results.folder)
     with watch("test"):
-        assert config.false_alarm_rate is not None
-        evaluator = Evaluator(detector, splits, config.false_alarm_rate)
-        _say_threshold(evaluator.threshold, config)
-        results.keep_normal_scores(evaluator, splits.dataset.test.files, save_maps)
-        _test(config, splits, evaluator, results)
+        _evaluate(config, splits, detector, second, results, threads, save_maps=save_maps)
     with watch("plots"):
         pages.draw(results.folder)
     device, dtype = resolve(config.device, config.precision)
     made_with = environment(threads, str(device), str(dtype), watch.seconds)
+    made_with["model"] = config.model.spec
     write_json(results.folder / "environment.json", made_with)
-    say(tables.baseline_table(results.rows))
+    say(tables.baseline_table(results.rows, second=results.second_rows))
+    if results.second_rows:
+        say("AUROC with 95 % intervals; metrics.json has all metrics of both scores")
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in watch.seconds.items())
     say(f"total {sum(watch.seconds.values()):.0f} s: {stages}")
     say(f"results in {results.folder}: {results.listing()}")
     return results.rows
+
+
+def _fit(
+    config: Baseline,
+    splits: TaskSplits,
+    folder: Path,
+) -> tuple[Detector, SecondScore | None]:
+    """Fit the detector, save it, and return it with its second score, if it has one."""
+    detector = config.detector().fit(splits.train.images)
+    second = detector.second_score(splits.train.images)
+    detector.save(folder / "model")
+    if second is not None:
+        second.detector.save(folder / SECOND_MODEL)
+    write_json(folder / "training.json", {"loss": detector.history})
+    return detector, second
+
+
+def _evaluate(
+    config: Baseline,
+    splits: TaskSplits,
+    detector: Detector,
+    second: SecondScore | None,
+    results: Results,
+    threads: int,
+    *,
+    save_maps: bool,
+) -> None:
+    """Set the thresholds, then test every kind of anomaly by one score or by both."""
+    assert config.false_alarm_rate is not None
+    each = max(1, threads // _AT_ONCE)
+    # All images are scored by as many threads: last bits may depend on their number.
+    with threadpool_limits(each), using_threads(each):
+        detectors = [detector]
+        score: Scoring = partial(_score_once, detector)
+        if second is not None:
+            detectors.append(second.detector)
+            score = second.score_both
+        _ = splits.calibration, splits.normal  # made once, not in both threads
+        with _pool(each) as pool:
+            evaluators = [
+                pool.submit(Evaluator, one, splits, config.false_alarm_rate) for one in detectors
+            ]
+        first, *others = [evaluator.result() for evaluator in evaluators]
+        _say_threshold(first.threshold, config)
+        results.keep_normal_scores(first, splits.dataset.test.files, save_maps)
+        if second is not None:
+            results.keep_second_score(second.name, others[0])
+        _test(config, splits, score, (first, *others), results, each)
 
 
 def _load(config: Baseline, quick: bool) -> tuple[Baseline, TaskSplits]:
@@ -129,13 +183,25 @@ def _load(config: Baseline, quick: bool) -> tuple[Baseline, TaskSplits]:
     return config, splits
 
 
+def _with_fastest_settings(config: Baseline, splits: TaskSplits, threads: int) -> Baseline:
+    """Return the config with the settings that train fastest here, and say which."""
+    if config.settings == "reference" or config.precision != "auto":
+        return config
+    faster = fastest(config.model, splits.train.images, threads, config.device)
+    if faster is None:
+        return config
+    model, line = faster
+    say(line)
+    return config.model_copy(update={"model": model})
+
+
 def _check_leaks(config: Baseline, splits: TaskSplits) -> None:
     """Refuse test images that are also training images; called before the fit.
 
     Defects are drawn again for the test, so that memory does not hold them during the fit.
     """
     splits.check_normal_leaks()
-    for name in _defect_types(splits.dataset):
+    for name in defect_types(splits.dataset):
         splits.with_task(config.defects((name,))).check_leaks()
 
 
@@ -152,42 +218,42 @@ def _say_threshold(threshold: float, config: Baseline) -> None:
 def _test(
     config: Baseline,
     splits: TaskSplits,
-    evaluator: Evaluator,
+    score: Scoring,
+    evaluators: Sequence[Evaluator],
     results: Results,
+    threads: int,
 ) -> None:
     """Evaluate each kind of anomaly; finished ones are kept whatever happens."""
-    total = len(config.corruptions or ()) + _number_of_defect_kinds(splits.dataset)
+    total = number_of_kinds(config, splits.dataset)
     bar = tqdm(
         total=total,
         desc="testing",
         unit="kind of anomaly",
         disable=not is_live(),
     )
-    # Metrics are most of the work, and NumPy lets threads run side by side.
-    pool = ThreadPoolExecutor(_AT_ONCE)
-    waiting: deque[tuple[_Tested, Future[Evaluation]]] = deque()
+    # Kinds are independent, and NumPy and torch let threads run side by side.
+    pool = _pool(threads)
+    waiting: deque[Future[Tested]] = deque()
 
     def collect() -> None:
-        tested, metrics = waiting.popleft()
-        results.keep_metrics(tested.kind, tested.anomalies, metrics.result())
+        results.keep(waiting.popleft().result())
         bar.update()
 
     try:
-        for tested in _anomalies(config, splits, evaluator):
-            metrics = pool.submit(
-                evaluator.evaluate, tested.anomalies, tested.scores, seed=config.seed
-            )
-            waiting.append((tested, metrics))
-            results.keep_scores(tested.kind, tested.anomalies, tested.scores)
+        for test in tests(config, splits, score, evaluators):
+            waiting.append(pool.submit(test))
             if len(waiting) > _AT_ONCE:
                 collect()
         while waiting:
             collect()
     except InputError:
-        while waiting:  # results submitted before the error are still valid
-            collect()
+        while waiting:  # other kinds are still valid
+            with contextlib.suppress(InputError):
+                collect()
         raise
     except KeyboardInterrupt:
+        while waiting and waiting[0].done():
+            collect()
         done = len({row["setting"] for row in results.rows})
         say(
             f"interrupted: {done} of {total} kinds of anomaly are finished and kept in "
@@ -200,78 +266,13 @@ def _test(
         results.save_arrays()
 
 
-class _Tested(NamedTuple):
-    """One kind of anomaly with its images and their scores."""
-
-    kind: AnomalyKind
-    anomalies: Split
-    scores: Scores
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Return a pool in whose threads torch computes on so many processor threads."""
+    return ThreadPoolExecutor(_AT_ONCE, initializer=set_thread_count, initargs=(threads,))
 
 
-def _anomalies(
-    config: Baseline,
-    splits: TaskSplits,
-    evaluator: Evaluator,
-) -> Iterator[_Tested]:
-    """Yield each kind of anomaly: real defects first, together and by type, then corruptions."""
-    defects = [
-        _score(AnomalyKind.of_defect(name), splits.with_task(config.defects((name,))), evaluator)
-        for name in _defect_types(splits.dataset)
-    ]
-    if len(defects) > 1:
-        yield _together(defects)
-    yield from defects
-    for corruption in config.corruptions or ():
-        corrupted = splits.with_task(config.corrupted(corruption))
-        if len(corrupted.anomalies) == 0:
-            excluded = corrupted.anomalies.excluded
-            raise InputError(
-                f"{corruption} changes none of the {excluded:,} test images; strengthen it"
-            )
-        kind = AnomalyKind.of_corruption(corruption, splits.normal.images.shape[2:])
-        yield _score(kind, corrupted, evaluator)
-
-
-def _score(
-    kind: AnomalyKind,
-    splits: TaskSplits,
-    evaluator: Evaluator,
-) -> _Tested:
-    """Score the anomalies of a task, after the check that they are not training images."""
-    splits.check_leaks()
-    if splits.leaks:
-        tested = len(splits.normal) + len(splits.anomalies)
-        say(
-            f"{kind.setting}: {splits.leaks:,} of {tested:,} test images, normal or anomalous, are "
-            "training images too, byte for byte"
-        )
-    anomalies = splits.anomalies
-    return _Tested(kind, anomalies, evaluator.detector.score(anomalies.images))
-
-
-def _together(parts: list[_Tested]) -> _Tested:
-    """Return all types of defect as one kind."""
-    anomalies = parts[0].anomalies
-    for part in parts[1:]:
-        anomalies = anomalies + part.anomalies
-    image = np.concatenate([part.scores.image for part in parts])
-    maps = [part.scores.pixel for part in parts if part.scores.pixel is not None]
-    pixel = np.concatenate(maps) if maps else None
-    return _Tested(AnomalyKind.all_defects(), anomalies, Scores(image, pixel))
-
-
-def _defect_types(dataset: Dataset) -> list[str]:
-    """Return the types of defect that the test split has images of."""
-    if not has_defects(dataset):
-        return []
-    present = np.unique(dataset.test.class_index)
-    return [dataset.test.class_names[index] for index in present if index != 0]
-
-
-def _number_of_defect_kinds(dataset: Dataset) -> int:
-    """Return how many kinds of defect are tested: each type, and all together."""
-    types = len(_defect_types(dataset))
-    return types + 1 if types > 1 else types
+def _score_once(detector: Detector, images: NDArray[np.float32]) -> tuple[Scores, ...]:
+    return (detector.score(images),)
 
 
 def _check_outside(spec: str, results: Path) -> None:
@@ -295,8 +296,9 @@ def _check_memory(dataset: Dataset) -> None:
         InputError: they do not fit.
     """
     bytes_per_image = 4 * dataset.train.images[:1].size
-    # Each test image is in memory three times: normal, corrupted, and as its map.
-    needed = bytes_per_image * (len(dataset.train) + 3 * len(dataset.test))
+    # A test image is in memory as itself, with the maps of both scores, and for each of two kinds
+    # of anomaly at a time in the same three ways.
+    needed = bytes_per_image * (len(dataset.train) + 9 * len(dataset.test))
     sides = " x ".join(map(str, dataset.train.images.shape[1:]))
     count = len(dataset.train) + len(dataset.test)
     check_fits(needed, f"{count:,} images of {sides}", "take fewer, or smaller ones")

@@ -10,15 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalist.baseline.config import AnomalyKind, Baseline
+from anomalist.baseline.testing import Tested
 from anomalist.calibration import p_values
 from anomalist.core.console import say
 from anomalist.core.errors import InputError
 from anomalist.core.files import make_folder, write_arrays, write_csv, write_json
 from anomalist.evaluation import Evaluation, Evaluator
-from anomalist.models import Scores
+from anomalist.models import Scores, remove_saved
 from anomalist.split import Split
 
-__all__ = ["CASES", "Results"]
+__all__ = ["CASES", "SECOND_MODEL", "Results"]
+
+SECOND_MODEL = "model_fused"  # the folder of a detector that scores by the second score
 
 CASES = 3  # number of panels with the highest, the median and the lowest scores, each
 _CONFIG = "config.json"
@@ -40,17 +43,22 @@ class Results:
     Attributes:
         folder: where everything is written.
         rows: the rows of ``metrics.json`` so far.
+        second_name: what the detector's second score is called; None: it has none.
+        second_rows: the rows of the second score.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rows: list[dict[str, Any]] = []
+        self.second_name: str | None = None
+        self.second_rows: list[dict[str, Any]] = []
         self._scores: dict[str, NDArray[Any]] = {}
         self._cases: dict[str, NDArray[Any]] = {}
         self._curves: dict[str, NDArray[Any]] = {}
         self._files: NDArray[np.str_] | None = None  # of the test split
         self._lines: list[dict[str, Any]] = []  # of scores.csv
         self._evaluator: Evaluator | None = None
+        self._second: Evaluator | None = None
         self._save_maps = False
 
     def earlier(self) -> Baseline | None:
@@ -84,6 +92,7 @@ class Results:
                 say(f"{self.folder} holds the results of another run ({other}); they are replaced")
             for name in _WRITTEN:
                 (self.folder / name).unlink(missing_ok=True)
+            remove_saved(self.folder / SECOND_MODEL)
         write_json(self.folder / _CONFIG, config.model_dump(mode="json"))
         write_json(self.folder / _SHARED, stats)
 
@@ -103,65 +112,58 @@ class Results:
         self._evaluator = evaluator
         self._files = files
         self._save_maps = save_maps
-        calibration = evaluator.calibration_scores
-        normal = evaluator.normal_scores
-        self._scores = {
-            "calibration": calibration.image,
-            "clean": normal.image,
-            "clean/source": evaluator.normal.image_index,
-        }
-        if calibration.pixel is not None and evaluator.pixel_threshold is not None:
-            # One scale for all panels, on which half of a normal image's pixels are black.
-            bottom, top = np.quantile(calibration.pixel, (0.5, 0.9999))
-            self._cases = {
-                "threshold": np.array(evaluator.pixel_threshold),
-                "top": np.array(top),
-                "bottom": np.array(bottom),
-                "quantity": np.array(evaluator.detector.map_quantity),
-            }
-        if save_maps and normal.pixel is not None:
-            self._scores["clean/maps"] = normal.pixel
-        self._add_lines("normal", evaluator.normal, normal)
+        self._keep_normal("", evaluator)
+        self._scores["clean/source"] = evaluator.normal.image_index
+        self._add_lines("normal", evaluator.normal, evaluator.normal_scores)
 
-    def keep_scores(
-        self,
-        kind: AnomalyKind,
-        anomalies: Split,
-        scores: Scores,
-    ) -> None:
-        """Keep the scores of one kind of anomaly, and some images to look at."""
-        self._scores[kind.setting] = scores.image
-        self._scores[f"{kind.setting}/source"] = anomalies.image_index
-        if self._save_maps and scores.pixel is not None:
-            self._scores[f"{kind.setting}/maps"] = scores.pixel
+    def keep_second_score(self, name: str, evaluator: Evaluator) -> None:
+        """Keep the second scores of the held-out and the tested normal images, and their map scale.
+
+        Args:
+            name: the name of the second score.
+            evaluator: holds the second scores.
+        """
+        self.second_name = name
+        self._second = evaluator
+        self._keep_normal(f"/{name}", evaluator)
+        self._cases["second/name"] = np.array(name)
+
+    def _keep_normal(self, ending: str, evaluator: Evaluator) -> None:
+        self._scores[f"calibration{ending}"] = evaluator.calibration_scores.image
+        self._keep_scores(f"clean{ending}", evaluator.normal_scores)
+        prefix = "second/" if ending else ""
+        self._cases |= {f"{prefix}{key}": value for key, value in _scale_of(evaluator).items()}
+
+    def keep(self, tested: Tested) -> None:
+        """Keep one kind of anomaly: its metrics, its scores, and some images to look at."""
+        kind = tested.kind
+        scores, *others = tested.scores
+        self._keep_scores(kind.setting, scores)
+        self._scores[f"{kind.setting}/source"] = tested.anomalies.image_index
+        for second in others:
+            self._keep_scores(f"{kind.setting}/{self.second_name}", second)
         assert self._evaluator is not None
-        curve = self._evaluator.roc(anomalies, scores)
+        curve = self._evaluator.roc(tested.anomalies, scores)
         self._curves |= {f"{kind.setting}/{name}": value for name, value in curve.items()}
-        if scores.pixel is not None:
-            shown = self._panels(anomalies, scores.image, scores.pixel)
-            self._cases |= {f"{kind.setting}/{name}": value for name, value in shown.items()}
+        shown = self._panels(tested)
+        self._cases |= {f"{kind.setting}/{name}": value for name, value in shown.items()}
         if kind != AnomalyKind.all_defects():  # their lines are listed by type
-            self._add_lines(kind.setting, anomalies, scores)
+            self._add_lines(kind.setting, tested.anomalies, scores)
+        self._write_metrics(tested)
 
-    def keep_metrics(
-        self,
-        kind: AnomalyKind,
-        anomalies: Split,
-        metrics: Evaluation,
-    ) -> None:
-        """Write the metrics of one kind of anomaly."""
-        for key, estimate in metrics.items():
-            row = {
-                "task": kind.task,
-                "corruption": kind.group,
-                "setting": kind.setting,
-                "severity": kind.severity,
-                "metric": key,
-                **estimate._asdict(),
-                "left_out": anomalies.excluded,
-            }
-            self.rows.append(row)
-        write_json(self.folder / "metrics.json", {"schema": 1, "rows": self.rows})
+    def _keep_scores(self, name: str, scores: Scores) -> None:
+        self._scores[name] = scores.image
+        if self._save_maps and scores.pixel is not None:
+            self._scores[f"{name}/maps"] = scores.pixel
+
+    def _write_metrics(self, tested: Tested) -> None:
+        metrics, *others = tested.metrics
+        self.rows += _rows(tested, metrics)
+        written: dict[str, Any] = {"schema": 1, "rows": self.rows}
+        for second in others:
+            self.second_rows += _rows(tested, second)
+            written["second"] = {"score": self.second_name, "rows": self.second_rows}
+        write_json(self.folder / "metrics.json", written)
 
     def save_arrays(self) -> None:
         """Write all scores, and ``scores.csv`` with a line a file where images are files."""
@@ -197,29 +199,74 @@ class Results:
             }
             self._lines.append(line)
 
-    def _panels(
-        self,
-        anomalies: Split,
-        scores: NDArray[np.float32],
-        maps: NDArray[np.float32],
-    ) -> dict[str, NDArray[Any]]:
+    def _panels(self, tested: Tested) -> dict[str, NDArray[Any]]:
         """Return the anomalies with the highest, the median and the lowest scores, to look at."""
-        assert self._evaluator is not None
-        order = np.argsort(-scores, kind="stable")
+        scores, *others = tested.scores
+        if scores.pixel is None:
+            return {}
+        order = np.argsort(-scores.image, kind="stable")
         middle = max(0, len(order) // 2 - CASES // 2)
         chosen = np.concatenate([order[:CASES], order[middle : middle + CASES], order[-CASES:]])
-        image_index = anomalies.image_index[chosen]
+        image_index = tested.anomalies.image_index[chosen]
         shown: dict[str, NDArray[Any]] = {
-            "images": anomalies.images[chosen],
-            "maps": maps[chosen],
-            "scores": scores[chosen],
+            "images": tested.anomalies.images[chosen],
+            "maps": scores.pixel[chosen],
+            "scores": scores.image[chosen],
             "source": image_index,
         }
-        if anomalies.masks is not None:
-            shown["masks"] = anomalies.masks[chosen]
-        reconstructed = self._evaluator.detector.reconstruct(shown["images"])
-        if reconstructed is not None:
-            shown["restored"] = reconstructed
+        if tested.anomalies.masks is not None:
+            shown["masks"] = tested.anomalies.masks[chosen]
+        self._add_restored(shown, "restored", self._evaluator)
+        for second in others:
+            assert second.pixel is not None
+            shown["second_maps"] = second.pixel[chosen]
+            self._add_restored(shown, "second_restored", self._second)
         if self._files is not None:
             shown["files"] = self._files[image_index]
         return shown
+
+    def _add_restored(
+        self,
+        shown: dict[str, NDArray[Any]],
+        name: str,
+        evaluator: Evaluator | None,
+    ) -> None:
+        assert evaluator is not None
+        restored = evaluator.detector.reconstruct(shown["images"])
+        if restored is not None:
+            shown[name] = restored
+
+
+def _rows(tested: Tested, metrics: Evaluation) -> list[dict[str, Any]]:
+    """Return the rows of one kind of anomaly."""
+    kind = tested.kind
+    rows = []
+    for key, estimate in metrics.items():
+        row = {
+            "task": kind.task,
+            "corruption": kind.group,
+            "setting": kind.setting,
+            "severity": kind.severity,
+            "metric": key,
+            **estimate._asdict(),
+            "left_out": tested.anomalies.excluded,
+        }
+        rows.append(row)
+    return rows
+
+
+def _scale_of(evaluator: Evaluator) -> dict[str, NDArray[Any]]:
+    """Return the scale on which all panels show a detector's maps; nothing without maps.
+
+    Half of a normal image's pixels are black on it.
+    """
+    maps = evaluator.calibration_scores.pixel
+    if maps is None or evaluator.pixel_threshold is None:
+        return {}
+    bottom, top = np.quantile(maps, (0.5, 0.9999))
+    return {
+        "threshold": np.array(evaluator.pixel_threshold),
+        "top": np.array(top),
+        "bottom": np.array(bottom),
+        "quantity": np.array(evaluator.detector.map_quantity),
+    }

@@ -10,7 +10,7 @@ import torch
 
 from anomalist.core.errors import InputError
 
-__all__ = ["resolve", "using_threads"]
+__all__ = ["processor_features", "resolve", "set_thread_count", "using_threads"]
 
 _MAX_THREADS_PER_CORE = 4
 
@@ -27,6 +27,21 @@ def resolve(device: str, precision: str) -> tuple[torch.device, torch.dtype]:
     resolved = torch.device("cuda" if available and device != "cpu" else "cpu")
     fast = precision == "bfloat16" or (precision == "auto" and resolved.type == "cuda")
     return resolved, torch.bfloat16 if fast else torch.float32
+
+
+def processor_features() -> str:
+    """Return what torch uses of this processor: its vector instructions, and those for bfloat16."""
+    features = [torch.backends.cpu.get_cpu_capability()]
+    if torch.cpu._is_avx512_bf16_supported():
+        features.append("bfloat16")
+    if torch.cpu._is_amx_tile_supported():
+        features.append("AMX")
+    return " ".join(features)
+
+
+def set_thread_count(count: int) -> None:
+    """Let torch compute on ``count`` processor threads in the calling thread, one of a pool."""
+    torch.set_num_threads(count)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Stopwatch", "environment"]
+__all__ = ["Stopwatch", "environment", "processor"]
 
 _PACKAGES = ("anomalist", "numpy", "scipy", "torch", "pydantic", "safetensors", "matplotlib")
 
@@ -53,7 +53,7 @@ def environment(
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in _PACKAGES},
         "system": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "device": device,
         "precision": precision.removeprefix("torch."),
         "threads": threads,
@@ -63,7 +63,8 @@ def environment(
 
 
 @lru_cache(maxsize=1)
-def _processor() -> str:
+def processor() -> str:
+    """Return the processor's name."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text(encoding="utf-8").splitlines():

@@ -1,14 +1,33 @@
-"""Memory: refuse work that does not fit into the free memory before it starts."""
+"""Memory: refuse work that does not fit before it starts, and reuse what is freed."""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from anomalist.core.errors import InputError
 
-__all__ = ["available_bytes", "check_fits"]
+__all__ = ["available_bytes", "check_fits", "reusing_memory"]
 
 _SHARE = 0.9  # share of the free memory that work may take
+
+# Options of glibc's mallopt(3). At the end the thresholds are the highest that glibc would have
+# raised them to by itself, which it no longer does once they were set.
+_TRIM_THRESHOLD = -1
+_MMAP_THRESHOLD = -3
+_MMAP_MAX = -4
+_USUAL_TRIM = 64 << 20
+_USUAL_MMAP = 32 << 20
+_USUAL_MMAPS = 65_536
+_CHOSEN_BY_USER = ("MALLOC_", "GLIBC_TUNABLES")  # beginnings of environment variables
+_KEPT = 1 << 30  # bytes of freed memory that are not given back to the system
+
+_lock = threading.Lock()
+_users = 0
 
 
 def available_bytes() -> int | None:
@@ -37,3 +56,47 @@ def check_fits(needed: int, what: str, mend: str) -> None:
         raise InputError(
             f"{what} takes {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free: {mend}"
         )
+
+
+@contextmanager
+def reusing_memory() -> Iterator[None]:
+    """Keep freed arrays for the next ones of the process within the context.
+
+    glibc gives large arrays back to the system as soon as they are freed, and the system clears
+    every page of the next one: a training step of the reference autoencoder then takes 1,000 to
+    2,000 page faults, and one on images of 256 x 256 spends half its time in them. Up to 1 GiB of
+    freed memory is kept; all of it is given back at the end. The context does nothing with another
+    C library, or where environment variables set options of glibc's malloc.
+    """
+    library = _glibc()
+    if library is None:
+        yield
+        return
+    global _users
+    with _lock:
+        _users += 1
+        if _users == 1:
+            library.mallopt(_MMAP_MAX, 0)
+            library.mallopt(_TRIM_THRESHOLD, _KEPT)
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                library.mallopt(_MMAP_MAX, _USUAL_MMAPS)
+                library.mallopt(_MMAP_THRESHOLD, _USUAL_MMAP)
+                library.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM)
+                library.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """Return the C library of the process if it is glibc with its default options."""
+    if any(name.startswith(_CHOSEN_BY_USER) for name in os.environ):
+        return None
+    try:
+        library = ctypes.CDLL(None)
+        library.gnu_get_libc_version  # noqa: B018  # asks whether there is one
+    except (OSError, AttributeError, TypeError):  # TypeError: None on Windows
+        return None
+    return library

@@ -11,9 +11,11 @@ from anomalist.models._base import (
     Detector,
     Model,
     Scores,
+    SecondScore,
     for_run,
     load,
     parse,
+    remove_saved,
 )
 
 __all__ = [
@@ -22,10 +24,12 @@ __all__ = [
     "Detector",
     "Model",
     "Scores",
+    "SecondScore",
     "for_run",
     "load",
     "names",
     "parse",
+    "remove_saved",
 ]
 
 

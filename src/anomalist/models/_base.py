@@ -6,13 +6,14 @@ Nothing is pickled: a saved detector is ``detector.json`` (options and hashes) b
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from anomalist.core.errors import InputError
 from anomalist.core.files import atomic_write, make_folder, write_json
 from anomalist.core.named import NamedConfig
 from anomalist.images import check_images
+from anomalist.models._scores import Scores, SecondScore
 
 __all__ = [
     "RUN_FIELDS",
@@ -34,9 +36,11 @@ __all__ = [
     "Detector",
     "Model",
     "Scores",
+    "SecondScore",
     "for_run",
     "load",
     "parse",
+    "remove_saved",
 ]
 
 RUN_FIELDS = ("seed", "device", "precision")  # how a fit is run, as opposed to what is fitted
@@ -46,16 +50,6 @@ SEEN = " (trained on synthetic anomalies)"
 _FORMAT = 1
 _DESCRIPTION = "detector.json"
 _ARRAYS = "arrays.safetensors"
-
-
-class Scores(NamedTuple):
-    """How anomalous each image, and each pixel, is.
-
-    Higher is more anomalous; every detector has a scale of its own.
-    """
-
-    image: NDArray[np.float32]  # [N]
-    pixel: NDArray[np.float32] | None  # [N, H, W]
 
 
 class Detector(NamedConfig):
@@ -72,7 +66,8 @@ class Detector(NamedConfig):
     version: ClassVar[int] = 1  # of the algorithm: raised when a result changes on purpose
     # Whether the seed affects nothing except which images are kept, if some are dropped.
     deterministic: ClassVar[bool] = False
-    map_quantity: ClassVar[str] = "anomaly score"  # what a map's numbers are, for a picture's scale
+    # What a map's numbers are, for a picture's scale; a property where an option decides it.
+    map_quantity: ClassVar[str] = "anomaly score"
     needs: ClassVar[Mapping[str, str]] = {}  # modules of optional packages, and their extras
     epoch_fields: ClassVar[tuple[str, ...]] = ()  # options that say how long it is trained
 
@@ -207,6 +202,14 @@ class Detector(NamedConfig):
         """
         return None
 
+    def second_score(self, images: NDArray[np.float32]) -> SecondScore | None:
+        """Return another way to score with the same fit, None for detectors that have no other.
+
+        Args:
+            images: those that the detector was fitted on.
+        """
+        return None
+
     def check_fitted(self, images: NDArray[np.float32]) -> None:
         """Check that the detector is fitted, on images of this shape.
 
@@ -243,6 +246,14 @@ class Detector(NamedConfig):
             "arrays_sha256": hashlib.sha256(data).hexdigest(),
         }
         write_json(path / _DESCRIPTION, description)
+
+
+def remove_saved(folder: Path) -> None:
+    """Remove a saved detector's files, and the folder if nothing else is in it."""
+    for name in (_DESCRIPTION, _ARRAYS):
+        (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not there, or other files are
+        folder.rmdir()
 
 
 def load(folder: str | Path) -> Detector:

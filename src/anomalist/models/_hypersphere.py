@@ -132,7 +132,7 @@ class HypersphereDetector(TrainedDetector):
         def loss(batch: Tensor) -> Tensor:
             return nn.functional.mse_loss(network(batch), batch) + self._decay(network)
 
-        epochs = self.pretraining or self._usual_epochs(scaled)
+        epochs = self.pretraining or self.usual_epochs(scaled)
         history = self._train(
             network, loss, scaled, checkpoint, stage="pre-training", epochs=epochs
         )

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from torch import Tensor, nn
 
-__all__ = ["Loss", "error_maps", "trimmed_loss"]
+__all__ = ["Loss", "blurred", "error_maps", "trimmed_loss"]
 
 Loss = Literal["mse", "l1", "ssim"]
 
@@ -83,7 +83,7 @@ def error_maps(
     for first in range(0, n, _CHUNK):
         rows = slice(first, first + _CHUNK)
         error = sum(
-            _error(_blur(images[rows], sigma), _blur(restored[rows], sigma), loss)
+            _error(blurred(images[rows], sigma), blurred(restored[rows], sigma), loss)
             for sigma in blurs
         )
         assert isinstance(error, np.ndarray)
@@ -113,11 +113,12 @@ def _error(
     return error
 
 
-def _blur(images: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+def blurred(images: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Return images ``[N, C, H, W]`` under a Gaussian of ``sigma`` pixels; the same ones for 0."""
     if sigma == 0:
         return images
-    blurred: NDArray[np.float32] = gaussian_filter(images, (0, 0, sigma, sigma), mode="nearest")
-    return blurred
+    smooth: NDArray[np.float32] = gaussian_filter(images, (0, 0, sigma, sigma), mode="nearest")
+    return smooth
 
 
 def _window(images: NDArray[np.float32]) -> NDArray[np.float32]:

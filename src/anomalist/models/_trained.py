@@ -28,6 +28,7 @@ __all__ = [
     "check_shape",
     "load_weights",
     "predict_batched",
+    "scored_at_once",
     "stage_file",
     "weights",
 ]
@@ -109,6 +110,8 @@ class TrainedDetector(Detector):
         targets: NDArray[Any] | None = None,
         stage: str = "training",
         epochs: int | None = None,
+        precision: str | None = None,
+        channels_last: bool = False,
     ) -> list[float]:
         """Train a network by the detector's options and return the loss of each epoch.
 
@@ -120,23 +123,27 @@ class TrainedDetector(Detector):
             targets: what belongs to each image, ``[N, …]``.
             stage: the first word of the progress line.
             epochs: in place of the option.
+            precision: in place of the option.
+            channels_last: as :func:`anomalist.training.train` takes it.
         """
         return train(
             network,
             loss,
             images,
             targets=targets,
-            epochs=epochs or self.epochs or self._usual_epochs(images),
+            epochs=epochs or self.epochs or self.usual_epochs(images),
             batch_size=self._step_size(images),
             learning_rate=self.learning_rate,
             seed=self.seed,
             device=self.device,
-            precision=getattr(self, self.precision_field),
+            precision=precision or getattr(self, self.precision_field),
+            channels_last=channels_last,
             title=f"{stage} {self.name}",
             checkpoint=checkpoint,
         )
 
-    def _usual_epochs(self, images: NDArray[np.float32]) -> int:
+    def usual_epochs(self, images: NDArray[np.float32]) -> int:
+        """Return the epochs of a training on these images where the option is unset."""
         return epochs_for_steps(self.usual_steps, len(images), self._step_size(images))
 
     def _step_size(self, images: NDArray[np.float32]) -> int:
@@ -182,7 +189,7 @@ def predict_batched(
     """
     device, dtype = resolve(detector.device, detector.precision)
     if size is None:
-        size = int(np.clip(_SCORED_PIXELS // images[0, 0].size, 1, _SCORED))
+        size = scored_at_once(images[0, 0].size)
     return apply_batched(
         network.to(device).eval(),
         images,
@@ -190,6 +197,11 @@ def predict_batched(
         dtype=dtype,
         size=size,
     )
+
+
+def scored_at_once(pixels: int) -> int:
+    """Return how many images of so many pixels are scored at once."""
+    return int(np.clip(_SCORED_PIXELS // pixels, 1, _SCORED))
 
 
 @contextmanager

@@ -17,7 +17,9 @@ The error says how far an image lies from what the decoder can draw, not whether
 one that normal images have. ``score_by="latent"`` is the local outlier factor of the code among
 those of the training images. ``score_by="joint"`` adds the logarithms of error and factor, each
 standardised on a tenth of the training images, which neither the network nor the factor has learnt
-from. The map is always the error.
+from. ``score_by="fused"`` compares the image with the normal images whose codes are nearest: see
+``_normal_neighbours.py``. Its map is the squared difference to what these look like; otherwise the
+map is the error.
 """
 
 from __future__ import annotations
@@ -30,10 +32,10 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 from scipy.special import expit
-from torch import Tensor, nn
+from torch import Tensor
 
 from anomalist import heatmaps
-from anomalist.models._base import Scores
+from anomalist.models._base import Scores, SecondScore
 from anomalist.models._latent_density import LatentDensity, log
 from anomalist.models._networks.autoencoder import (
     AutoencoderNetwork,
@@ -43,9 +45,10 @@ from anomalist.models._networks.autoencoder import (
     dense_encoder,
 )
 from anomalist.models._networks.layers import initialise
+from anomalist.models._normal_neighbours import PREFIX, NormalNeighbours, kept_images
 from anomalist.models._reconstruction_error import Loss, error_maps, trimmed_loss
 from anomalist.models._standardise import Standard, hold_out
-from anomalist.models._trained import TrainedDetector, predict_batched
+from anomalist.models._trained import TrainedDetector, predict_batched, scored_at_once
 from anomalist.training import seeded
 
 __all__ = ["Autoencoder"]
@@ -57,8 +60,6 @@ class Autoencoder(TrainedDetector):
     """Reconstruct through a bottleneck; score by the error."""
 
     version: ClassVar[int] = 2
-    map_quantity: ClassVar[str] = "reconstruction error"
-
     architecture: Literal["conv", "dense"] = Field(
         "conv",
         description="convolutional, or the classic small dense network (128 and 64 hidden units)",
@@ -89,29 +90,60 @@ class Autoencoder(TrainedDetector):
         description="sigmas in pixels under which image and reconstruction are compared, 0 for "
         "none",
     )
-    score_by: Literal["error", "latent", "joint"] = Field(
-        "error", description="an image's score: its error, its code's local outlier factor, or both"
+    score_by: Literal["error", "latent", "joint", "fused"] = Field(
+        "error",
+        description="an image's score: its error; its code's local outlier factor (latent); the "
+        "sum of both (joint); or a comparison with normal images of similar codes (fused)",
+    )
+    training_precision: Literal["same", "float32", "bfloat16"] = Field(
+        "same", description="arithmetic of training; same: as `precision` says"
+    )
+    channels_last: bool = Field(
+        False, description="whether training uses the channels-last memory format"
     )
 
     _network: AutoencoderNetwork | None = PrivateAttr(None)
     _density: LatentDensity | None = PrivateAttr(None)
     # Of the logarithms of error and local outlier factor.
     _standards: tuple[Standard, ...] = PrivateAttr(())
+    _neighbours: NormalNeighbours | None = PrivateAttr(None)
+
+    @property
+    def map_quantity(self) -> str:  # type: ignore[override]
+        """What the map's values are."""
+        return "squared difference" if self.score_by == "fused" else "reconstruction error"
 
     def reconstruct(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the reconstructions, float32 ``[N, C, H, W]`` in [0, 1]."""
-        self.check_fitted(images)
-        assert self._network is not None
-        whole = nn.Sequential(self._network.encoder, self._network.decoder)
-        logits = predict_batched(self, whole, images)
-        expit(logits, out=logits)  # not torch.sigmoid: see apply_batched
-        return logits.reshape(images.shape)
+        """Return the reconstructions, float32 ``[N, C, H, W]`` in [0, 1].
+
+        With ``score_by="fused"``, each is the mean reconstruction of the nearest normal images.
+        """
+        codes = self.encode(images)
+        if self._neighbours is not None and self.score_by == "fused":
+            return self._neighbours.expected(codes)
+        return self._decode(codes)
 
     def encode(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the codes, float32 ``[N, bottleneck]``."""
         self.check_fitted(images)
         assert self._network is not None
         return predict_batched(self, self._network.encoder, images)
+
+    def second_score(self, images: NDArray[np.float32]) -> SecondScore | None:
+        """Return the same network with ``score_by="fused"``, if the score is the error alone."""
+        if self.score_by != "error":
+            return None
+        fused = self.model_copy(update={"score_by": "fused"})
+        fused._neighbours = self._keep_neighbours(images)
+        return SecondScore("fused", fused, fused._score_both)
+
+    def _decode(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert self._network is not None
+        _, height, width = self.image_shape
+        at_once = scored_at_once(height * width)
+        logits = predict_batched(self, self._network.decoder, codes, at_once)
+        expit(logits, out=logits)  # not torch.sigmoid: see apply_batched
+        return logits.reshape(-1, *self.image_shape)
 
     def _build(self) -> AutoencoderNetwork:
         shape = self.image_shape
@@ -137,16 +169,35 @@ class Autoencoder(TrainedDetector):
                 seen = batch + self.denoise * noise.to(batch.device)
             return trimmed_loss(network(seen), batch, self.loss, self.discard)
 
-        self._history = self._train(network, loss, images, checkpoint)
+        self._history = self._train(
+            network,
+            loss,
+            images,
+            checkpoint,
+            precision=None if self.training_precision == "same" else self.training_precision,
+            channels_last=self.channels_last,
+        )
         self._network = network
-        if self.score_by != "error":
+        if self.score_by == "fused":
+            self._neighbours = self._keep_neighbours(images)
+        if self.score_by in ("latent", "joint"):
             self._density = LatentDensity.fit(self.encode(images))
         if self.score_by == "joint":
             error = heatmaps.aggregate(self._maps(held_out), self.aggregation)
             factor = self._outlier_factor(held_out)
             self._standards = (Standard.of(log(error)), Standard.of(log(factor)))
 
+    def _keep_neighbours(self, images: NDArray[np.float32]) -> NormalNeighbours:
+        kept = kept_images(images, self.seed)
+        codes = self.encode(kept)
+        restored = self._decode(codes)
+        maps = error_maps(kept, restored, self.loss, self.blurs)
+        errors = heatmaps.aggregate(maps, self.aggregation)
+        return NormalNeighbours.fit(kept, codes, restored, errors)
+
     def _score(self, images: NDArray[np.float32]) -> Scores:
+        if self.score_by == "fused":
+            return self._score_both(images)[1]
         maps = self._maps(images)
         if self.score_by == "latent":
             return Scores(self._outlier_factor(images), maps)
@@ -156,6 +207,15 @@ class Autoencoder(TrainedDetector):
         of_error, of_factor = self._standards
         both = of_error(log(error)) + of_factor(log(self._outlier_factor(images)))
         return Scores(both.astype(np.float32), maps)
+
+    def _score_both(self, images: NDArray[np.float32]) -> tuple[Scores, Scores]:
+        """Return the scores by error alone and fused."""
+        assert self._neighbours is not None
+        codes = self.encode(images)
+        maps = error_maps(images, self._decode(codes), self.loss, self.blurs)
+        error = heatmaps.aggregate(maps, self.aggregation)
+        fused = self._neighbours.score(images, codes, error)
+        return Scores(error, maps), Scores(*fused)
 
     def _maps(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         return error_maps(images, self.reconstruct(images), self.loss, self.blurs)
@@ -168,14 +228,21 @@ class Autoencoder(TrainedDetector):
         arrays = super()._arrays()
         if self._density is not None:
             arrays |= self._density.arrays()
+        if self._neighbours is not None:
+            arrays |= self._neighbours.arrays()
         if self._standards:
             arrays["standards"] = np.array([[one.mean, one.scale] for one in self._standards])
         return arrays
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        if self.score_by != "error":
+        if self.score_by in ("latent", "joint"):
             self._density = LatentDensity.take(arrays, self.bottleneck)
         if self.score_by == "joint":
             of_error, of_factor = arrays.pop("standards").tolist()
             self._standards = (Standard(*of_error), Standard(*of_factor))
+        neighbours = {}
+        for name in [name for name in arrays if name.startswith(PREFIX)]:
+            neighbours[name] = arrays.pop(name)
         super()._restore(arrays)
+        if self.score_by == "fused":
+            self._neighbours = NormalNeighbours.take(neighbours, self._decode)

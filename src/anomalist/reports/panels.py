@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 __all__ = ["cases", "gallery"]
@@ -30,11 +31,13 @@ class _Panel(NamedTuple):
         title: above it.
         stack: ``[n, h, w]``, or ``[n, h, w, 3]`` in colour.
         style: how Matplotlib draws it.
+        quantity: what the colours of a map mean; empty for pictures.
     """
 
     title: str
     stack: NDArray[Any]
     style: dict[str, Any]
+    quantity: str = ""
 
 
 def cases(arrays: Arrays, setting: str) -> Figure:
@@ -49,7 +52,9 @@ def cases(arrays: Arrays, setting: str) -> Figure:
         arrays: the arrays of ``cases.npz``: for the setting ``images`` ``[n, C, H, W]``, ``maps``
             ``[n, H, W]``, ``scores`` and ``source`` ``[n]``, and, where they are known, ``masks``,
             ``restored`` and ``files``; for all settings ``threshold``, ``top``, ``bottom`` (0 by
-            default) and ``quantity``, what the map's values are.
+            default) and ``quantity``, what the map's values are. A second score adds
+            ``second_restored`` and ``second_maps`` to the setting, and to all settings
+            ``second/name`` and the same four arrays with the prefix ``second/``.
         setting: which corruption setting or type of defect.
     """
     prefix = f"{setting}/"
@@ -72,8 +77,8 @@ def cases(arrays: Arrays, setting: str) -> Figure:
             anchor="N",
         )
         axis.spines[:].set_visible(False)
-        if panel.title == "heatmap":
-            _draw_scale(figure, axis, shown, str(arrays.get("quantity", "error")))
+        if panel.quantity:
+            _draw_scale(figure, axis, shown, panel.quantity)
     height = panels[0].stack.shape[1] + _GAP
     centres = [height * row + height / 2 for row in range(n)]
     axes[0].set_yticks(centres, _row_labels(own, n), fontsize="small")
@@ -90,18 +95,37 @@ def _panels(own: Arrays, arrays: Arrays) -> list[_Panel]:
         own: the setting's arrays, by name.
         arrays: all arrays, for limits that settings share.
     """
-    top = float(arrays.get("top", 0.0))
-    bottom = float(arrays.get("bottom", 0.0))
-    threshold = float(arrays.get("threshold", 0.0))
-    scale = {"cmap": "inferno", "vmin": bottom, "vmax": top}
     panels = [_Panel("input", _colour(own["images"]), _GREY)]
-    if "restored" in own:
-        panels.append(_Panel("reconstruction", _colour(own["restored"]), _GREY))
-    panels.append(_Panel("heatmap", _shrink(own["maps"], np.max), scale))
+    masks = []
+    second = f"\n{arrays.get('second/name', '')}"
+    for name, prefix, title in (("", "", ""), ("second_", "second/", second)):
+        if f"{name}restored" in own:
+            restored = _colour(own[f"{name}restored"])
+            panels.append(_Panel(f"reconstruction{title}", restored, _GREY))
+        if f"{name}maps" in own:
+            maps = own[f"{name}maps"]
+            panels.append(_heatmap(f"heatmap{title}", maps, arrays, prefix))
+            flagged = _shrink(maps > float(arrays.get(f"{prefix}threshold", 0.0)), np.max)
+            masks.append(_Panel(f"predicted mask{title}", flagged, _GREY))
     if "masks" in own:
         panels.append(_Panel("true mask", _shrink(own["masks"], np.max), _GREY))
-    panels.append(_Panel("predicted mask", _shrink(own["maps"] > threshold, np.max), _GREY))
-    return panels
+    return panels + masks
+
+
+def _heatmap(
+    title: str,
+    maps: NDArray[np.float32],
+    arrays: Arrays,
+    prefix: str,
+) -> _Panel:
+    """Return the column of a score's maps, on the scale that all settings share."""
+    style = {
+        "cmap": "inferno",
+        "vmin": float(arrays.get(f"{prefix}bottom", 0.0)),
+        "vmax": float(arrays.get(f"{prefix}top", 0.0)),
+    }
+    quantity = str(arrays.get(f"{prefix}quantity", "error"))
+    return _Panel(title, _shrink(maps, np.max), style, quantity)
 
 
 def _draw_scale(
@@ -110,7 +134,7 @@ def _draw_scale(
     shown: AxesImage,
     label: str,
 ) -> None:
-    figure.colorbar(
+    scale = figure.colorbar(
         shown,
         ax=axis,
         location="bottom",
@@ -119,6 +143,8 @@ def _draw_scale(
         extend="both",
         label=label,
     )
+    scale.locator = MaxNLocator(2)
+    scale.update_ticks()
 
 
 def _row_labels(own: Arrays, n: int) -> list[str]:

@@ -73,8 +73,10 @@ def histograms(rows: Sequence[Row], scores: Arrays) -> Figure:
 
     The score axis is logarithmic where all scores are above 0, as errors and distances are.
     """
-    figure, grid = _grid(_by_corruption(rows))
-    scale, edges = _bins(scores)
+    corruptions = _by_corruption(rows)
+    figure, grid = _grid(corruptions)
+    shown = ["clean", *(setting for settings in corruptions.values() for setting in settings)]
+    scale, edges = _bins([scores[name] for name in shown])
     for axes, (name, settings) in grid:
         axes.hist(scores["clean"], edges, color="lightgrey", label="normal")
         for (colour, style), setting in zip(_styles(), settings, strict=False):
@@ -202,12 +204,8 @@ def _grid(corruptions: dict[str, dict[str, Row]]) -> tuple[Figure, list[Cell]]:
     return figure, list(zip(axes, corruptions.items(), strict=False))
 
 
-def _bins(scores: Arrays) -> tuple[str, list[float]]:
+def _bins(image_scores: Sequence[NDArray[Any]]) -> tuple[str, list[float]]:
     """Return the scale of the score axis and the edges of its 79 bins."""
-    image_scores = []
-    for name, values in scores.items():
-        if values.ndim == 1 and not name.endswith("/source"):
-            image_scores.append(values)
     lowest = min(float(values.min()) for values in image_scores)
     highest = max(float(values.max()) for values in image_scores)
     if lowest == highest:

@@ -56,7 +56,7 @@ def conv_encoder(
     plan = _Plan.of(shape, width)
     layers: list[nn.Module] = []
     for before, after in pairwise(plan.channels):
-        layers += [nn.Conv2d(before, after, 3, 2, 1), nn.ReLU()]
+        layers += [nn.Conv2d(before, after, 3, 2, 1), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(plan.inner_size, code))
 
 
@@ -71,13 +71,20 @@ def conv_decoder(
     """
     plan = _Plan.of(shape, width)
     inner = (plan.channels[-1], *plan.sides[-1])
-    layers: list[nn.Module] = [nn.Linear(code, plan.inner_size), nn.Unflatten(1, inner)]
+    # Unflattened after its ReLU, whose backward pass is slow on tensors of two memory layouts.
+    layers: list[nn.Module] = [
+        nn.Linear(code, plan.inner_size),
+        nn.ReLU(inplace=True),
+        nn.Unflatten(1, inner),
+    ]
     for level in reversed(range(len(plan.channels) - 1)):
         (tall, wide), (short, narrow) = plan.sides[level], plan.sides[level + 1]
         extra = (tall - 2 * short + 1, wide - 2 * narrow + 1)  # an odd side comes back odd
         before = plan.channels[level + 1]
         after = plan.channels[level]
-        layers += [nn.ReLU(), nn.ConvTranspose2d(before, after, 3, 2, 1, extra)]
+        layers.append(nn.ConvTranspose2d(before, after, 3, 2, 1, extra))
+        if level > 0:
+            layers.append(nn.ReLU(inplace=True))
     return nn.Sequential(*layers)
 
 
