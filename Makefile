@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PARALLEL := --numprocesses auto --dist loadfile
 
-.PHONY: baseline quick test test-fast check format notebooks clean
+.PHONY: baseline quick test test-fast check format notebooks bench bench-check clean
 
 baseline: .venv/ready
 	$(BIN)/python experiments/baseline_mnist.py
@@ -29,6 +29,12 @@ format: .venv/ready-dev
 notebooks: .venv/ready-dev  # execute them anew and keep the outputs
 	cd notebooks && ../$(BIN)/jupyter execute --inplace *.ipynb
 
+bench: .venv/ready-bench  # run benchmarks/ and keep the ratios in benchmarks/results/
+	$(BIN)/python benchmarks/run.py
+
+bench-check: .venv/ready-bench  # compare with the kept ratios
+	$(BIN)/python benchmarks/run.py --check
+
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -r requirements.txt
@@ -36,6 +42,10 @@ notebooks: .venv/ready-dev  # execute them anew and keep the outputs
 
 .venv/ready-dev: .venv/ready requirements-dev.txt
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
+
+.venv/ready-bench: .venv/ready-dev requirements-bench.txt
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements-bench.txt
 	touch $@
 
 clean:

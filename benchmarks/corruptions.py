@@ -1,134 +1,194 @@
-"""Images corrupted in a second, on one thread and on two, against a loop over images, in one run.
+"""Speed of every corruption on one thread and on two, against a loop over images, in one run.
 
-    python benchmarks/corruptions.py [--repeats 5] [--images 4096] [--processor-time]
+    python benchmarks/corruptions.py [--repeats 5] [--images 4096] [--processor-time] [--quick]
 
-Every corruption at severity 0.5 on MNIST's test images, masks included, in turns with its loop of
-corruption_loops.py, which has the masks to make too; medians of `--repeats`. That both do the same
-work is seen from the share of changed pixels and the mean squared change, which must agree within
-what chance leaves. On a busy machine `--processor-time` counts the seconds that the processor
-worked rather than the clock's: fair to both, but for two threads it can't show what waiting costs.
+Each corruption, at severity 0.5 on MNIST's test images, takes turns with its loop of
+_corruption_loops/; both also make the masks. Figures are medians of `--repeats`. To show that both
+do the same work, the share of changed pixels and the mean squared change must agree up to chance
+and 8 %. On a busy machine `--processor-time` counts the seconds that the processor worked. That is
+fair to both, but for two threads it does not show what waiting costs.
 """
+
+from __future__ import annotations
 
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 
-import corruption_loops
+import _corruption_loops
 import numpy as np
+from _bench import Result, load_mnist, median_times, print_result, processor
+from numpy.typing import NDArray
+from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
-from anomalist import datasets
 from anomalist.core import catalog
-from anomalist.core.environment import environment
-from anomalist.corruptions import parse
+from anomalist.corruptions import Corruption, parse
 
+IMAGES = 4096
 LOOP_IMAGES = 512  # of a loop: it takes as long for each
 
+Float = NDArray[np.float32]
+Bool = NDArray[np.bool_]
 
-def loop(name, images, strength):
+
+@dataclass(frozen=True)
+class Rates:
+    """Images a second."""
+
+    one: float
+    two: float
+    loop: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """The rate on one thread over that of the loop."""
+        return None if self.loop is None else self.one / self.loop
+
+
+def loop(
+    function: _corruption_loops.Function, images: Float, strength: float
+) -> tuple[Float, Bool]:
     """Corrupt the images one by one."""
-    function, rng = getattr(corruption_loops, name), np.random.default_rng(0)
-    out, masks = np.empty_like(images), np.empty((len(images), *images.shape[2:]), bool)
+    rng = np.random.default_rng(0)
+    out = np.empty_like(images)
+    masks = np.empty((len(images), *images.shape[2:]), bool)
     for number, image in enumerate(images[:, 0]):
         out[number, 0] = function(image, strength, rng)
         np.not_equal(out[number, 0], image, out=masks[number])
     return out, masks
 
 
-def on_two(corruption, images):
+def on_two(corruption: Corruption, images: Float) -> None:
     """Corrupt one half of the images on each of two threads."""
-    index, half = np.arange(len(images)), len(images) // 2
+    index = np.arange(len(images))
+    half = len(images) // 2
+
+    def corrupt(part: slice) -> None:
+        corruption(images[part], seed=0, index=index[part])
+
     with ThreadPoolExecutor(2) as pool:
-        return list(
-            pool.map(
-                lambda part: corruption(images[part], seed=0, index=index[part]),
-                (slice(half), slice(half, None)),
-            )
-        )
+        list(pool.map(corrupt, (slice(half), slice(half, None))))
 
 
-def rates(runs, repeats, clock):
-    """Return the median images a second of each of ``runs``, (images, function), run in turns."""
-    seconds = [[] for _ in runs]
-    for repeat in range(repeats + 1):
-        for taken, (_, run) in zip(seconds, runs, strict=True):
-            began = clock()
-            run()
-            if repeat:  # the first one warms up
-                taken.append(clock() - began)
-    return [
-        count / statistics.median(taken) for taken, (count, _) in zip(seconds, runs, strict=True)
-    ]
-
-
-def check(name, images, ours, strength):
+def check(
+    corruption: Corruption,
+    function: _corruption_loops.Function,
+    images: Float,
+    strength: float,
+) -> None:
     """Refuse a loop that does other work than the corruption."""
-    out, masks = loop(name, images, strength)
-    for what, one, other in (
-        ("share of changed pixels", ours.masks.mean(axis=(1, 2)), masks.mean(axis=(1, 2))),
-        (
-            "mean squared change",
-            *(np.square(o - images).mean(axis=(1, 2, 3)) for o in (ours.images, out)),
-        ),
-    ):
-        away = abs(one.mean() - other.mean())
-        assert (
-            away < 0.08 * one.mean() + 4 * np.hypot(one.std(), other.std()) / len(images) ** 0.5
-        ), f"{name}: {what}"
+    ours = corruption(images, seed=0)
+    out, masks = loop(function, images, strength)
+    shares = [part.mean(axis=(1, 2)) for part in (ours.masks, masks)]
+    check_means("share of changed pixels", *shares)
+    changes = [np.square(part - images).mean(axis=(1, 2, 3)) for part in (ours.images, out)]
+    check_means("mean squared change", *changes)
 
 
-def main():
+def check_means(what: str, one: NDArray[np.floating], other: NDArray[np.floating]) -> None:
+    """Refuse means of two samples that differ by more than chance and 8 %."""
+    away = abs(one.mean() - other.mean())
+    error = np.hypot(one.std(), other.std()) / len(one) ** 0.5
+    assert away < 0.08 * one.mean() + 4 * error, what
+
+
+def rates(
+    name: str,
+    images: Float,
+    repeats: int,
+    clock: Callable[[], float],
+) -> Rates:
+    """Time a corruption on one thread, on two and as a loop, in turns."""
+    corruption = parse(name)
+    strength = corruption.strength(images.shape[2:])
+    few = images[:LOOP_IMAGES]
+    calls: dict[str, Callable[[], object]] = {
+        "one": lambda: corruption(images, seed=0),
+        "two": lambda: on_two(corruption, images),
+    }
+    function = _corruption_loops.find(name)
+    if function is not None:
+        check(corruption, function, few, strength)
+        calls["loop"] = partial(loop, function, few, strength)
+    seconds = median_times(calls, repeats, clock=clock, warm_ups=1)
+    two = len(images) / seconds["two"]
+    if clock is time.process_time:
+        two *= 2  # it counts the seconds of both threads
+    slow = len(few) / seconds["loop"] if "loop" in seconds else None
+    return Rates(len(images) / seconds["one"], two, slow)
+
+
+def measure(
+    quick: bool,
+    *,
+    images: int | None = None,
+    repeats: int | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Result:
+    """Time every corruption.
+
+    Args:
+        quick: corrupt 256 images once.
+        images: images of each run; by default 4,096.
+        repeats: runs of each; by default five.
+        clock: returns the seconds.
+    """
+    count = images or (256 if quick else IMAGES)
+    repeats = repeats or (1 if quick else 5)
+    chosen = load_mnist().test.to_float()[:count]
+    measured = {}
+    with threadpool_limits(1):
+        for name in catalog.names("corruptions"):
+            measured[name] = rates(name, chosen, repeats, clock)
+    print(f"{processor()}; severity 0.5, medians of {repeats}; images/s")
+    print_rates(measured)
+    ratios = {}
+    for name, each in measured.items():
+        if each.ratio is not None:
+            ratios[f"{name}: ours on one thread / loop"] = each.ratio
+    one = statistics.median(each.one for each in measured.values())
+    two = statistics.median(each.two for each in measured.values())
+    ratios["median rates: two threads / one thread"] = two / one
+    details = {f"{name}: one thread, images/s": each.one for name, each in measured.items()}
+    return Result("corruptions", ratios, details, threads=2)
+
+
+def print_rates(measured: dict[str, Rates]) -> None:
+    """Print every corruption's rates, then the medians and the least."""
+    rows = []
+    for name, each in measured.items():
+        row = (name, each.one, each.two, each.loop, each.ratio)
+        rows.append(row)
+    ones = [each.one for each in measured.values()]
+    twos = [each.two for each in measured.values()]
+    ratios = [each.ratio for each in measured.values() if each.ratio is not None]
+    rows.append(("median", statistics.median(ones), statistics.median(twos), None, None))
+    rows.append(("least", min(ones), min(twos), None, min(ratios)))
+    headers = ("", "one thread", "two", "loop", "one / loop")
+    print(tabulate(rows, headers, floatfmt=("", ",.0f", ",.0f", ",.0f", ".1f"), missingval="-"))
+
+
+def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--repeats", type=int, default=5, help="runs of each (default: 5)")
-    parser.add_argument(
-        "--images", type=int, default=4096, help="images of each run (default: 4096)"
-    )
+    parser.add_argument("--repeats", type=int, help="runs of each (default: 5)")
+    parser.add_argument("--images", type=int, help="images of each run (default: 4096)")
     parser.add_argument(
         "--processor-time", action="store_true", help="count the processor's seconds"
     )
-    found = parser.parse_args()
-    clock = time.process_time if found.processor_time else time.perf_counter
-    images = datasets.load("mnist").test.to_float()[: found.images]
-    few = images[:LOOP_IMAGES]
-    print(
-        f"{environment(1, 'cpu', 'float32', {})['processor']}; severity 0.5, medians of "
-        f"{found.repeats}; images/s"
+    parser.add_argument("--quick", action="store_true", help="a tiny run")
+    options = parser.parse_args()
+    clock = time.process_time if options.processor_time else time.perf_counter
+    print_result(
+        lambda: measure(options.quick, images=options.images, repeats=options.repeats, clock=clock)
     )
-    print(f"{'':18}{'one thread':>12}{'two':>12}{'loop':>12}{'one / loop':>12}")
-    table = []
-    with threadpool_limits(1):
-        for name in catalog.names("corruptions"):
-            corruption = parse(name)
-            strength = corruption.strength(images.shape[2:])
-            has_loop = hasattr(corruption_loops, name)
-            runs = [
-                (len(images), lambda c=corruption: c(images, seed=0)),
-                (len(images), lambda c=corruption: on_two(c, images)),
-            ]
-            if has_loop:
-                check(name, few, corruption(few, seed=0), strength)
-                runs.append((len(few), lambda n=name, s=strength: loop(n, few, s)))
-            one, two, *slow = rates(runs, found.repeats, clock)
-            two *= 2 if found.processor_time else 1  # the processor's seconds of both
-            table.append((one, two, *(one / rate for rate in slow)))
-            row = f"{name:18}{one:12,.0f}{two:12,.0f}"
-            print(
-                row
-                + (
-                    f"{slow[0]:12,.0f}{one / slow[0]:12.1f}"
-                    if slow
-                    else "  no loop to compare with"
-                ),
-                flush=True,
-            )
-    ones, twos = zip(*(row[:2] for row in table), strict=True)
-    print(f"{'median':18}{statistics.median(ones):12,.0f}{statistics.median(twos):12,.0f}")
-    least = min(ratio for row in table for ratio in row[2:])
-    print(f"{'least':18}{min(ones):12,.0f}{min(twos):12,.0f}{'':12}{least:12.1f}")
 
 
 if __name__ == "__main__":

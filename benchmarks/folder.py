@@ -1,6 +1,6 @@
 """How fast the data set folder decodes, against Pillow in two processes; memory; second start.
 
-    python benchmarks/folder.py [--images 20000] [--repeats 3] [--size 256]
+    python benchmarks/folder.py [--images 20000] [--repeats 3] [--size 256] [--quick]
 
 Makes JPEGs of 512 x 512 (quality 90, colour, smooth content with noise, about 100 kB each; 500
 pictures, each file with a comment of its own) from a seed in a temporary folder, then decodes and
@@ -10,6 +10,8 @@ its processes anew and finds the files in memory. Prints medians, the most memor
 held, and the time of a second start in a new process. Where the machine has other work, read the
 processor time that both take rather than the seconds on the clock.
 """
+
+from __future__ import annotations
 
 import argparse
 import io
@@ -29,36 +31,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import PIL
 import psutil
+from _bench import Result, print_result, processor
 from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 
-from anomalist.core.environment import environment
 from anomalist.core.randomness import generator
 from anomalist.datasets import parse
 
-SIDE, PICTURES, PROCESSES = 512, 500, 2
+SIDE = 512
+PICTURES = 500
+PROCESSES = 2
 START = """
 import json, sys, time
 began = time.perf_counter()
 from anomalist.datasets import parse
-found = parse({"name": "folder", "path": sys.argv[1], "resize": sys.argv[2]}).load()
-print(json.dumps([time.perf_counter() - began, len(found.train) + len(found.test)]))
+dataset = parse({"name": "folder", "path": sys.argv[1], "resize": sys.argv[2]}).load()
+print(json.dumps([time.perf_counter() - began, len(dataset.train) + len(dataset.test)]))
 """
 
 
 def picture(number: int) -> bytes:
     """Return picture ``number`` as JPEG."""
     draws = generator(0, f"benchmark/folder/{number}")
-    smooth = Image.fromarray(draws.integers(0, 256, (32, 32, 3)).astype(np.uint8)).resize(
-        (SIDE, SIDE)
-    )
-    noisy = np.asarray(smooth).astype(np.int16) + draws.integers(-8, 9, (SIDE, SIDE, 3))
+    coarse = draws.integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    smooth = Image.fromarray(coarse).resize((SIDE, SIDE))
+    noise = draws.integers(-8, 9, (SIDE, SIDE, 3))
+    noisy = np.asarray(smooth).astype(np.int16) + noise
     stream = io.BytesIO()
-    Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(stream, "JPEG", quality=90)
+    image = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+    image.save(stream, "JPEG", quality=90)
     return stream.getvalue()
 
 
@@ -66,7 +72,8 @@ def make(folder: Path, count: int) -> int:
     """Write ``count`` files; return their bytes."""
     pictures = [picture(number) for number in range(min(count, PICTURES))]
     for number in range(count):
-        data, comment = pictures[number % PICTURES], f"{number:08}".encode()
+        data = pictures[number % PICTURES]
+        comment = f"{number:08}".encode()
         segment = b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment
         (folder / f"{number:06}.jpg").write_bytes(data[:2] + segment + data[2:])
     return sum(path.stat().st_size for path in folder.iterdir())
@@ -79,102 +86,179 @@ def with_pillow(size: int, path: Path) -> int:
         return int(np.asarray(small).shape[0])
 
 
+class Turn(NamedTuple):
+    """Seconds of one turn."""
+
+    clock: float
+    busy: float  # of processors
+
+
+class Clock:
+    """Counts seconds, on the clock and of processors."""
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+        self.before = processor_time()
+
+    def seconds(self) -> float:
+        """Return the seconds on the clock."""
+        return time.perf_counter() - self.began
+
+    def busy(self) -> float:
+        """Return the seconds of processors, once the children have ended."""
+        return processor_time() - self.before
+
+
 def processor_time() -> float:
     """Return the seconds of processor time of this process and of its children that have ended."""
-    return sum(
-        sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
+    both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    usages = [resource.getrusage(who) for who in both]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def time_pillow(paths: list[Path], size: int) -> tuple[float, float]:
-    """Return the seconds, on the clock and of processors, that Pillow takes in two processes."""
-    began, before = time.perf_counter(), processor_time()
+def time_pillow(paths: list[Path], size: int) -> Turn:
+    """Time Pillow in two processes."""
+    clock = Clock()
+    decode = partial(with_pillow, size)
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        assert sum(pool.imap_unordered(partial(with_pillow, size), paths, 32)) == size * len(paths)
-        seconds = time.perf_counter() - began
+        assert sum(pool.imap_unordered(decode, paths, 32)) == size * len(paths)
+        seconds = clock.seconds()
         pool.close()
         pool.join()
-    return seconds, processor_time() - before
+    return Turn(seconds, clock.busy())
 
 
-def time_folder(root: Path, size: int, cache: Path) -> tuple[float, float]:
-    """Return the wall-clock and processor seconds of the data set with an empty cache."""
+def time_folder(root: Path, size: int, cache: Path) -> Turn:
+    """Time the data set with an empty cache."""
     shutil.rmtree(cache, ignore_errors=True)
     os.environ["ANOMALIST_DATA"] = str(cache)
-    began, before = time.perf_counter(), processor_time()
+    clock = Clock()
     parse({"name": "folder", "path": str(root), "resize": size}).load()
-    seconds = time.perf_counter() - began
+    seconds = clock.seconds()
     get_reusable_executor().shutdown(wait=True)  # joblib would keep its processes for the next turn
-    return seconds, processor_time() - before
+    return Turn(seconds, clock.busy())
 
 
 def second_start(root: Path, size: int) -> float:
     """Return the seconds from the first import to the cached images, in a process of its own."""
     command = [sys.executable, "-c", START, str(root), str(size)]
-    return float(json.loads(subprocess.run(command, check=True, capture_output=True).stdout)[0])
+    output = subprocess.run(command, check=True, capture_output=True).stdout
+    return float(json.loads(output)[0])
 
 
 @contextmanager
-def memory() -> Iterator[list[float]]:
-    """Yield a list whose last value is the peak memory of this process and its children."""
-    held, done, this = [0.0], threading.Event(), psutil.Process()
+def peak_memory() -> Iterator[list[int]]:
+    """Yield a list whose one number becomes the most bytes that all processes held at a time."""
+    peak = [0]
+    done = threading.Event()
+    this = psutil.Process()
 
-    def look() -> None:
+    def watch() -> None:
         while not done.wait(0.5):  # seldom: it takes processor time too
             try:
-                held.append(
-                    max(
-                        held[-1],
-                        sum(each.memory_info().rss for each in [this, *this.children(True)]),
-                    )
-                )
+                processes = [this, *this.children(recursive=True)]
+                held = sum(each.memory_info().rss for each in processes)
             except psutil.NoSuchProcess:
                 continue
+            peak[0] = max(peak[0], held)
 
-    watcher = threading.Thread(target=look)
+    watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        yield held
+        yield peak
     finally:
         done.set()
         watcher.join()
 
 
-def main() -> None:
-    """Make, measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=20_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--size", type=int, default=256)
-    asked = parser.parse_args()
+class Measured(NamedTuple):
+    """All turns of both, and what else was measured."""
+
+    pillow: list[Turn]
+    folder: list[Turn]
+    peak: int  # bytes, in the last turn
+    second_start: float  # seconds
+    total: int  # bytes of the files
+
+
+def take_turns(images: int, size: int, repeats: int) -> Measured:
+    """Make the files and time both in turns."""
+    pillow = []
+    folder = []
     with tempfile.TemporaryDirectory() as place:
         root = Path(place, "images")
         root.mkdir()
-        total = make(root, asked.images)
+        total = make(root, images)
         paths = sorted(root.iterdir())
-        pillow, folder = [], []
-        for _ in range(asked.repeats):
-            pillow.append(time_pillow(paths, asked.size))
-            with memory() as held:
-                folder.append(time_folder(root, asked.size, Path(place, "cache")))
-        again = statistics.median(second_start(root, asked.size) for _ in range(asked.repeats))
-    rates = [
-        asked.images / statistics.median(seconds for seconds, _ in turns)
-        for turns in (pillow, folder)
-    ]
-    clock, busy = (
-        statistics.median(a[n] / b[n] for a, b in zip(pillow, folder, strict=True)) for n in (0, 1)
-    )
-    machine = environment(1, "cpu", "float32", {})["processor"]
-    print(f"{machine}; Pillow {PIL.__version__}; medians of {asked.repeats}")
-    print(
-        f"{asked.images:,} JPEGs of {SIDE} x {SIDE} ({total / 1e9:.2f} GB) to {asked.size} x "
-        f"{asked.size}"
-    )
-    print(f"Pillow, two processes: {rates[0]:,.0f} images/s")
-    print(f"folder, hashed and cached: {rates[1]:,.0f} images/s")
+        for _ in range(repeats):
+            pillow.append(time_pillow(paths, size))
+            with peak_memory() as peak:
+                folder.append(time_folder(root, size, Path(place, "cache")))
+        again = statistics.median(second_start(root, size) for _ in range(repeats))
+    return Measured(pillow, folder, peak[0], again, total)
+
+
+def measure(
+    quick: bool,
+    *,
+    images: int | None = None,
+    repeats: int | None = None,
+    size: int = 256,
+) -> Result:
+    """Time the data set against Pillow.
+
+    Args:
+        quick: decode 60 files once.
+        images: files; by default 20,000.
+        repeats: turns of each; by default three.
+        size: side that images are resized to.
+    """
+    images = images or (60 if quick else 20_000)
+    repeats = repeats or (1 if quick else 3)
+    measured = take_turns(images, size, repeats)
+    turns = list(zip(measured.pillow, measured.folder, strict=True))
+    clock = statistics.median(pillow.clock / folder.clock for pillow, folder in turns)
+    busy = statistics.median(pillow.busy / folder.busy for pillow, folder in turns)
+    pillow_rate = images / statistics.median(turn.clock for turn in measured.pillow)
+    folder_rate = images / statistics.median(turn.clock for turn in measured.folder)
+    gigabytes = measured.total / 1e9
+    megabytes = measured.peak / 1e6
+    print(f"{processor()}; Pillow {PIL.__version__}; medians of {repeats}")
+    print(f"{images:,} JPEGs of {SIDE} x {SIDE} ({gigabytes:.2f} GB) to {size} x {size}")
+    print(f"Pillow, two processes: {pillow_rate:,.0f} images/s")
+    print(f"folder, hashed and cached: {folder_rate:,.0f} images/s")
     print(f"share of Pillow's rate: {clock:.0%} on the clock, {busy:.0%} by processor time")
-    print(f"memory of all its processes: {held[-1] / 1e6:,.0f} MB; second start {again:.2f} s")
+    print(
+        f"memory of all its processes: {megabytes:,.0f} MB; second start "
+        f"{measured.second_start:.2f} s"
+    )
+    return Result(
+        "folder",
+        ratios={
+            "rate on the clock: folder / Pillow": clock,
+            "rate by processor time: folder / Pillow": busy,
+        },
+        details={
+            "Pillow, images/s": pillow_rate,
+            "folder, images/s": folder_rate,
+            "memory of all processes, MB": megabytes,
+            "second start, s": measured.second_start,
+        },
+        threads=PROCESSES,
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, help="files (default: 20,000)")
+    parser.add_argument("--repeats", type=int, help="turns of each (default: 3)")
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--quick", action="store_true", help="a tiny run")
+    asked = parser.parse_args()
+    print_result(
+        lambda: measure(asked.quick, images=asked.images, repeats=asked.repeats, size=asked.size)
+    )
 
 
 if __name__ == "__main__":

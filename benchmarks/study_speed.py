@@ -1,53 +1,98 @@
 """What a study costs beside fits and scores: two workers against one, and the overhead.
 
-    python benchmarks/study_speed.py [--repeats 3]
+    python benchmarks/study_speed.py [--repeats 3] [--quick]
 
 Runs the quick bottleneck study into an empty folder with one worker and with two, in turns, one
 thread a worker, and prints the medians. The overhead is what is left of a worker's time when the
 seconds that its trials spent on fitting and scoring, as their side files say, are taken away.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from anomalist import datasets
-from anomalist.core.environment import environment
+from _bench import Result, load_mnist, print_result, processor
+
 from anomalist.running.runner import run_trials
 from anomalist.studies import bottleneck
+from anomalist.trial import Trial
+
+QUICK_TRIALS = 2
 
 
-def measure(workers: int) -> tuple[float, float, int]:
-    """Return the study's seconds, those of fits and scores, and its number of trials."""
-    trials = bottleneck.study("quick").trials
+class Run(NamedTuple):
+    """Seconds of one run of the study."""
+
+    wall: float
+    busy: float  # what its trials spent on fitting and scoring
+
+
+def run_study(trials: Sequence[Trial], workers: int) -> Run:
+    """Run the trials into an empty folder."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        assert run_trials(trials, Path(folder), workers=workers) == {}
+        failures = run_trials(trials, Path(folder), workers=workers)
         wall = time.perf_counter() - began
-        sides = [json.loads(path.read_text()) for path in Path(folder, "trials").glob("*.run.json")]
-    seconds = [side["seconds"] for side in sides]
-    return wall, sum(each.get("fit", 0) + each.get("score", 0) for each in seconds), len(trials)
+        assert failures == {}
+        files = list(Path(folder, "trials").glob("*.run.json"))
+        seconds = [json.loads(file.read_text())["seconds"] for file in files]
+    busy = sum(each.get("fit", 0) + each.get("score", 0) for each in seconds)
+    return Run(wall, busy)
+
+
+def measure(quick: bool, *, repeats: int | None = None) -> Result:
+    """Time the study with one worker and with two.
+
+    Args:
+        quick: run two trials once.
+        repeats: runs with each; by default three.
+    """
+    repeats = repeats or (1 if quick else 3)
+    trials = bottleneck.study("quick").trials
+    if quick:
+        trials = trials[:QUICK_TRIALS]
+    load_mnist()  # fetched before the clock starts
+    run_study(trials, 1)  # what is imported and compiled once
+    run_study(trials, 2)
+    ones = []
+    twos = []
+    for _ in range(repeats):
+        ones.append(run_study(trials, 1))
+        twos.append(run_study(trials, 2))
+    one = statistics.median(run.wall for run in ones)
+    two = statistics.median(run.wall for run in twos)
+    overhead = statistics.median(1 - run.busy / run.wall for run in ones)
+    per_trial = one * overhead / len(trials)
+    print(f"{processor()}; {len(trials)} quick trials, medians of {repeats}")
+    print(f"one worker {one:.1f} s, two workers {two:.1f} s: {one / two:.2f} times the throughput")
+    print(f"overhead: {overhead:.1%} of a quick trial ({per_trial * 1e3:.1f} ms)")
+    return Result(
+        "study_speed",
+        ratios={"throughput: two workers / one worker": one / two},
+        details={
+            "one worker, s": one,
+            "two workers, s": two,
+            "overhead, share of a worker's time": overhead,
+            "overhead, s a trial": per_trial,
+        },
+        threads=2,
+    )
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=3)
-    repeats = parser.parse_args().repeats
-    datasets.load("mnist")  # fetched before the clock starts
-    measure(1)  # what is imported and compiled once
-    measure(2)
-    both = [(measure(1), measure(2)) for _ in range(repeats)]
-    one, two = (statistics.median(pair[place][0] for pair in both) for place in (0, 1))
-    share = statistics.median(1 - busy / wall for (wall, busy, _), _ in both)
-    count = both[0][0][2]
-    machine = environment(1, "cpu", "float32", {})["processor"]
-    print(f"{machine}; {count} quick trials, medians of {repeats}")
-    print(f"one worker {one:.1f} s, two workers {two:.1f} s: {one / two:.2f} times the throughput")
-    print(f"overhead: {share:.1%} of a quick trial ({one * share / count * 1e3:.1f} ms)")
+    parser.add_argument("--repeats", type=int, help="runs of each (default: 3)")
+    parser.add_argument("--quick", action="store_true", help="a tiny run")
+    options = parser.parse_args()
+    print_result(lambda: measure(options.quick, repeats=options.repeats))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,34 @@
+"""Measure one benchmark in a process of its own and write its result: run.py starts it.
+
+    python benchmarks/_child.py NAME FILE [--quick]
+
+So each benchmark has memory and settings of threads of its own. Nothing may import NumPy before
+the benchmark does, since some set the number of its threads first.
+"""
+
+import argparse
+import importlib
+import time
+from pathlib import Path
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    benchmark = importlib.import_module(options.name)
+    from _bench import Missing, Result, write_result
+
+    start = time.perf_counter()
+    try:
+        result = benchmark.measure(options.quick)
+    except Missing as missing:
+        result = Result(options.name, skipped=[str(missing)])
+    write_result(options.file, result, time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    main()
