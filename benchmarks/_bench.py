@@ -148,12 +148,6 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def processor() -> str:
-    """Return the name of the processor."""
-    name: str = environment(1, "cpu", "float32", {})["processor"]
-    return name
-
-
 def print_result(measure: Callable[[], Result]) -> None:
     """Print what a script measured, or in one line what is missing, with exit status 1."""
     try:

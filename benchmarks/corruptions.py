@@ -21,12 +21,13 @@ from functools import partial
 
 import _corruption_loops
 import numpy as np
-from _bench import Result, load_mnist, median_times, print_result, processor
+from _bench import Result, load_mnist, median_times, print_result
 from numpy.typing import NDArray
 from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
 from anomalist.core import catalog
+from anomalist.core.environment import processor
 from anomalist.corruptions import Corruption, parse
 
 IMAGES = 4096

@@ -36,10 +36,11 @@ from typing import NamedTuple
 import numpy as np
 import PIL
 import psutil
-from _bench import Result, print_result, processor
+from _bench import Result, print_result
 from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 
+from anomalist.core.environment import processor
 from anomalist.core.randomness import generator
 from anomalist.datasets import parse
 

@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from _bench import Result, load_mnist, print_result, processor
+from _bench import Result, load_mnist, print_result
 
+from anomalist.core.environment import processor
 from anomalist.running.runner import run_trials
 from anomalist.studies import bottleneck
 from anomalist.trial import Trial

@@ -26,7 +26,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from _bench import Result, load_mnist, median_times, print_result, processor
+from _bench import Result, load_mnist, median_times, print_result
 from numpy.typing import NDArray
 from tabulate import tabulate
 from torch import Tensor, nn
@@ -35,6 +35,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from anomalist import models
 from anomalist.baseline.settings import SMALL, with_settings
 from anomalist.core.devices import using_threads
+from anomalist.core.environment import processor
 from anomalist.core.memory import reusing_memory
 from anomalist.core.randomness import generator
 from anomalist.models._networks.autoencoder import AutoencoderNetwork, conv_decoder, conv_encoder

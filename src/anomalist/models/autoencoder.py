@@ -183,7 +183,7 @@ class Autoencoder(TrainedDetector):
         if self.score_by in ("latent", "joint"):
             self._density = LatentDensity.fit(self.encode(images))
         if self.score_by == "joint":
-            error = heatmaps.aggregate(self._maps(held_out), self.aggregation)
+            error, _ = self._errors(held_out, self.reconstruct(held_out))
             factor = self._outlier_factor(held_out)
             self._standards = (Standard.of(log(error)), Standard.of(log(factor)))
 
@@ -191,17 +191,15 @@ class Autoencoder(TrainedDetector):
         kept = kept_images(images, self.seed)
         codes = self.encode(kept)
         restored = self._decode(codes)
-        maps = error_maps(kept, restored, self.loss, self.blurs)
-        errors = heatmaps.aggregate(maps, self.aggregation)
+        errors, _ = self._errors(kept, restored)
         return NormalNeighbours.fit(kept, codes, restored, errors)
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         if self.score_by == "fused":
             return self._score_both(images)[1]
-        maps = self._maps(images)
+        error, maps = self._errors(images, self.reconstruct(images))
         if self.score_by == "latent":
             return Scores(self._outlier_factor(images), maps)
-        error = heatmaps.aggregate(maps, self.aggregation)
         if self.score_by == "error":
             return Scores(error, maps)
         of_error, of_factor = self._standards
@@ -212,13 +210,18 @@ class Autoencoder(TrainedDetector):
         """Return the scores by error alone and fused."""
         assert self._neighbours is not None
         codes = self.encode(images)
-        maps = error_maps(images, self._decode(codes), self.loss, self.blurs)
-        error = heatmaps.aggregate(maps, self.aggregation)
+        error, maps = self._errors(images, self._decode(codes))
         fused = self._neighbours.score(images, codes, error)
         return Scores(error, maps), Scores(*fused)
 
-    def _maps(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        return error_maps(images, self.reconstruct(images), self.loss, self.blurs)
+    def _errors(
+        self,
+        images: NDArray[np.float32],
+        restored: NDArray[np.float32],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the aggregated errors ``[N]`` and the error maps ``[N, H, W]``."""
+        maps = error_maps(images, restored, self.loss, self.blurs)
+        return heatmaps.aggregate(maps, self.aggregation), maps
 
     def _outlier_factor(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         assert self._density is not None
