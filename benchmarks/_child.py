@@ -1,9 +1,9 @@
-"""Measure one benchmark in a process of its own and write its result: run.py starts it.
+"""Measure one benchmark in a separate process and write its result: run.py starts it.
 
     python benchmarks/_child.py NAME FILE [--quick]
 
-So each benchmark has memory and settings of threads of its own. Nothing may import NumPy before
-the benchmark does, since some set the number of its threads first.
+Each benchmark then has its own memory and thread settings. Nothing may import NumPy before the
+benchmark does, since some benchmarks set the number of its threads first.
 """
 
 import argparse

@@ -141,7 +141,7 @@ def time_folder(root: Path, size: int, cache: Path) -> Turn:
 
 
 def second_start(root: Path, size: int) -> float:
-    """Return the seconds from the first import to the cached images, in a process of its own."""
+    """Return the seconds from the first import to the cached images, in a separate process."""
     command = [sys.executable, "-c", START, str(root), str(size)]
     output = subprocess.run(command, check=True, capture_output=True).stdout
     return float(json.loads(output)[0])
