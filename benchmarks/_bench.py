@@ -1,4 +1,4 @@
-"""What the benchmarks share: their result, times taken in turns, kept files, the comparison."""
+"""Shared code of the benchmarks: results, times taken in turns, kept files, comparisons."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from anomalist.core.files import write_json
 if TYPE_CHECKING:
     from anomalist.images import Dataset
 
-WORST_CHANGE = 0.25  # a ratio that fell by a larger share got worse
+WORST_CHANGE = 0.25  # a ratio that falls by a larger fraction is worse
 
-# Packages that benchmarks compare with, beside those that `environment` names.
+# Packages that benchmarks compare with, in addition to those that `environment` lists.
 _COMPARED = ("scikit-learn", "pillow", "threadpoolctl", "adeval", "opencv-python-headless")
 
 
-class Missing(Exception):  # noqa: N818  # it is a reason to skip, not a failure
-    """Something that a benchmark needs is absent; the message says what, and how to get it."""
+class Missing(Exception):  # noqa: N818  # a reason to skip, not a failure
+    """A requirement of a benchmark is missing; the message names it and says how to get it."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one benchmark measured.
+    """The measurements of one benchmark.
 
     Attributes:
-        name: the benchmark, as its file is called.
-        ratios: measured side by side in one run; for each, higher is better.
-        details: seconds, rates and the like: for information, never compared.
-        threads: the most processor threads or processes that it used.
-        skipped: what could not be measured and how to get what is missing, one line each.
+        name: name of the benchmark, which is that of its file.
+        ratios: ratios of times or rates measured in one run; higher is better.
+        details: seconds, rates and the like, for information; they are never compared.
+        threads: largest number of processor threads or processes in use.
+        skipped: what could not be measured, and how to get what is missing, one line each.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Ratios beside kept ones, by name."""
+    """Comparison of ratios with kept ones, by name."""
 
     worse: dict[str, tuple[float, float]]  # the kept ratio and the one measured now
     new: list[str]
@@ -60,7 +60,7 @@ class Comparison:
 
 
 def compare(kept: Mapping[str, float], measured: Mapping[str, float]) -> Comparison:
-    """Return which ratios got worse by more than 25 %, which are new and which are missing."""
+    """Return which ratios are worse by more than 25 %, which are new and which are missing."""
     shared = [name for name in measured if name in kept]
     lowest = 1 - WORST_CHANGE
     return Comparison(
@@ -75,12 +75,12 @@ def compare(kept: Mapping[str, float], measured: Mapping[str, float]) -> Compari
 
 
 def write_result(path: Path, result: Result, seconds: float) -> None:
-    """Write a result with machine, versions and commit, whole or not at all.
+    """Write a result with machine, versions and commit. The file is complete, or not written.
 
     Args:
         path: the file.
-        result: what was measured.
-        seconds: how long the whole benchmark took.
+        result: the measurements.
+        seconds: duration of the whole benchmark.
     """
     surroundings = environment(result.threads, "cpu", "float32", {"benchmark": seconds})
     surroundings["packages"] |= _versions()
@@ -91,7 +91,7 @@ def write_result(path: Path, result: Result, seconds: float) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Return all that :func:`write_result` wrote."""
+    """Return the whole record that :func:`write_result` wrote."""
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return record
 
@@ -112,10 +112,10 @@ def median_times(
     """Return each call's median time in seconds, with the calls taken in turns.
 
     Args:
-        calls: what is timed, by name.
-        repeats: how often each is timed.
-        clock: returns the seconds.
-        warm_ups: how often each is called before that.
+        calls: the calls to time, by name.
+        repeats: number of timed runs of each call.
+        clock: returns the time in seconds.
+        warm_ups: number of untimed runs before them.
     """
     for _ in range(warm_ups):
         for call in calls.values():
@@ -133,7 +133,7 @@ def load_mnist() -> Dataset:
     """Return MNIST.
 
     Raises:
-        Missing: it is not in the cache and cannot be downloaded.
+        Missing: MNIST is not in the cache and cannot be downloaded.
     """
     from anomalist import datasets  # not at the top: it imports torch
 
@@ -144,12 +144,12 @@ def load_mnist() -> Dataset:
 
 
 def number(value: float) -> str:
-    """Return a number with three digits, or with all digits before the point."""
+    """Return a number with three digits, or from 1,000 on without decimals."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def print_result(measure: Callable[[], Result]) -> None:
-    """Print what a script measured, or in one line what is missing, with exit status 1."""
+    """Print the ratios; if something is missing, print one line and exit with status 1."""
     try:
         result = measure()
     except Missing as missing:

@@ -1,9 +1,9 @@
-"""Measure one benchmark in a separate process and write its result: run.py starts it.
+"""Measure one benchmark in a separate process and write its result; run.py starts this script.
 
     python benchmarks/_child.py NAME FILE [--quick]
 
-Each benchmark then has its own memory and thread settings. Nothing may import NumPy before the
-benchmark does, since some benchmarks set the number of its threads first.
+Each benchmark then has separate memory and thread settings. Nothing may import NumPy before the
+benchmark does, because some benchmarks first set the number of its threads.
 """
 
 import argparse

@@ -1,20 +1,20 @@
-"""The classic training script, a DataLoader over PIL images, against `anomalist`, in one run.
+"""The classic training script, a DataLoader over PIL images, compared with `anomalist`.
 
     python benchmarks/classic_loop.py [--repeats 3] [--quick]
 
-The same work for both: the 60,000 training images of MNIST, a dense autoencoder 784-128-64-8,
-batches of 128 with Adam, then 200 clean and 200 noisy test images scored by their mean squared
-error. They are compared twice:
+Both do the same work: a dense autoencoder 784-128-64-8 is trained on the 60,000 training images of
+MNIST, in batches of 128 with Adam. Then 200 clean and 200 noisy test images are scored by their
+mean squared error. The methods are compared twice:
 
 - at equal epochs: 5 each;
-- at equal quality: the classic loop with 5 epochs, the package with the fewest epochs whose AUROC
-  is at most 0.0005 below that of the classic loop. The number of epochs is chosen without the test
-  images: both learn from 55,000 training images, and the AUROC is that of the other 5,000, clean
-  against noisy, as the median over the seeds.
+- at equal quality: the classic loop has 5 epochs. The package has the fewest epochs whose AUROC is
+  at most 0.0005 below that of the classic loop. The number of epochs is chosen without the test
+  images: both are trained on 55,000 training images, and AUROC is measured on the other 5,000,
+  clean against noisy, as the median over seeds.
 
-The methods take turns, once for each seed. Quote the ratio of the medians, since machines are
-noisy. Neither reading the data set nor computing the printed AUROCs (5,000 test images, clean
-against noisy) is timed.
+The methods take turns, once for each seed. Quote the ratio of the medians, because times vary
+between runs. The times exclude reading the data set and computing the printed AUROCs (5,000 test
+images, clean against noisy).
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from anomalist.images import ImageSet
 EPOCHS = 5  # of the classic loop
 BATCH = 128
 BOTTLENECK = 8
-SCORED = 200  # clean images of the timed scoring; as many noisy ones
-JUDGED = 5_000  # clean images of an AUROC; as many noisy ones
+SCORED = 200  # clean images of the timed scoring, and noisy images
+JUDGED = 5_000  # clean images of an AUROC, and noisy images
 CANDIDATES = (1, 2, 3, 4, 5, 7, 10, 14, 20)  # epochs of the package at equal quality
 TOLERANCE = 0.0005  # of AUROC
 
@@ -55,7 +55,7 @@ Method = Callable[[ImageSet, int, int], Scorer]  # from images, epochs and seed
 
 
 class PilImages(Dataset[tuple[Tensor, int]]):
-    """Each image becomes a PIL image, then a tensor, when asked for, as torchvision does."""
+    """Converts each image to PIL and then to a tensor when it is accessed, like torchvision."""
 
     def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.integer[Any]]) -> None:
         self.images = torch.from_numpy(images[:, 0])
@@ -73,7 +73,7 @@ class PilImages(Dataset[tuple[Tensor, int]]):
 
 
 def classic(training: ImageSet, epochs: int, seed: int) -> Scorer:
-    """Train the way that tutorials do."""
+    """Train as in common tutorials."""
     torch.manual_seed(seed)
     sizes = (784, 128, 64, BOTTLENECK, 64, 128, 784)
     layers: list[nn.Module] = [nn.Flatten()]
@@ -113,7 +113,7 @@ def ours(training: ImageSet, epochs: int, seed: int) -> Scorer:
 
 
 def with_noise(clean: Float) -> Float:
-    """Return the images, and after them the same with noise."""
+    """Return the images, followed by the same images with noise."""
     noisy = GaussianNoise(sigma=0.3)(clean, seed=0).images
     return np.concatenate([clean, noisy])
 
@@ -130,13 +130,16 @@ def epochs_to_quality(
     candidates: Sequence[int],
     seeds: Sequence[int],
 ) -> int | None:
-    """Return the package's fewest epochs to the classic loop's AUROC, or None if none suffice.
+    """Return the fewest epochs with which the package reaches the classic loop's AUROC.
 
     Args:
-        training: images that both learn from.
-        held_out: images that the AUROC is measured on; the second half is noisy.
-        candidates: numbers of epochs, rising.
-        seeds: of the trainings whose median counts.
+        training: training images of both.
+        held_out: images on which AUROC is measured; the second half is noisy.
+        candidates: numbers of epochs, ascending.
+        seeds: seeds of the trainings; their median AUROC is compared.
+
+    Returns:
+        the number of epochs, or None if no candidate is enough.
     """
 
     def median_auroc(method: Method, epochs: int) -> float:
@@ -167,12 +170,12 @@ def time_in_turns(
     judged: Float,
     seeds: Sequence[int],
 ) -> dict[str, Timed]:
-    """Train and score by each method, with as many epochs as it says, in turns.
+    """Train and score with each method and its number of epochs, in turns.
 
     Args:
         methods: methods with their epochs, by name.
         training: what they learn from.
-        judged: images of the AUROC, the second half noisy: some of them are scored on the clock.
+        judged: images of the AUROC, with a noisy second half. Scoring some of them is timed.
         seeds: one for each turn.
     """
     half = len(judged) // 2
@@ -196,8 +199,8 @@ def measure(quick: bool, *, repeats: int | None = None) -> Result:
     """Compare both at equal epochs and at equal quality.
 
     Args:
-        quick: learn from 2,000 images, once, and try few numbers of epochs.
-        repeats: trainings of each; by default three.
+        quick: train on 2,000 images, once, and try few numbers of epochs.
+        repeats: number of trainings of each; by default three.
     """
     seeds = range(repeats or (1 if quick else 3))
     mnist = load_mnist()
@@ -232,7 +235,7 @@ def print_timed(
     methods: Mapping[str, tuple[Method, int]],
     repeats: int,
 ) -> None:
-    """Print the medians and what they were measured with."""
+    """Print the medians, the number of epochs and the versions."""
     rows = []
     for name, one in timed.items():
         ratio = timed["classic"].seconds / one.seconds
@@ -261,7 +264,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--repeats", type=int, help="trainings of each (default: 3)")
+    parser.add_argument("--repeats", type=int, help="number of trainings of each (default: 3)")
     parser.add_argument("--quick", action="store_true", help="a tiny run")
     options = parser.parse_args()
     print_result(lambda: measure(options.quick, repeats=options.repeats))

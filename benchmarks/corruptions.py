@@ -1,12 +1,12 @@
-"""Speed of every corruption on one thread and on two, against a loop over images, in one run.
+"""Speed of every corruption on one and two threads, compared with a loop over images.
 
     python benchmarks/corruptions.py [--repeats 5] [--images 4096] [--processor-time] [--quick]
 
-Each corruption, at severity 0.5 on MNIST's test images, takes turns with its loop of
-_corruption_loops/; both also make the masks. Figures are medians of `--repeats`. To show that both
-do the same work, the share of changed pixels and the mean squared change must agree up to chance
-and 8 %. On a busy machine `--processor-time` counts the seconds that the processor worked. That is
-fair to both, but for two threads it does not show what waiting costs.
+Each corruption has severity 0.5 and runs on MNIST's test images, in turns with its loop in
+_corruption_loops/. Both also compute the masks. Results are medians over `--repeats`. Both must do
+the same work: the share of changed pixels and the mean squared change must agree up to chance and
+8 %. On a busy machine `--processor-time` measures processor time. It is fair to both, but with two
+threads it does not include the cost of waiting.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from anomalist.core.environment import processor
 from anomalist.corruptions import Corruption, parse
 
 IMAGES = 4096
-LOOP_IMAGES = 512  # of a loop: it takes as long for each
+LOOP_IMAGES = 512  # of a loop, whose time per image is constant
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -39,7 +39,7 @@ Bool = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Rates:
-    """Images a second."""
+    """Images per second."""
 
     one: float
     two: float
@@ -47,7 +47,7 @@ class Rates:
 
     @property
     def ratio(self) -> float | None:
-        """The rate on one thread over that of the loop."""
+        """The rate on one thread, divided by that of the loop."""
         return None if self.loop is None else self.one / self.loop
 
 
@@ -82,7 +82,7 @@ def check(
     images: Float,
     strength: float,
 ) -> None:
-    """Refuse a loop that does other work than the corruption."""
+    """Check that a loop does the same work as the corruption."""
     ours = corruption(images, seed=0)
     out, masks = loop(function, images, strength)
     shares = [part.mean(axis=(1, 2)) for part in (ours.masks, masks)]
@@ -92,7 +92,7 @@ def check(
 
 
 def check_means(what: str, one: NDArray[np.floating], other: NDArray[np.floating]) -> None:
-    """Refuse means of two samples that differ by more than chance and 8 %."""
+    """Check that the means of two samples differ by no more than chance and 8 %."""
     away = abs(one.mean() - other.mean())
     error = np.hypot(one.std(), other.std()) / len(one) ** 0.5
     assert away < 0.08 * one.mean() + 4 * error, what
@@ -104,7 +104,7 @@ def rates(
     repeats: int,
     clock: Callable[[], float],
 ) -> Rates:
-    """Time a corruption on one thread, on two and as a loop, in turns."""
+    """Time a corruption on one thread, on two threads and as a loop, in turns."""
     corruption = parse(name)
     strength = corruption.strength(images.shape[2:])
     few = images[:LOOP_IMAGES]
@@ -119,7 +119,7 @@ def rates(
     seconds = median_times(calls, repeats, clock=clock, warm_ups=1)
     two = len(images) / seconds["two"]
     if clock is time.process_time:
-        two *= 2  # it counts the seconds of both threads
+        two *= 2  # the clock counts the seconds of both threads
     slow = len(few) / seconds["loop"] if "loop" in seconds else None
     return Rates(len(images) / seconds["one"], two, slow)
 
@@ -135,9 +135,9 @@ def measure(
 
     Args:
         quick: corrupt 256 images once.
-        images: images of each run; by default 4,096.
-        repeats: runs of each; by default five.
-        clock: returns the seconds.
+        images: number of images per run; by default 4,096.
+        repeats: number of runs of each; by default five.
+        clock: returns the time in seconds.
     """
     count = images or (256 if quick else IMAGES)
     repeats = repeats or (1 if quick else 5)
@@ -160,7 +160,7 @@ def measure(
 
 
 def print_rates(measured: dict[str, Rates]) -> None:
-    """Print every corruption's rates, then the medians and the least."""
+    """Print the rates of every corruption, then the medians and the minima."""
     rows = []
     for name, each in measured.items():
         row = (name, each.one, each.two, each.loop, each.ratio)
@@ -179,11 +179,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--repeats", type=int, help="runs of each (default: 5)")
-    parser.add_argument("--images", type=int, help="images of each run (default: 4096)")
-    parser.add_argument(
-        "--processor-time", action="store_true", help="count the processor's seconds"
-    )
+    parser.add_argument("--repeats", type=int, help="number of runs of each (default: 5)")
+    parser.add_argument("--images", type=int, help="number of images per run (default: 4096)")
+    parser.add_argument("--processor-time", action="store_true", help="measure processor time")
     parser.add_argument("--quick", action="store_true", help="a tiny run")
     options = parser.parse_args()
     clock = time.process_time if options.processor_time else time.perf_counter

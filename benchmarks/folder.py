@@ -1,14 +1,17 @@
-"""How fast the data set folder decodes, against Pillow in two processes; memory; second start.
+"""Decoding speed of the data set `folder`, compared with Pillow; its memory and second start.
 
     python benchmarks/folder.py [--images 20000] [--repeats 3] [--size 256] [--quick]
 
-Makes JPEGs of 512 x 512 (quality 90, colour, smooth content with noise, about 100 kB each; 500
-pictures, each file with a comment of its own) from a seed in a temporary folder, then decodes and
-resizes all of them in turns: Pillow in a pool of two processes that throws the pixels away, and the
-data set, whose two processes also hash every file and write the pixels to a cache. Each turn starts
-its processes anew and finds the files in memory. Prints medians, the most memory that all processes
-held, and the time of a second start in a new process. Where the machine has other work, read the
-processor time that both take rather than the seconds on the clock.
+The benchmark writes JPEGs of 512 x 512 from a seed to a temporary folder. They have quality 90,
+colour, and smooth content with noise, about 100 kB each. There are 500 different images; a comment
+makes each file unique. Both methods decode and resize all files, in turns:
+
+- Pillow, in a pool of two processes that discards the pixels;
+- the data set, whose two processes also hash every file and write the pixels to a cache.
+
+Each turn starts new processes. The files are in the page cache. The benchmark prints medians, the
+peak memory of all processes, and the time of a second start in a new process. If the machine has
+other work, use the processor time of both rather than the elapsed time.
 """
 
 from __future__ import annotations
@@ -57,7 +60,7 @@ print(json.dumps([time.perf_counter() - began, len(dataset.train) + len(dataset.
 
 
 def picture(number: int) -> bytes:
-    """Return picture ``number`` as JPEG."""
+    """Return image ``number`` as JPEG."""
     draws = generator(0, f"benchmark/folder/{number}")
     coarse = draws.integers(0, 256, (32, 32, 3)).astype(np.uint8)
     smooth = Image.fromarray(coarse).resize((SIDE, SIDE))
@@ -70,7 +73,7 @@ def picture(number: int) -> bytes:
 
 
 def make(folder: Path, count: int) -> int:
-    """Write ``count`` files; return their bytes."""
+    """Write ``count`` files; return their total size in bytes."""
     pictures = [picture(number) for number in range(min(count, PICTURES))]
     for number in range(count):
         data = pictures[number % PICTURES]
@@ -81,7 +84,7 @@ def make(folder: Path, count: int) -> int:
 
 
 def with_pillow(size: int, path: Path) -> int:
-    """Decode and resize one image as anyone would."""
+    """Decode and resize one image with Pillow."""
     with Image.open(path) as image:
         small = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
         return int(np.asarray(small).shape[0])
@@ -91,27 +94,27 @@ class Turn(NamedTuple):
     """Seconds of one turn."""
 
     clock: float
-    busy: float  # of processors
+    busy: float  # processor time
 
 
 class Clock:
-    """Counts seconds, on the clock and of processors."""
+    """Measures elapsed time and processor time, in seconds."""
 
     def __init__(self) -> None:
         self.began = time.perf_counter()
         self.before = processor_time()
 
     def seconds(self) -> float:
-        """Return the seconds on the clock."""
+        """Return the elapsed seconds."""
         return time.perf_counter() - self.began
 
     def busy(self) -> float:
-        """Return the seconds of processors, once the children have ended."""
+        """Return the processor time in seconds; the children must have ended."""
         return processor_time() - self.before
 
 
 def processor_time() -> float:
-    """Return the seconds of processor time of this process and of its children that have ended."""
+    """Return the processor time of this process and its ended children, in seconds."""
     both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     usages = [resource.getrusage(who) for who in both]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
@@ -136,7 +139,7 @@ def time_folder(root: Path, size: int, cache: Path) -> Turn:
     clock = Clock()
     parse({"name": "folder", "path": str(root), "resize": size}).load()
     seconds = clock.seconds()
-    get_reusable_executor().shutdown(wait=True)  # joblib would keep its processes for the next turn
+    get_reusable_executor().shutdown(wait=True)  # joblib would reuse its processes in the next turn
     return Turn(seconds, clock.busy())
 
 
@@ -149,13 +152,13 @@ def second_start(root: Path, size: int) -> float:
 
 @contextmanager
 def peak_memory() -> Iterator[list[int]]:
-    """Yield a list whose one number becomes the most bytes that all processes held at a time."""
+    """Yield a list whose single number becomes the peak memory of all processes, in bytes."""
     peak = [0]
     done = threading.Event()
     this = psutil.Process()
 
     def watch() -> None:
-        while not done.wait(0.5):  # seldom: it takes processor time too
+        while not done.wait(0.5):  # rarely, because it takes processor time too
             try:
                 processes = [this, *this.children(recursive=True)]
                 held = sum(each.memory_info().rss for each in processes)
@@ -173,7 +176,7 @@ def peak_memory() -> Iterator[list[int]]:
 
 
 class Measured(NamedTuple):
-    """All turns of both, and what else was measured."""
+    """All turns of both methods, and the other measurements."""
 
     pillow: list[Turn]
     folder: list[Turn]
@@ -183,7 +186,7 @@ class Measured(NamedTuple):
 
 
 def take_turns(images: int, size: int, repeats: int) -> Measured:
-    """Make the files and time both in turns."""
+    """Write the files and time both methods in turns."""
     pillow = []
     folder = []
     with tempfile.TemporaryDirectory() as place:
@@ -210,9 +213,9 @@ def measure(
 
     Args:
         quick: decode 60 files once.
-        images: files; by default 20,000.
-        repeats: turns of each; by default three.
-        size: side that images are resized to.
+        images: number of files; by default 20,000.
+        repeats: number of turns of each; by default three.
+        size: side of the resized images.
     """
     images = images or (60 if quick else 20_000)
     repeats = repeats or (1 if quick else 3)
@@ -252,9 +255,11 @@ def measure(
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, help="files (default: 20,000)")
-    parser.add_argument("--repeats", type=int, help="turns of each (default: 3)")
-    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--images", type=int, help="number of files (default: 20,000)")
+    parser.add_argument("--repeats", type=int, help="number of turns of each (default: 3)")
+    parser.add_argument(
+        "--size", type=int, default=256, help="side of the resized images (default: 256)"
+    )
     parser.add_argument("--quick", action="store_true", help="a tiny run")
     asked = parser.parse_args()
     print_result(

@@ -1,16 +1,17 @@
-"""Time and measure the pixel metrics beside scikit-learn, adeval and a plain sort, in one run.
+"""Time and memory of the pixel metrics, compared with scikit-learn, adeval and a plain sort.
 
     python benchmarks/pixel_metrics.py [FOLDER] [--repeats 5] [--quick]
 
-FOLDER holds make_maps.py, which makes the seeded sets of small defects (default: ../shared/bench
-beside the repository). Another set, of the size of the large one, has masks that cover a quarter of
-the pixels. Every time is the median of several, taken in turns within one run; quote the ratios,
-since the times depend on the machine and on what else runs there. Memory is what tracemalloc sees
-beyond the input.
+FOLDER contains make_maps.py, which generates the seeded sets of small defects (default:
+../shared/bench beside the repository). Another set has the size of the large one; its masks cover a
+quarter of the pixels. Every time is the median of several runs, taken in turns. Quote the ratios,
+because the times depend on the machine and its load. Memory is what tracemalloc measures beyond the
+input.
 
-The package adeval computes AUROC, average precision and AUPRO at once from histograms of 1,000
-bins, so approximately. On the large sets it is compared with what gives the exact three: three
-calls, `localization_metrics` in one, and `localization_intervals`, which gives intervals too.
+The package adeval computes AUROC, average precision and AUPRO together from histograms of 1,000
+bins, so its values are approximate. On the large sets it is compared with three ways to compute
+them exactly: three calls, one call of `localization_metrics`, and `localization_intervals`, which
+also computes intervals.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ EXPECTED = {  # AUPRO by brute force in float64, and pixel AUROC
     "small": (0.5365504596794, 0.8139490320284),
     "ties": (0.5341938720790, 0.8086915551065),
 }
-REPEATS = {"small": 15, "ties": 25}  # in place of 5: short times scatter more
+REPEATS = {"small": 15, "ties": 25}  # instead of 5, because short times vary more
 SKLEARN = "sklearn roc_auc_score"
 SORT = "numpy.sort"
 ADEVAL = "adeval"
@@ -58,7 +59,7 @@ Adeval = Callable[[Maps, Masks], Three]
 
 @dataclass(frozen=True)
 class MapSet:
-    """Score maps and masks, and how they are compared."""
+    """Score maps and masks, with the options of their comparison."""
 
     name: str
     maps: Maps
@@ -70,7 +71,7 @@ class MapSet:
 
 
 def joint(maps: Maps, masks: Masks) -> Three:
-    """Return the three metrics by one call."""
+    """Return the three metrics from one call."""
     from anomalist.metrics import localization_metrics
 
     values = localization_metrics(maps, masks)
@@ -78,18 +79,18 @@ def joint(maps: Maps, masks: Masks) -> Three:
 
 
 def three_calls(maps: Maps, masks: Masks) -> Three:
-    """Return the three metrics by a call each."""
+    """Return the three metrics from one call each."""
     return pixel_auroc(maps, masks), pixel_average_precision(maps, masks), aupro(maps, masks)
 
 
 def load_adeval() -> Adeval:
-    """Return adeval's three metrics at once, on the processor.
+    """Return the function that computes adeval's three metrics on the processor.
 
     Raises:
-        Missing: it is not installed.
+        Missing: adeval is not installed.
     """
     if not hasattr(np, "trapz"):
-        np.trapz = np.trapezoid  # adeval calls it by the name that NumPy 2.4 has dropped
+        np.trapz = np.trapezoid  # adeval uses the name that NumPy 2.4 has removed
     try:
         from adeval import auroc_aupr_aupro
     except ImportError as error:
@@ -101,7 +102,7 @@ def load_adeval() -> Adeval:
 
 
 def peak_bytes(call: Callable[[], object]) -> int:
-    """Return the most memory that the call holds at a time."""
+    """Return the peak memory of the call."""
     tracemalloc.start()
     call()
     peak = tracemalloc.get_traced_memory()[1]
@@ -110,7 +111,7 @@ def peak_bytes(call: Callable[[], object]) -> int:
 
 
 def others_calls(one: MapSet, adeval: Adeval | None) -> dict[str, Callable[[], object]]:
-    """Return what the package is compared with, by name."""
+    """Return the calls that the package is compared with, by name."""
     flat = one.maps.ravel()
     truth = one.masks.ravel()
     calls: dict[str, Callable[[], object]] = {
@@ -159,7 +160,7 @@ def compare(one: MapSet, adeval: Adeval | None) -> Result:
 
 
 def print_table(times: dict[str, float], memory: dict[str, float]) -> None:
-    """Print times in seconds, ratios, and memory as a share of that of the maps."""
+    """Print times in seconds, ratios, and memory relative to that of the maps."""
     rows = []
     for name, seconds in times.items():
         to_sklearn = times[SKLEARN] / seconds
@@ -173,21 +174,21 @@ def print_table(times: dict[str, float], memory: dict[str, float]) -> None:
 
 
 def print_errors(one: MapSet, adeval: Adeval | None) -> None:
-    """Print how far values are from the reference, or from the exact ones."""
+    """Print the differences from the reference, or from the exact values."""
     exact = three_calls(one.maps, one.masks)
     if one.expected is not None:
         auroc, _, area = exact
         errors = np.abs(np.subtract((area, auroc), one.expected))
-        print(f"off the reference by {errors.max():.1e}")
+        print(f"difference from the reference: {errors.max():.1e}")
     off = np.abs(np.subtract(joint(one.maps, one.masks), exact))
-    print(f"one call is off three calls by {off.max():.1e}")
+    print(f"difference of one call from three calls: {off.max():.1e}")
     if adeval is not None:
         off = np.abs(np.subtract(adeval(one.maps, one.masks), exact))
-        print("adeval is off by {:.1e} (AUROC), {:.1e} (AP), {:.1e} (AUPRO)".format(*off))
+        print("error of adeval: {:.1e} (AUROC), {:.1e} (AP), {:.1e} (AUPRO)".format(*off))
 
 
 def quarter(count: int, side: int) -> tuple[Maps, Masks]:
-    """Return smooth noise, raised a little in a square that covers a quarter of each map."""
+    """Return smooth noise with slightly higher values in a square of a quarter of each map."""
     rng = np.random.default_rng(5)
     maps = rng.random((count, side, side), dtype=np.float32)
     for axis in (1, 2):
@@ -202,7 +203,7 @@ def quarter(count: int, side: int) -> tuple[Maps, Masks]:
 
 
 def many_small(share: float, count: int) -> tuple[Maps, Masks]:
-    """Return maps of 28 x 28; half of them have a hole (share 0) or noise of that share."""
+    """Return maps of 28 x 28; half of them have a hole (share 0), or noise on this share."""
     rng = np.random.default_rng(4)
     shape = (count, 28, 28)
     half = count // 2
@@ -229,7 +230,7 @@ def quick_sets() -> Iterator[MapSet]:
 
 
 def all_sets(repeats: int | None) -> Iterator[MapSet]:
-    """Yield every set, made when it is its turn."""
+    """Yield every set; each one is generated when it is needed."""
     from make_maps import standard
 
     for name, expected in EXPECTED.items():
@@ -261,13 +262,13 @@ def measure(
 
     Args:
         quick: compare on tiny sets, once.
-        repeats: calls of each; by default 5, more where they are short.
-        folder: holds make_maps.py.
+        repeats: number of calls of each; by default 5, more for short calls.
+        folder: contains make_maps.py.
     """
     if not (folder / "make_maps.py").exists():
         raise Missing(
-            f"no make_maps.py in {folder}: put the project's shared folder bench there, or name "
-            "another: python benchmarks/pixel_metrics.py FOLDER"
+            f"no make_maps.py in {folder}: put the project's shared folder bench there, or give "
+            "another folder: python benchmarks/pixel_metrics.py FOLDER"
         )
     sys.path.insert(0, str(folder))
     skipped = []
@@ -299,9 +300,11 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "folder", nargs="?", type=Path, default=DEFAULT_FOLDER, help="holds make_maps.py"
+        "folder", nargs="?", type=Path, default=DEFAULT_FOLDER, help="contains make_maps.py"
     )
-    parser.add_argument("--repeats", type=int, help="calls of each (default: 5, some 15 or 25)")
+    parser.add_argument(
+        "--repeats", type=int, help="number of calls of each (default: 5; 15 or 25 for small sets)"
+    )
     parser.add_argument("--quick", action="store_true", help="tiny sets")
     options = parser.parse_args()
     print_result(lambda: measure(options.quick, repeats=options.repeats, folder=options.folder))

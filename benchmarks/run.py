@@ -1,12 +1,14 @@
-"""Run the benchmarks one after the other, print their ratios and keep them, or compare with them.
+"""Run the benchmarks one after the other; print their ratios, and keep or compare them.
 
     python benchmarks/run.py [NAMES] [--quick] [--check]
 
-Every file here that does not begin with an underscore is a benchmark, and each runs in a process
-of its own. The ratios, of things measured side by side in one run, go to results/NAME.json with
-machine, versions and commit. `--check` writes nothing. It compares the ratios with the kept ones
-and names those that got worse by more than 25 %; if there are any, it exits with status 1.
-`--quick` does little work, to show that everything runs. Its ratios mean nothing and are not kept.
+Every file here that does not begin with an underscore is a benchmark. Each benchmark runs in a
+separate process. A ratio compares two things that were measured in the same run. The ratios are
+written to results/NAME.json, with machine, versions and commit.
+
+`--check` writes nothing. It compares the ratios with the kept ones and lists those that are worse
+by more than 25 %; if there are any, it exits with status 1. `--quick` does little work, to show
+that everything runs. Its ratios have no meaning and are not kept.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from anomalist.core.files import make_folder, write_json
 FOLDER = Path(__file__).resolve().parent
 RESULTS = FOLDER / "results"
 
-Record = dict[str, Any]  # a result as it is kept, with its environment
+Record = dict[str, Any]  # a kept result, with its environment
 
 
 def names() -> list[str]:
@@ -37,9 +39,9 @@ def names() -> list[str]:
 
 
 def run(name: str, quick: bool) -> Record | None:
-    """Run a benchmark in a process of its own; return its record, or None if it failed.
+    """Run a benchmark in a separate process; return its record, or None if it failed.
 
-    Its standard error, such as the progress of trainings, is shown only where it failed.
+    Its standard error, such as the progress of training, is shown only if it failed.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "result.json")
@@ -54,7 +56,7 @@ def run(name: str, quick: bool) -> Record | None:
 
 
 def table(records: Sequence[Record], kept: Sequence[Record | None]) -> str:
-    """Return the ratios of all records, each beside the kept one."""
+    """Return a table of the ratios of all records, with the kept ratios."""
     rows = []
     for record, before in zip(records, kept, strict=True):
         old = before["ratios"] if before else {}
@@ -73,12 +75,12 @@ def skipped_lines(record: Record) -> list[str]:
 
 
 def check_lines(record: Record, kept: Record | None) -> tuple[list[str], bool]:
-    """Compare a record with the kept one; return what there is to say, and whether it got worse."""
+    """Compare a record with the kept one; return lines to print, and whether a ratio is worse."""
     name = record["name"]
-    if not record["ratios"]:  # skipped as a whole, which is said elsewhere
+    if not record["ratios"]:  # skipped as a whole; skipped_lines reports it
         return [], False
     if kept is None:
-        return [f"{name}: new: nothing is kept yet, `make bench` keeps it"], False
+        return [f"{name}: new: no ratios are kept yet; `make bench` keeps them"], False
     comparison = compare(kept["ratios"], record["ratios"])
     lines = []
     for ratio, (before, now) in comparison.worse.items():
@@ -91,11 +93,11 @@ def check_lines(record: Record, kept: Record | None) -> tuple[list[str], bool]:
 
 
 def keep(record: Record, folder: Path) -> bool:
-    """Write a record as the kept one, unless all of it was skipped; return whether it is written.
+    """Write a record to the kept files, unless it was skipped as a whole; return if it is written.
 
     Args:
         record: the record.
-        folder: of the kept files.
+        folder: folder of the kept files.
     """
     if not record["ratios"]:
         return False
@@ -128,7 +130,7 @@ def main() -> int:
             print(line)
     worse = _finish(records, kept, options)
     for name in failed:
-        print(f"{name}: failed, see above")
+        print(f"{name}: failed, see the error above")
     return int(worse or bool(failed))
 
 
@@ -138,14 +140,14 @@ def _options() -> argparse.Namespace:
     )
     known = ", ".join(names())
     parser.add_argument("names", nargs="*", metavar="NAMES", help=f"{known} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="little work; keeps nothing")
+    parser.add_argument("--quick", action="store_true", help="do little work and keep nothing")
     parser.add_argument("--check", action="store_true", help="compare with the kept ratios")
     options = parser.parse_args()
     unknown = [name for name in options.names if name not in names()]
     if unknown:
-        parser.error(f"no benchmark is called {unknown[0]!r}; there are {known}")
+        parser.error(f"there is no benchmark {unknown[0]!r}; choose from {known}")
     if options.quick and options.check:
-        parser.error("ratios of --quick mean nothing: use --check without it")
+        parser.error("the ratios of --quick have no meaning: use --check without it")
     return options
 
 
@@ -154,9 +156,9 @@ def _finish(
     kept: Sequence[Record | None],
     options: argparse.Namespace,
 ) -> bool:
-    """Keep or compare the records and say so; return whether any ratio got worse."""
+    """Keep or compare the records, and print the outcome; return whether a ratio is worse."""
     if options.quick:
-        print("--quick: the ratios mean nothing, and nothing was written")
+        print("--quick: the ratios have no meaning; nothing was written")
         return False
     if not options.check:
         written = [record["name"] for record in records if keep(record, RESULTS)]
@@ -169,7 +171,7 @@ def _finish(
             print(line)
         worse = worse or got_worse
     if not worse:
-        print(f"no ratio got worse by more than {WORST_CHANGE:.0%}")
+        print(f"no ratio is worse by more than {WORST_CHANGE:.0%}")
     return worse
 
 

@@ -1,10 +1,10 @@
-"""What a study costs beside fits and scores: two workers against one, and the overhead.
+"""Overhead of a study beyond fitting and scoring, and the throughput of two workers.
 
     python benchmarks/study_speed.py [--repeats 3] [--quick]
 
-Runs the quick bottleneck study into an empty folder with one worker and with two, in turns, one
-thread a worker, and prints the medians. The overhead is what is left of a worker's time when the
-seconds that its trials spent on fitting and scoring, as their side files say, are taken away.
+The benchmark runs the quick bottleneck study in an empty folder with one worker and with two, in
+turns, and prints the medians. Each worker has one thread. The overhead is the time of a worker less
+the seconds of fitting and scoring, which the side files of its trials contain.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Run(NamedTuple):
     """Seconds of one run of the study."""
 
     wall: float
-    busy: float  # what its trials spent on fitting and scoring
+    busy: float  # fitting and scoring of all trials
 
 
 def run_study(trials: Sequence[Trial], workers: int) -> Run:
-    """Run the trials into an empty folder."""
+    """Run the trials in an empty folder."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         failures = run_trials(trials, Path(folder), workers=workers)
@@ -53,14 +53,14 @@ def measure(quick: bool, *, repeats: int | None = None) -> Result:
 
     Args:
         quick: run two trials once.
-        repeats: runs with each; by default three.
+        repeats: number of runs with each; by default three.
     """
     repeats = repeats or (1 if quick else 3)
     trials = bottleneck.study("quick").trials
     if quick:
         trials = trials[:QUICK_TRIALS]
-    load_mnist()  # fetched before the clock starts
-    run_study(trials, 1)  # what is imported and compiled once
+    load_mnist()  # downloaded before the clock starts
+    run_study(trials, 1)  # warm-up: imports and compilation
     run_study(trials, 2)
     ones = []
     twos = []
@@ -90,7 +90,7 @@ def measure(quick: bool, *, repeats: int | None = None) -> Result:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, help="runs of each (default: 3)")
+    parser.add_argument("--repeats", type=int, help="number of runs of each (default: 3)")
     parser.add_argument("--quick", action="store_true", help="a tiny run")
     options = parser.parse_args()
     print_result(lambda: measure(options.quick, repeats=options.repeats))

@@ -1,20 +1,20 @@
-"""Training of the reference autoencoder against a plain loop of the same network, in one run.
+"""Training speed of the reference autoencoder, compared with a plain loop of the same network.
 
     python benchmarks/training.py [--repeats 3] [--quick]
 
-The plain loop is what one would write first: a DataLoader over a TensorDataset, the same network
-with the same first weights, the same fused Adam and one-cycle schedule, batches of 128, float32.
-The network is the convolutional one of `models.Autoencoder()`, with 111,521 parameters for images
-of 28 x 28. All learn for one epoch of the same images, in turns; rates are images a second.
+The plain loop is the usual first version: a DataLoader over a TensorDataset, the same network with
+the same initial weights, the same fused Adam and one-cycle schedule, batches of 128, float32. The
+network is the convolutional one of `models.Autoencoder()`, with 111,521 parameters for images of
+28 x 28. All are trained for one epoch on the same images, in turns. Rates are images per second.
 
-- Images of 28 x 28, on one thread and on two: the reference settings, and fast ones (bfloat16,
-  channels last, batches of 256), against the plain loop. The losses that are printed are means
-  over the epoch.
-- The loop's own cost: the time of `fit` less that of the bare steps (forward, backward and Adam on
-  batches made beforehand, in memory that is reused), as a share of the former. It is printed and
-  not compared with kept figures.
-- Images of 256 x 256, smooth and random: the reference settings, which then take small batches,
-  against the faster of plain loops in batches of 128 and of 8.
+- Images of 28 x 28, on one thread and on two: the reference settings and the fast settings
+  (bfloat16, channels last, batches of 256) are compared with the plain loop. The printed losses are
+  means over the epoch.
+- Overhead of the training loop: the time of `fit` less that of the bare steps (forward, backward
+  and Adam on prepared batches, in memory that is reused), as a share of the time of `fit`. It is
+  printed and not compared with kept results.
+- Images of 256 x 256, smooth and random: the reference settings, which then use small batches, are
+  compared with the faster of two plain loops, with batches of 128 and of 8.
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ Float = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of one way of training."""
+    """The result of one way of training."""
 
-    rate: float  # images a second
+    rate: float  # images per second
     loss: float  # mean over the epoch
 
 
 def build(shape: tuple[int, ...]) -> AutoencoderNetwork:
-    """Return the network of `models.Autoencoder()` with its first weights."""
+    """Return the network of `models.Autoencoder()` with its initial weights."""
     channels, height, width = shape
     size = (channels, height, width)
     with seeded(0, "weights"):
@@ -77,7 +77,7 @@ def build(shape: tuple[int, ...]) -> AutoencoderNetwork:
 
 
 def plain_loop(images: Float, batch_size: int = BATCH) -> float:
-    """Train for one epoch as one would without the package; return the mean loss."""
+    """Train for one epoch without the package; return the mean loss."""
     torch.manual_seed(0)
     network = build(images.shape[1:])
     data = TensorDataset(torch.from_numpy(images))
@@ -98,7 +98,7 @@ def plain_loop(images: Float, batch_size: int = BATCH) -> float:
 
 
 def bare_steps(shape: tuple[int, ...], batches: tuple[Tensor, ...]) -> None:
-    """Make the steps of one epoch on batches made beforehand, and nothing else."""
+    """Make the steps of one epoch on prepared batches, and nothing else."""
     network = build(shape)
     optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, fused=True)
     with reusing_memory():
@@ -110,7 +110,7 @@ def bare_steps(shape: tuple[int, ...], batches: tuple[Tensor, ...]) -> None:
 
 
 def fit(detector: models.Autoencoder, images: Float) -> float:
-    """Train a new detector of the same options for one epoch; return the mean loss."""
+    """Train a new detector with the same options for one epoch; return the mean loss."""
     return detector.model_copy(deep=True).fit(images).history[-1]
 
 
@@ -125,11 +125,11 @@ def train_in_turns(
     Args:
         ways: ways of training, which return their loss.
         others: other calls.
-        images: how many each learns from.
-        repeats: how often each is timed, after one turn that is not.
+        images: number of training images.
+        repeats: number of timed runs of each, after one untimed run.
 
     Returns:
-        what came of each way, and the median seconds of everything.
+        the result of each way, and the median seconds of all calls.
     """
     losses: dict[str, float] = {}
 
@@ -143,7 +143,7 @@ def train_in_turns(
 
 
 def small_images(images: Float, threads: int, repeats: int) -> Result:
-    """Compare on MNIST with a number of threads."""
+    """Compare on MNIST with a given number of threads."""
     shape = images.shape[1:]
     batches = torch.split(torch.from_numpy(images), BATCH)
     ways: dict[str, Callable[[], float]] = {
@@ -158,7 +158,7 @@ def small_images(images: Float, threads: int, repeats: int) -> Result:
     plain = trained["plain loop"].rate
     print_trained(where, trained, plain)
     overhead = 1 - seconds["bare steps"] / seconds["reference settings"]
-    print(f"the loop's own cost: {overhead:.1%} of fit")
+    print(f"overhead of the training loop: {overhead:.1%} of fit")
     ratios = {}
     for name in ("reference settings", "fast settings"):
         ratios[f"{where}: {name} / plain loop"] = trained[name].rate / plain
@@ -168,7 +168,7 @@ def small_images(images: Float, threads: int, repeats: int) -> Result:
 
 
 def large_images(images: Float, repeats: int) -> Result:
-    """Compare on images of 256 x 256 with as many threads as torch takes."""
+    """Compare on images of 256 x 256 with torch's default number of threads."""
     ways: dict[str, Callable[[], float]] = {
         f"plain loop, batches of {size}": partial(plain_loop, images, size)
         for size in (BATCH, SMALL_BATCH)
@@ -193,7 +193,7 @@ def smooth_images(count: int) -> Float:
 
 
 def print_trained(title: str, trained: dict[str, Trained], plain: float) -> None:
-    """Print rates and losses, and the ratios to the rate of the plain loop."""
+    """Print rates, losses, and the ratios to the rate of the plain loop."""
     rows = [(name, one.rate, one.rate / plain, one.loss) for name, one in trained.items()]
     headers = (title, "images/s", "it / plain", "loss")
     print(tabulate(rows, headers, floatfmt=("", ",.0f", ".2f", ".5f")), flush=True)
@@ -207,8 +207,8 @@ def measure(quick: bool, *, repeats: int | None = None) -> Result:
     """Compare on small and on large images.
 
     Args:
-        quick: learn from few images, once.
-        repeats: trainings of each; by default three.
+        quick: train on few images, once.
+        repeats: number of trainings of each; by default three.
     """
     repeats = repeats or (1 if quick else 3)
     mnist = load_mnist().train
@@ -229,7 +229,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--repeats", type=int, help="trainings of each (default: 3)")
+    parser.add_argument("--repeats", type=int, help="number of trainings of each (default: 3)")
     parser.add_argument("--quick", action="store_true", help="a tiny run")
     options = parser.parse_args()
     print_result(lambda: measure(options.quick, repeats=options.repeats))

@@ -1,11 +1,11 @@
-"""Whether the fast training settings reach the quality of the reference ones, and how soon.
+"""Quality and time of the fast training settings, compared with the reference settings.
 
     python benchmarks/training_quality.py [--seeds 10] [--quick]
 
-Each seed fits the reference autoencoder on 54,000 training images of MNIST with the reference
-settings and with those that processors with bfloat16 take (anomalist/baseline/settings.py). Then it
-measures loss and AUROC on 3,000 other training images, clean and with four faint corruptions. The
-test split is not read.
+For each seed the reference autoencoder is fitted on 54,000 training images of MNIST, with the
+reference settings and with those for processors with bfloat16 (anomalist/baseline/settings.py).
+Loss and AUROC are measured on 3,000 other training images, clean and with four faint corruptions.
+The test split is not read.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def fit_and_evaluate(
     held_out: Array,
     corrupted: Mapping[str, Array],
 ) -> dict[str, float]:
-    """Return seconds of the fit, loss, and the AUROC of each corruption."""
+    """Return the seconds of the fit, the loss, and the AUROC of each corruption."""
     plain = Autoencoder(seed=seed)
     detector = with_settings(plain, settings, plain.usual_epochs(train))
     start = time.perf_counter()
@@ -61,12 +61,12 @@ def fit_and_evaluate(
 
 
 def deviation(values: Sequence[float]) -> float:
-    """Return the standard deviation of the seeds."""
+    """Return the standard deviation over seeds."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
 def mean_and_deviation(values: Sequence[float]) -> str:
-    """Return the mean of the seeds and their standard deviation, for a table."""
+    """Return the mean and standard deviation over seeds, for a table."""
     return f"{np.mean(values):.2f} ± {deviation(values):.2f}"
 
 
@@ -74,8 +74,8 @@ def measure(quick: bool, *, seeds: int | None = None) -> Result:
     """Fit and measure all settings, seed by seed.
 
     Args:
-        quick: few images and one seed.
-        seeds: how many; by default ten.
+        quick: use few images and one seed.
+        seeds: number of seeds; by default ten.
     """
     seeds = seeds or (1 if quick else 10)
     images = load_mnist().train.to_float()
@@ -110,7 +110,7 @@ def measure(quick: bool, *, seeds: int | None = None) -> Result:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, help="how many (default: 10)")
+    parser.add_argument("--seeds", type=int, help="number of seeds (default: 10)")
     parser.add_argument("--quick", action="store_true", help="a tiny run")
     options = parser.parse_args()
     print_result(lambda: measure(options.quick, seeds=options.seeds))

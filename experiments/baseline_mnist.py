@@ -1,15 +1,14 @@
-"""The baseline on MNIST: train on normal digits, find corrupted ones, show where.
+"""The baseline on MNIST: train on normal digits, detect and localise corruptions.
 
     python experiments/baseline_mnist.py            about a minute on two cores; writes to results/
     python experiments/baseline_mnist.py --quick    seconds
-    python experiments/baseline_mnist.py --help     every option
+    python experiments/baseline_mnist.py --help     all options
 
-1. 54,000 training digits fit a convolutional autoencoder; 6,000 more set the thresholds.
-2. All 10,000 test digits are scored clean, and again with each of four corruptions at four
-    strengths.
-3. Every figure is written with its 95 % interval, and every picture drawn from what was written.
+1. A convolutional autoencoder is fitted on 54,000 training digits; 6,000 more set the thresholds.
+2. All 10,000 test digits are scored clean, and with each of four corruptions at four strengths.
+3. Every metric is written with its 95 % interval, and every figure is drawn from the written files.
 
-The same code as `anomalist run`: see src/anomalist/baseline/job.py.
+This script runs `anomalist run`: see src/anomalist/baseline/job.py.
 """
 
 import sys

@@ -1,14 +1,14 @@
-"""One ensemble against every blind spot, from detectors that `anomalist study blind_spot` fitted.
+"""An ensemble without blind spots, from detectors that `anomalist study blind_spot` fitted.
 
     python experiments/blind_spot_ensemble.py                  compare all rules on training images
     python experiments/blind_spot_ensemble.py --test excess    test the chosen rule, once
 
-1. The study's fitted `synthetic` and a second detector are loaded, seed by seed; none is fitted.
-2. Half of the 6,000 held-out training images puts both scores on one scale:
+1. For each seed the fitted detector `synthetic` and a second detector are loaded. None is fitted.
+2. Half of the 6,000 held-out training images standardises both scores:
    z = (score - mean) / standard deviation.
-3. The rules are the first detector alone, and those of the detector `ensemble`. The other half,
-   clean against corrupted, shows which rule is best.
-4. With --test all 6,000 give the scale, and the study's own test images are evaluated.
+3. The rules are the first detector alone, and those of the detector `ensemble`. The other half of
+   the images, clean against corrupted, shows which rule is best.
+4. With --test all 6,000 images standardise the scores, and the study's test images are evaluated.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ RULES = ("alone", "max", "mean", "excess")
 
 
 def fitted(model: str, seeds: int, results: Path) -> list[tuple[Trial, Detector]]:
-    """Return a detector's trials on the first corruption, one per seed, and what they fitted."""
+    """Return a detector's trials on the first corruption, one per seed, and its fits."""
     first: dict[int, Trial] = {}
     for trial in study(seeds=seeds, models=[model]).trials:
         first.setdefault(trial.seed, trial)
@@ -54,7 +54,7 @@ def fitted(model: str, seeds: int, results: Path) -> list[tuple[Trial, Detector]
 def judge(
     trial: Trial, pair: tuple[Detector, Detector], rules: Sequence[str], test: bool
 ) -> dict[str, list[float]]:
-    """Return by corruption the AUROC by each rule."""
+    """Return the AUROC of each rule, by corruption."""
     dataset = datasets.load(trial.task.dataset)
     _, held_out = trial.task.training(dataset, trial.seed)
     half = 0 if test else len(held_out) // 2
@@ -68,7 +68,7 @@ def judge(
             for ensemble in ensembles
         ]
 
-    clean = trial.task.normal(dataset, trial.seed)
+    clean = trial.task.normal_test_images(dataset, trial.seed)
     normal = score(clean.images if test else rest)
     results = {}
     for corruption in CORRUPTIONS:
@@ -86,12 +86,12 @@ def judge(
 
 
 def main() -> None:
-    """Print a table."""
+    """Print a table of AUROC by corruption and rule."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--second", default="pca", metavar="MODEL", help="beside synthetic (default: pca)"
+        "--second", default="pca", metavar="MODEL", help="second detector (default: pca)"
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--results", type=Path, default=Path("results"))
@@ -99,7 +99,7 @@ def main() -> None:
         "--test",
         choices=RULES,
         metavar="RULE",
-        help="the rule that was chosen; opens the test split",
+        help="evaluate this rule on the test split",
     )
     found = parser.parse_args()
     pairs = zip(

@@ -4,14 +4,15 @@
     python experiments/choose_by_defects.py xrays                    chest X-rays, 28 pixels
     python experiments/choose_by_defects.py tiles --models padim     other detectors
 
-1. A quarter of the good training images is held out; the others fit every candidate.
-2. Pseudo-anomalies are held-out images with synthetic defects. For tiles: blots, stains,
-   scratches, and patches of other images or rotated ones. For X-rays, what haze does: brighter
-   regions, lost contrast, blur, uneven light.
-3. Figures are the AUROC of held-out images against each kind, in percent, their mean, and the mean
-   AUPRO.
+1. A quarter of the good training images is held out. Every candidate is fitted on the others.
+2. Pseudo-anomalies are held-out images with synthetic defects. Tiles have blots, stains, scratches,
+   and patches that are copied or rotated. X-rays have the effects of haze: brighter regions, lower
+   contrast, blur, uneven illumination.
+3. The table shows the AUROC of held-out images against each kind of defect in percent, the mean
+   over kinds, and the mean AUPRO.
 
-The figures say which candidate is better, not what a test would give. The test split is not read.
+The results show which candidate is better. They do not estimate its test result. The test split is
+not read.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ _ON_XRAYS = (
     "ensemble:members=padim;(lof:directions=8,blur=2),combine=mean",
     "ensemble:members=padim;(knn:directions=8,blur=2);pca,combine=mean",
 )
-PLANS = {  # the data set, whose label 0 is good, the defects and the candidates
+PLANS = {  # the data set, whose class 0 is good, the defects and the candidates
     "tiles": (
         "folder:path={data}/magnetic_tile,resize=256,resize_mode=mirror,channels=grey",
         _TILES,
@@ -93,19 +94,26 @@ PLANS = {  # the data set, whose label 0 is good, the defects and the candidates
 
 
 def main() -> None:
-    """Print one line a candidate."""
+    """Print one line per candidate, then the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("plan", choices=PLANS)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), metavar="FOLDER")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("data"),
+        metavar="FOLDER",
+        help="folder with magnetic_tile/ and pneumoniamnist.npz (default: data); "
+        "docs/detectors/results/tiles.md and xrays.md say where to get them",
+    )
     parser.add_argument("--models", nargs="+", metavar="NAME:OPTION=VALUE,…")
     parser.add_argument("--seed", type=int, default=0)
     found = parser.parse_args()
     dataset, defects, candidates = PLANS[found.plan]
     models = found.models or candidates
     for model in models:
-        parse(model)  # a wrong one is said before the first fit
+        parse(model)  # reports an error before the first fit
     train = datasets.load(dataset.format(data=found.data)).train
     images = train.take(np.flatnonzero(train.class_index == 0)).to_float()
     order = generator(found.seed, "chosen by").permutation(len(images))

@@ -1,15 +1,16 @@
 """Choose the rule of `autoencoder:score_by=fused` on held-out training images of MNIST.
 
-    python experiments/choose_fused_score.py            some minutes on two cores
+    python experiments/choose_fused_score.py            a few minutes on two cores
     python experiments/choose_fused_score.py --seeds 1
 
-1. For each seed, 6,000 training images are held out; the other 54,000 fit the autoencoder.
-2. The held-out images are scored clean and under the eleven corruptions of the study `blind_spot`,
-   by E, R and H of anomalist/models/_normal_neighbours.py, and for comparison by LOF, the local
-   outlier factor of the code. A rule combines some of these four components into one score.
+1. For each seed 6,000 training images are held out. The autoencoder is fitted on the other 54,000.
+2. The held-out images are scored clean and with the eleven corruptions of the study `blind_spot`.
+   The components of the score are E, R and H of anomalist/models/_normal_neighbours.py, and for
+   comparison LOF, the local outlier factor of the code. A rule combines some of these four
+   components into one score.
 3. The table shows the AUROC of each rule in percent, as the mean over the seeds.
 
-The test split is not read. Seeds begin at 10, because studies number theirs from 0.
+The test split is not read. Seeds begin at 10, because those of studies begin at 0.
 """
 
 from __future__ import annotations
@@ -35,18 +36,18 @@ FIRST_SEED = 10
 E, R, H, LOF = range(4)
 
 Wide = NDArray[np.float64]
-# Components of images and of kept images, these rising, to one score an image.
+# Maps the components of images, and the sorted components of kept images, to one score per image.
 Rule = Callable[[Wide, Wide], Wide]
 
 
 def z_scores(components: Wide, normal: Wide) -> Wide:
-    """Return components in standard deviations of the kept images."""
+    """Return components standardised by the mean and standard deviation of the kept images."""
     centred = components - normal.mean(axis=1, keepdims=True)
     return centred / normal.std(axis=1, keepdims=True)
 
 
 def surprises(components: Wide, normal: Wide) -> Wide:
-    """Return - log of the share of kept images that are as high, for each component."""
+    """Return, for each component, -log of the fraction of kept images with at least this value."""
     return np.stack([neighbours.surprise(*pair) for pair in zip(components, normal, strict=True)])
 
 
@@ -56,7 +57,7 @@ def single(component: int) -> Rule:
 
 
 def soft_maximum(measure: Rule, power: float, *chosen: int) -> Rule:
-    """Return the rule log of the sum of exp(power * component)."""
+    """Return the rule that computes the log of the sum of exp(power * component)."""
 
     def rule(components: Wide, normal: Wide) -> Wide:
         measured = measure(components, normal)[list(chosen)]
@@ -71,7 +72,7 @@ def total(measure: Rule, *chosen: int) -> Rule:
 
 
 def beyond_eightieth(components: Wide, normal: Wide) -> Wide:
-    """Return z(E) + what z(LOF) has above its 80th percentile: the first probe of this rule."""
+    """Return z(E) plus the excess of z(LOF) over its 80th percentile, the first rule tried."""
     z = z_scores(components, normal)
     limit = np.quantile(z_scores(normal, normal)[LOF], 0.8)
     return z[E] + np.maximum(z[LOF] - limit, 0)
@@ -140,7 +141,7 @@ class Case:
         assert isinstance(fused, Autoencoder)
         kept = fused._neighbours
         assert kept is not None
-        # The factor's own training images are their own neighbours: held-out ones are its scale.
+        # Training images are their own neighbours in LOF, so held-out images standardise it.
         ranks = (np.arange(kept.normal.shape[1]) + 0.5) / kept.normal.shape[1]
         normal = np.vstack([kept.normal, np.quantile(self.factors[0], ranks)])
         components = []
@@ -159,7 +160,7 @@ class Case:
 
 
 def main() -> None:
-    """Print a table: a line for each rule, then for each constant that is changed."""
+    """Print a table: one line per rule, then one line per changed constant."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

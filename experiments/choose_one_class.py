@@ -1,16 +1,18 @@
 """Choose a detector's options for one-class digits, with letters as anomalies and no test image.
 
-    python experiments/choose_one_class.py                               all candidates, hours
+    python experiments/choose_one_class.py                               all candidates, in hours
     python experiments/choose_one_class.py --digits 2 5 8                the three hardest digits
     python experiments/choose_one_class.py --models lof lof:blur=1 knn   other detectors
 
-1. Of each digit's training images 500 are held out; the others fit every candidate.
+1. 500 training images of each digit are held out. Every candidate is fitted on the others.
 2. Pseudo-anomalies are printed Latin and Greek letters in several fonts, except those that look
-   like digits: rotated, sheared, stretched, warped, then fitted into 20 x 20 pixels and centred by
-   mass, as MNIST's digits were.
-3. A candidate's figure is the AUROC of held-out images against letters, the mean over digits.
+   like digits. They are rotated, sheared, stretched and warped, then fitted into 20 x 20 pixels and
+   centred by mass, like MNIST's digits.
+3. The result of a candidate is the AUROC of held-out images against letters, as the mean over
+   digits.
 
-The figures say which candidate is better, not what a test would give. The test split is not read.
+The results show which candidate is better. They do not estimate its test result. The test split is
+not read.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ FONTS = (
     "STIXGeneral",
 )
 GLYPHS = "ACEFHKLMNPRUVWXYadefhkmnprtuvwxyΓΔΛΞΠΣΦΨΩαβγδλμπψω"
-_SIDE = 112  # letters are drawn four times as large as they are kept
+_SIDE = 112  # letters are drawn at four times their final size
 
 
 def letters(count: int, seed: int) -> Images:
@@ -84,7 +86,7 @@ def _draw(glyph: str, font: str) -> Images:
 
 
 def _distort(letter: Images, random: np.random.Generator) -> Images:
-    """Rotate, shear and stretch at random, then shift smoothly by 3.5 of 112 pixels (RMS)."""
+    """Rotate, shear and stretch at random, then warp smoothly by 3.5 of 112 pixels (RMS)."""
     h, w = letter.shape
     turn, shear, stretch = random.normal(0, (0.15, 0.2, 0.15))
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
@@ -99,7 +101,7 @@ def _distort(letter: Images, random: np.random.Generator) -> Images:
 
 
 def _centre(letter: Images) -> Images:
-    """Fit the ink into 20 x 20 pixels, and put its centre of mass into the middle of 28 x 28."""
+    """Fit the ink into 20 x 20 pixels, and centre its mass in 28 x 28 pixels."""
     rows, columns = (np.flatnonzero((letter > 0.3).any(axis=axis)) for axis in (1, 0))
     ink = letter[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     h, w = (max(1, round(side * 20 / max(ink.shape))) for side in ink.shape)
@@ -129,7 +131,7 @@ def judge(model: str, images: Images, anomalies: Images, seed: int) -> tuple[flo
 
 
 def main() -> None:
-    """Print one line a candidate."""
+    """Print one line per candidate, then the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -138,7 +140,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     found = parser.parse_args()
     for model in found.models:
-        parse(model)  # a wrong one is said before the first fit
+        parse(model)  # reports an error before the first fit
     train = datasets.load("mnist").train
     anomalies = letters(LETTERS, found.seed)
     lines = []

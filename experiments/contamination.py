@@ -1,16 +1,16 @@
 """Contamination: what do unnoticed anomalies in the training set cost?
 
-    python experiments/contamination.py            everything; what is finished is never run again
+    python experiments/contamination.py            all trials; finished trials are not run again
     python experiments/contamination.py --quick    a minute or less
-    python experiments/contamination.py --help     every option
+    python experiments/contamination.py --help     all options
 
-1. A share of 0 to 20 % of the training digits is replaced: by the tested corruption, by another, by
-    another class.
-2. Detectors are fitted plain and with a remedy that discards the highest losses of each batch, ten
-    seeds each.
-3. Every share is compared with clean training, paired over seeds, Holm-corrected.
+1. Anomalies replace 0 to 20 % of the training digits. They are digits with the tested corruption,
+   digits with another corruption, or digits of another class.
+2. Detectors are fitted as usual, and with a remedy that discards the highest losses of each batch,
+   with ten seeds each.
+3. Every share is compared with clean training, paired over seeds, with Holm's correction.
 
-The same code as `anomalist study contamination`: see src/anomalist/studies/contamination.py.
+This script runs `anomalist study contamination`: see src/anomalist/studies/contamination.py.
 """
 
 import sys

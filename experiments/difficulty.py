@@ -1,15 +1,16 @@
-"""Difficulty: how strong must a corruption be to be seen?
+"""Difficulty: how strong must a corruption be to be detected?
 
-    python experiments/difficulty.py            everything; what is finished is never run again
+    python experiments/difficulty.py            all trials; finished trials are not run again
     python experiments/difficulty.py --quick    a minute or less
-    python experiments/difficulty.py --help     every option
+    python experiments/difficulty.py --help     all options
 
-1. One autoencoder a seed is fitted on clean digits, ten seeds.
-2. Each is tested on every corruption at seven strengths, and localises at three of them.
-3. A psychometric curve gives the severity, and the change of pixels, at which AUROC reaches 0.75
-    and 0.95.
+1. One autoencoder per seed is fitted on clean digits, with ten seeds.
+2. Each autoencoder is tested on every corruption at seven strengths. Localisation is tested at
+   three of them.
+3. A psychometric curve gives the severity, and the change of the pixels, at which AUROC reaches
+   0.75 and 0.95.
 
-The same code as `anomalist study difficulty`: see src/anomalist/studies/difficulty.py.
+This script runs `anomalist study difficulty`: see src/anomalist/studies/difficulty.py.
 """
 
 import sys

@@ -55,6 +55,7 @@ def test_everything_promised_is_written(finished):
     written = {str(path.relative_to(finished)) for path in files}
     assert written == {
         "metrics.json",
+        "metrics.csv",
         "scores.npz",
         "curves.npz",
         "config.json",
@@ -448,9 +449,9 @@ def test_sizes_follow_from_the_folder_unless_they_are_said(parts):
     assert (quick.calibration, quick.train, quick.test) == (12, 48, 8)
     strict = Baseline(**given, false_alarm_rate=0.04).sized(dataset)
     assert strict.calibration == 24  # as many as that rate takes
-    with refused("0.01 takes 99", "got 30"):  # half of the images, no more
+    with refused("0.01 needs at least 99", "got 30"):  # half of the images, no more
         Baseline(**given, false_alarm_rate=0.01).sized(dataset)
-    with refused("0.01 takes 99", "got 20"):
+    with refused("0.01 needs at least 99", "got 20"):
         Baseline(**given, false_alarm_rate=0.01, calibration=20)
     with refused("3 held-out normal images are too few"):
         Baseline(**given, calibration=3).sized(dataset)
@@ -464,7 +465,7 @@ def test_no_good_test_image_is_said_and_what_to_do(parts, tmp_path, capsys):
         )
         == 2
     )
-    assert "the test split has no normal image; put some there" in capsys.readouterr().err
+    assert "the test split has no normal image; add some" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -474,7 +475,7 @@ def test_results_of_another_run_are_replaced_and_that_is_said(parts, tmp_path, c
     run_on(parts, tmp_path, "--model", "pca")
     assert "another run" not in capsys.readouterr().out
     run_on(parts, tmp_path, "--model", "knn")
-    assert "holds the results of another run (pca on folder:" in capsys.readouterr().out
+    assert "contains results of another run (pca on folder:" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["config.json", "metrics.json", "scores.npz"])
@@ -483,7 +484,7 @@ def test_files_of_somebody_else_are_not_written_over(tmp_path, capsys, name):
     assert (
         cli.main(["run", "--dataset", "digits", "--model", "pca", "--results", str(tmp_path)]) == 2
     )
-    assert f"holds a {name} that no run of anomalist wrote" in capsys.readouterr().err
+    assert f"contains a {name} that anomalist did not write" in capsys.readouterr().err
     assert (tmp_path / name).read_text() == '{"mine": 1}'
 
 
@@ -493,7 +494,7 @@ def test_two_runs_at_once_do_not_mix(tmp_path, capsys):
             cli.main(["run", "--dataset", "digits", "--model", "pca", "--results", str(tmp_path)])
             == 2
         )
-    assert "another run writes to" in capsys.readouterr().err
+    assert "another run is writing to" in capsys.readouterr().err
     assert not (tmp_path / "config.json").exists()
 
 
@@ -501,7 +502,7 @@ def test_two_runs_at_once_do_not_mix(tmp_path, capsys):
     ("words", "said"),
     [
         (["--seed", "-1"], "greater than or equal to 0"),
-        (["--results", ""], "is empty; name a folder"),
+        (["--results", ""], "is empty; give a file or folder"),
         (["--device", "cuda"], "'cuda' is not available"),
         (["--model", "padim"], "pip install 'anomalist[features]'"),
         (["--model", "ensemble:members=(pyod:detector=HBOS);pca"], "pip install 'anomalist[pyod]'"),
@@ -527,7 +528,7 @@ def test_a_type_called_all_defects_is_told_from_all_of_them(parts, tmp_path):
 def test_results_among_the_images_and_too_many_threads_are_refused(parts, capsys):
     command = ["run", "--dataset", f"folder:path={parts},resize=24", "--model", "pca", "--results"]
     assert cli.main([*command, str(parts / "test")]) == 2
-    assert "lies within the images" in capsys.readouterr().err
+    assert "lies inside the image folder" in capsys.readouterr().err
     assert cli.main([*command, str(parts.parent / "r"), "--threads", "100000"]) == 2
     assert "more than this machine can use" in capsys.readouterr().err
 

@@ -94,7 +94,7 @@ def test_the_check_passes_where_nothing_got_worse(runner):
 def test_the_check_says_that_nothing_is_kept_yet(runner):
     lines, worse = runner.check_lines(record({"a / b": 1.0}), None)
     assert not worse
-    assert lines == ["speed: new: nothing is kept yet, `make bench` keeps it"]
+    assert lines == ["speed: new: no ratios are kept yet; `make bench` keeps them"]
 
 
 def test_a_skipped_benchmark_is_one_line_and_replaces_nothing(runner, tmp_path):
@@ -125,7 +125,7 @@ def test_every_benchmark_is_found(runner):
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [(["no_such"], "no benchmark is called 'no_such'"), (["--quick", "--check"], "mean nothing")],
+    [(["no_such"], "there is no benchmark 'no_such'"), (["--quick", "--check"], "have no meaning")],
 )
 def test_wrong_words_are_refused(runner, monkeypatch, capsys, words, says):
     monkeypatch.setattr(sys, "argv", ["run.py", *words])

@@ -36,7 +36,7 @@ def test_a_new_normal_image_exceeds_it_as_often_as_promised(rate):
 
 
 def test_too_few_images_for_the_rate_says_how_many_are_needed():
-    with pytest.raises(InputError, match=r"0\.01 takes 99 held-out normal images or more, got 98"):
+    with pytest.raises(InputError, match=r"0\.01 needs at least 99 held-out normal images, got 98"):
         threshold(np.zeros(98, np.float32), 0.01)
     assert threshold(np.zeros(99, np.float32), 0.01) == 0
 
@@ -45,7 +45,7 @@ def test_too_few_images_for_the_rate_says_how_many_are_needed():
 def test_the_rate_that_is_named_for_too_few_images_is_one_that_they_are_enough_for(count):
     with pytest.raises(InputError) as refused:
         check_enough(count, 1e-4)
-    named = float(re.search(r"false_alarm_rate to ([0-9.]+) or more", str(refused.value))[1])
+    named = float(re.search(r"false_alarm_rate to at least ([0-9.]+)", str(refused.value))[1])
     check_enough(count, named)
     with pytest.raises(InputError):
         check_enough(count, named - 2e-4)
@@ -61,7 +61,7 @@ def test_the_rate_that_is_named_for_too_few_images_is_one_that_they_are_enough_f
 def test_too_few_held_out_images_are_refused_before_anything_is_read_or_fitted(config):
     kind = Trial if "task" in config else Baseline
     with pytest.raises(
-        InputError, match=r"99 held-out normal images or more, got 40; set calibration"
+        InputError, match=r"99 held-out normal images, got 40; increase calibration"
     ):
         kind(**config)
     kind(**config | {"false_alarm_rate": 0.025})

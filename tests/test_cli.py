@@ -140,7 +140,7 @@ def test_run_help_lists_the_options_of_the_typed_config(capsys):
             ["run", "--device", "gpu"],
             "baseline.device: input should be 'auto', 'cpu' or 'cuda', got 'gpu'",
         ),
-        (["run", "--train", "60000"], "train: 60,000 images asked for"),
+        (["run", "--train", "60000"], "train: 60,000 images requested"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_status_2(words, message, tmp_path, capsys):

@@ -41,6 +41,7 @@ def test_the_first_line_of_a_training_comes_early(capsys, monkeypatch):
     ],
 )
 @pytest.mark.parametrize("reader", ["head -1", "true"])
+@pytest.mark.slow
 def test_nobody_listens_and_the_work_goes_on(tmp_path, code, reader):
     command = (
         f"'{sys.executable}' -c \"{code}\" '{tmp_path / 'results'}' | {reader}; exit "
@@ -58,7 +59,7 @@ def test_nobody_listens_and_the_work_goes_on(tmp_path, code, reader):
 def test_what_does_not_fit_in_memory_is_refused(monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 1_000_000_000)
     memory.check_fits(800_000_000, "this", "do that")
-    with refused("this takes 0.9 GB of memory, 1.0 GB are free: do that"):
+    with refused("this needs 0.9 GB of memory, 1.0 GB are free: do that"):
         memory.check_fits(950_000_000, "this", "do that")
     monkeypatch.setattr(memory, "available_bytes", lambda: None)
     memory.check_fits(10**15, "this", "do that")

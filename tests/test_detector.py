@@ -49,10 +49,10 @@ def test_a_detector_may_learn_from_them():
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
-        (np.zeros(59, int), "labels [60] of -1, 0 or +1"),
-        (np.full(60, 2), "labels [60] of -1, 0 or +1"),
+        (np.zeros(59, int), "labels must be [60] of -1, 0 or +1"),
+        (np.full(60, 2), "labels must be [60] of -1, 0 or +1"),
         (np.zeros(60), "got float64 [60]"),
-        (np.full(60, -1), "every image is a known anomaly"),
+        (np.full(60, -1), "all images are known anomalies"),
     ],
 )
 def test_wrong_labels_leave_nothing_fitted(labels, words):

@@ -128,14 +128,14 @@ def test_scores_come_back(test_set, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"image": np.zeros(3)}, ["image must be [80]", "got [3]"]),
-        ({"image": np.full(80, np.nan)}, ["image holds NaN"]),
+        ({"image": np.zeros(3)}, ["image must have the shape [80]", "got [3]"]),
+        ({"image": np.full(80, np.nan)}, ["image contains NaN"]),
         ({"image": np.zeros((80, 1))}, ["image must be numbers in 1 dimension"]),
         ({"image": np.array(["a"] * 80)}, ["image must be numbers"]),
         ({"image": np.zeros(80, complex)}, ["image must be numbers"]),
         ({"image": None}, ["no array 'image'", "method, pixel, test_sha256"]),
-        ({"pixel": np.zeros((80, 4, 4))}, ["pixel must be [80, 8, 8]"]),
-        ({"pixel": np.full((80, 8, 8), np.inf)}, ["pixel holds NaN or infinite"]),
+        ({"pixel": np.zeros((80, 4, 4))}, ["pixel must have the shape [80, 8, 8]"]),
+        ({"pixel": np.full((80, 8, 8), np.inf)}, ["pixel contains NaN or infinite"]),
         ({"test_sha256": np.array("0" * 64)}, ["the test set '0000000000000000', not of"]),
         ({"test_sha256": np.array(5)}, ["test_sha256 must be text"]),
         ({"method": np.array("")}, ["method must be a name"]),
@@ -176,7 +176,9 @@ def bomb(path):
         (lambda path: path.mkdir(), ["cannot read", "directory"]),
         (lambda path: None, ["cannot read", "No such file"]),
         (pickled, ["object"]),
-        (bomb, ["method.npy holds 1,073,741,", "more than it can need"]),
+        pytest.param(
+            bomb, ["method.npy has 1,073,741,", "more than necessary"], marks=pytest.mark.slow
+        ),
     ],
 )
 def test_hostile_files_are_one_clear_line(make, words, test_set, tmp_path):
@@ -202,9 +204,9 @@ def changed(path, file, name, value):
         ("masks", lambda found: found[:-1], ["not of the same 80 images"]),
         ("images", lambda found: found.astype(np.uint8), ["images must be numbers in 4"]),
         ("images", lambda found: found + 1, ["takes images in [0, 1]"]),
-        ("source", lambda found: found.astype(float), ["source must be whole numbers"]),
-        ("about", lambda found: np.array("{"), ["'about' does not say"]),
-        ("about", lambda found: np.array("[" * 9_000), ["'about' does not say"]),
+        ("source", lambda found: found.astype(float), ["source must be integers"]),
+        ("about", lambda found: np.array("{"), ["'about' does not describe"]),
+        ("about", lambda found: np.array("[" * 9_000), ["'about' does not describe"]),
         ("about", lambda found: np.array("x" * 30_000), ["text of 30,000 characters"]),
         (
             "about",
@@ -233,7 +235,7 @@ def test_a_truncated_test_set_is_refused_wherever_it_ends(file, tmp_path):
 
 
 def test_only_npz_files_are_written(tmp_path):
-    with refused("written as a .npz file", "test.npy"):
+    with refused("must end in .npz", "test.npy"):
         exchange.export(TASK, 0, tmp_path / "test.npy")
 
 

@@ -29,20 +29,3 @@ def test_bad_input_is_one_line(script, words):
     assert found.stdout == ""
     assert found.stderr.startswith("error: ")
     assert found.stderr.count("\n") == 1
-
-
-def test_a_table_with_costs_becomes_the_next_picture_of_the_page(tmp_path):
-    page = tmp_path / "page.md"
-    page.write_text(
-        "| model | mean | fit, s | images/s |\n|---|---|---|---|\n| `lof` | 97.3 ± 0.1 | 1.4 | "
-        "3,802 |\n"
-        "| `pca` | 90.0 (one seed) | 0.3 | 33,386 |\n\n## Other\n\n"
-        "| model | mean | fit, s | images/s |\n|---|---|---|---|\n| `knn` | 95.6 ± 0.1 | 0.1 | "
-        "3,467 |\n\n"
-        '<img src="a_vs_cost.png" width="640">\n'
-    )
-    found = subprocess.run(
-        [sys.executable, FOLDER / "plot_costs.py", page], capture_output=True, text=True
-    )
-    assert (found.returncode, found.stdout) == (0, "a_vs_cost.png: 1 detectors\n")
-    assert (tmp_path / "a_vs_cost.png").stat().st_size > 1_000

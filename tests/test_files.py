@@ -107,7 +107,7 @@ def test_a_folder_is_made_with_its_parents_and_may_be_there_already(tmp_path):
 @pytest.mark.parametrize("tail", ["", "below", "far/below"])
 def test_a_file_in_the_way_is_refused_in_one_line(tmp_path, tail):
     (tmp_path / "file").write_text("mine")
-    with refused("model folder", str(tmp_path / "file"), "name another"):
+    with refused("model folder", str(tmp_path / "file"), "choose another"):
         make_folder(tmp_path / "file" / tail, "model folder")
     assert (tmp_path / "file").read_text() == "mine"
 

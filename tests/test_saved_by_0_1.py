@@ -131,7 +131,7 @@ def test_a_damaged_row_is_named_and_set_aside(content, tmp_path, capsys):
     assert cli.main(["report", "grid", "--results", str(results)]) == 0
     done = capsys.readouterr()
     assert "5 of 6 trials are finished." in done.out
-    assert done.err.count(f"{row} is damaged and not counted; run its study again") == 1
+    assert done.err.count(f"{row} is damaged and ignored; run its study again") == 1
     assert row.with_suffix(".damaged").exists()
 
 

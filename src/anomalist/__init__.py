@@ -1,11 +1,13 @@
 """Image anomaly detection and localisation: train on normal images, score, show where.
 
-from anomalist import datasets, evaluate, models, tasks
+Example::
 
-splits = tasks.make_corrupted(datasets.load("mnist"), "stripes", severity=0.5, seed=0)
-detector = models.Autoencoder(bottleneck=16, seed=0).fit(splits.train.images)
-scores = detector.score(splits.test.images)
-print(evaluate(scores, splits.test))
+    from anomalist import datasets, evaluate, models, tasks
+
+    splits = tasks.make_corrupted(datasets.load("mnist"), "stripes", severity=0.5, seed=0)
+    detector = models.Autoencoder(bottleneck=16, seed=0).fit(splits.train.images)
+    scores = detector.score(splits.test.images)
+    print(evaluate(scores, splits.test))
 """
 
 from __future__ import annotations
@@ -57,17 +59,17 @@ _MODULES = {
 }
 
 
-# Folders that can be reached as attributes without an import of their own.
+# Subpackages that are available as attributes without an explicit import.
 _ROOMS = ("corruptions", "datasets", "metrics", "models", "studies", "suites", "tasks")
 
 
 def __dir__() -> list[str]:
-    """Return the public names, which are imported only when they are used."""
+    """Return the public names, which are imported on first access."""
     return sorted([*__all__, *_ROOMS])
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, so that the package loads fast (PEP 562)."""
+    """Import a public name on first access, so that the package loads fast (PEP 562)."""
     if name in _ROOMS:
         return importlib.import_module(f"anomalist.{name}")
     if name not in _MODULES:

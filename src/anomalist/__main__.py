@@ -1,4 +1,4 @@
-"""``python -m anomalist`` is ``anomalist``."""
+"""Run ``python -m anomalist`` like ``anomalist``."""
 
 import sys
 

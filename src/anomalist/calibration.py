@@ -1,11 +1,11 @@
-"""Calibration: thresholds and p-values from held-out normal images; test images are not used."""
+"""Thresholds and p-values from held-out normal images, without test images."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-import scipy  # its parts are loaded when they are used
+import scipy  # submodules are loaded on first access
 from numpy.typing import NDArray
 
 from anomalist.core.errors import InputError
@@ -14,10 +14,10 @@ __all__ = ["check_enough", "p_values", "rate_range", "threshold"]
 
 
 def check_enough(count: int, false_alarm_rate: float) -> None:
-    """Refuse fewer held-out normal images than a threshold needs, ceil(1 / rate) - 1.
+    """Check that there are enough held-out normal images, at least ceil(1 / rate) - 1.
 
     Args:
-        count: how many there are.
+        count: number of held-out normal images.
         false_alarm_rate: in (0, 1).
 
     Raises:
@@ -29,27 +29,27 @@ def check_enough(count: int, false_alarm_rate: float) -> None:
         need = math.ceil(round(1 / false_alarm_rate, 9)) - 1
         rate = math.ceil(1e4 / (count + 1)) / 1e4
         raise InputError(
-            f"a false-alarm rate of {false_alarm_rate:g} takes {need:,} held-out normal images or "
-            f"more, got {count:,}; set calibration to more, or false_alarm_rate to {rate:g} or "
-            "more"
+            f"a false-alarm rate of {false_alarm_rate:g} needs at least {need:,} held-out normal "
+            f"images, got {count:,}; increase calibration, or set false_alarm_rate to at least "
+            f"{rate:g}"
         )
 
 
 def threshold(normal: NDArray[np.float32], false_alarm_rate: float) -> float:
-    """Return the score above which an image (or a pixel) is called anomalous.
+    """Return the score above which an image (or a pixel) is predicted anomalous.
 
-    It is the ceil((n + 1)(1 - rate))-th smallest of the n normal scores. A new normal image,
-    exchangeable with them, exceeds it with a probability of at most ``false_alarm_rate``, on
-    average over calibration sets (split conformal prediction: Vovk, Gammerman & Shafer, 2005). The
-    rate of one given calibration set may be higher: :func:`rate_range` gives its range. For
-    pixels, which are not exchangeable, it is a plain quantile.
+    The threshold is the ceil((n + 1)(1 - rate))-th smallest of the n normal scores. If new normal
+    images are exchangeable with these, the expected false-positive rate is at most
+    ``false_alarm_rate``, on average over calibration sets (split conformal prediction: Vovk,
+    Gammerman & Shafer, 2005). For a given calibration set the rate may be higher, see
+    :func:`rate_range`. Pixels are not exchangeable, so their threshold is only a quantile.
 
     Args:
         normal: scores of held-out normal images (or all their pixels), any shape.
         false_alarm_rate: in (0, 1).
 
     Raises:
-        InputError: too few normal scores for so low a rate.
+        InputError: too few normal scores for this rate.
     """
     check_enough(normal.size, false_alarm_rate)
     rank = _rank(normal.size, false_alarm_rate)
@@ -61,21 +61,21 @@ def rate_range(
     false_alarm_rate: float,
     confidence: float = 0.95,
 ) -> tuple[float, float]:
-    """Return the range of the false-alarm rate over calibration sets, with the given probability.
+    """Return an interval of the false-alarm rate over calibration sets.
 
-    :func:`threshold` ensures its rate on average over calibration sets. Given one set of n scores
-    without ties and its k-th smallest as the threshold, the share of all normal images above it has
+    :func:`threshold` controls the rate only on average over calibration sets. If the threshold is
+    the k-th smallest of n scores without ties, the fraction of all normal images above it follows
     the distribution Beta(n + 1 - k, k) (Vovk, "Conditional validity of inductive conformal
-    predictors", ACML 2012). Of 40 images and a rate of 10 % the range is 3 to 20 %; of 6,000 images
-    and 1 % it is 0.8 to 1.3 %.
+    predictors", ACML 2012). For 40 images and a rate of 10 % the interval is 3 to 20 %; for 6,000
+    images and 1 % it is 0.8 to 1.3 %.
 
     Args:
-        count: held-out normal images.
+        count: number of held-out normal images.
         false_alarm_rate: in (0, 1).
-        confidence: in (0, 1).
+        confidence: probability of the interval, in (0, 1).
 
     Raises:
-        InputError: too few images for that rate.
+        InputError: too few images for this rate.
     """
     check_enough(count, false_alarm_rate)
     rank = _rank(count, false_alarm_rate)
@@ -89,7 +89,7 @@ def _rank(n: int, false_alarm_rate: float) -> int:
 
 
 def p_values(normal: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the p-values of scores, (1 + #{normal >= s}) / (n + 1).
+    """Return the conformal p-values of scores, (1 + #{normal >= s}) / (n + 1).
 
     Args:
         normal: ``[n]``, scores of held-out normal images.

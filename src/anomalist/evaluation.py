@@ -1,4 +1,4 @@
-"""Evaluation: compare a detector's scores with the truth; every number has an interval."""
+"""Evaluate a detector's scores against the truth; every metric has an interval."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from anomalist.tasks import TaskSplits
 
 __all__ = ["Evaluation", "Evaluator", "evaluate"]
 
-_LOWEST_RATE = 1e-3  # false-positive rate that a band is computed at
+_LOWEST_RATE = 1e-3  # lowest false-positive rate of the ROC band
 _BAND_POINTS = 60
 _BAND_RESAMPLES = 200
 
 
 class Evaluation(dict[str, Estimate]):
-    """Metric keys to estimates; prints as one readable line."""
+    """Estimates by metric key; ``str`` returns one readable line."""
 
     def __str__(self) -> str:
         return ", ".join(f"{of_metric(key).label} {estimate}" for key, estimate in self.items())
@@ -41,24 +41,27 @@ def evaluate(
     pixel_threshold: float | None = None,
     seed: int = 0,
 ) -> Evaluation:
-    """Evaluate scores by image and, where there are maps and masks, by pixel.
+    """Evaluate scores by image and, if there are maps and masks, by pixel.
 
-    Intervals respect pairing: images made from the same image are resampled together.
+    Intervals account for pairing: images from the same source image are resampled together.
 
     Args:
-        scores: what ``detector.score(test.images)`` returned.
+        scores: the result of ``detector.score(test.images)``.
         test: the test images, with labels, masks and source images.
-        pixel_threshold: pixels above it are predicted anomalous, for IoU and Dice; take it from
-            held-out normal images (:func:`anomalist.calibration.threshold`).
-        seed: of the bootstrap.
+        pixel_threshold: pixels above it are predicted anomalous, for IoU and Dice. Compute it from
+            held-out normal images with :func:`anomalist.calibration.threshold`.
+        seed: seed of the bootstrap.
+
+    Returns:
+        the estimate of every metric, by key.
 
     Raises:
-        InputError: scores and images differ in number, only one class is present, or a score is not
-            finite.
+        InputError: the numbers of scores and images differ, only one class is present, or a score
+            is not finite.
     """
     if len(scores.image) != len(test):
         raise InputError(
-            f"{len(scores.image)} scores for {len(test)} test images; score the very same split"
+            f"{len(scores.image)} scores for {len(test)} test images; score the same split"
         )
     return _evaluate(scores, test.is_anomaly, test.masks, test.image_index, pixel_threshold, seed)
 
@@ -71,7 +74,7 @@ def _evaluate(
     pixel_threshold: float | None,
     seed: int,
 ) -> Evaluation:
-    """Evaluate as :func:`evaluate` does, without the images."""
+    """Evaluate like :func:`evaluate`, without the images."""
     estimates = detection_intervals(scores.image, is_anomaly, clusters, seed=seed)
     truth = {"image": (scores.image, is_anomaly)}
     if scores.pixel is not None and masks is not None and np.any(masks):
@@ -92,13 +95,13 @@ def _evaluate(
 class Evaluator:
     """A fitted detector with its thresholds and its scores of the normal test images.
 
-    Everything that is the same for all kinds of anomaly is computed once, here.
+    It computes once what all kinds of anomalies share.
 
     Attributes:
         detector: the fitted detector.
         normal: the normal test images.
-        normal_scores: its scores of them.
-        calibration_scores: its scores of held-out normal images.
+        normal_scores: scores of the normal test images.
+        calibration_scores: scores of the held-out normal images.
         threshold: images that score higher are predicted anomalous.
         pixel_threshold: pixels that score higher are predicted anomalous; None without maps.
     """
@@ -113,11 +116,12 @@ class Evaluator:
 
         Args:
             detector: a fitted detector.
-            splits: the images; the detector was not fitted on ``splits.calibration``.
-            false_alarm_rate: the share of normal images, and of their pixels, above a threshold.
+            splits: the images; the detector must not be fitted on ``splits.calibration``.
+            false_alarm_rate: expected fraction of normal images, and of their pixels, above the
+                threshold.
 
         Raises:
-            InputError: too few held-out images for that rate.
+            InputError: too few held-out images for this rate.
         """
         self.detector = detector
         self.normal = splits.normal
@@ -136,17 +140,17 @@ class Evaluator:
         seed: int = 0,
         localize: bool = True,
     ) -> Evaluation:
-        """Compare anomalies with the normal test images; safe to call from any thread.
+        """Evaluate anomalies against the normal test images; thread-safe.
 
         Args:
             anomalies: the anomalous test images.
-            scores: what ``detector.score(anomalies.images)`` returned.
-            seed: of the bootstrap.
-            localize: whether to compute the pixel metrics, the expensive ones.
+            scores: the result of ``detector.score(anomalies.images)``.
+            seed: seed of the bootstrap.
+            localize: whether to compute the pixel metrics, which are expensive.
 
         Returns:
-            every metric of :func:`evaluate`, with ``detection_rate`` and ``false_alarm_rate``, the
-            shares of anomalous and of normal test images above the threshold.
+            every metric of :func:`evaluate`, and ``detection_rate`` and ``false_alarm_rate``, the
+            fractions of anomalous and of normal test images above the threshold.
         """
         normal = self.normal_scores
         pixel = masks = None
@@ -170,7 +174,7 @@ class Evaluator:
 
         Args:
             anomalies: the anomalous test images.
-            scores: the detector's scores of them.
+            scores: the detector's scores of the anomalies.
 
         Returns:
             ``fpr`` and ``tpr`` of the curve; ``rates``, ``low`` and ``high`` of the band.

@@ -1,6 +1,6 @@
-"""Exchange of test sets: a task's test set as one file to share, and other software's scores of it.
+"""Export a task's test set as one file, and read other software's scores of it.
 
-docs/scores-schema.md describes both formats for other software.
+docs/guide/scores_schema.md describes both formats for other software.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ __all__ = ["ExportedTestSet", "dataset_hash", "export", "read", "read_scores", "
 
 SCHEMA = 1
 _TASK_DIGITS = 16
-_MAX_TEXT = 20_000  # characters of a text in a file
-_MAX_NAME = 80  # characters of a method's name
-_DTYPE_NAMES = {"b": "truth values", "i": "whole numbers", "U": "text"}
+_MAX_TEXT = 20_000  # longest text in a file, in characters
+_MAX_NAME = 80  # longest name of a method, in characters
+_DTYPE_NAMES = {"b": "booleans", "i": "integers", "U": "text"}
 
 
 @dataclass(frozen=True)
 class ExportedTestSet:
-    """A test set as it was exported.
+    """An exported test set.
 
     Attributes:
-        test: images, which of them are anomalies, what they were made from, and masks.
+        test: images, labels, source images and masks.
         sha256: the hash of these arrays.
-        task: the task's spec.
-        label: its short name.
-        task_sha256: what distinguishes the task from others, see :func:`task_hash`.
-        seed: of the trial that it is the test set of.
+        task: the spec of the task.
+        label: the short name of the task.
+        task_sha256: the identity of the task, see :func:`task_hash`.
+        seed: seed of the trial with this test set.
     """
 
     test: Split
@@ -58,9 +58,9 @@ class ExportedTestSet:
 
 
 def dataset_hash(spec: str) -> str:
-    """Return a hash of everything in a data set, wherever it is stored.
+    """Return a hash of the contents of a data set, independent of where it is stored.
 
-    Images, classes, class names and masks of both splits count.
+    It includes images, classes, class names and masks of both splits.
 
     Raises:
         InputError: the data set is not available.
@@ -79,14 +79,14 @@ def dataset_hash(spec: str) -> str:
 
 
 def task_hash(task: Task, dataset_hashes: Mapping[str, str]) -> str:
-    """Return what distinguishes a task from others: a hash of its options and its data.
+    """Return the identity of a task: a hash of its options and its data.
 
-    Options that are the defaults are excluded. The names of data sets, which may be paths, do not
-    count; their contents do.
+    Options with default values are excluded. Instead of the names of data sets, which may be paths,
+    the hash includes their contents.
 
     Args:
         task: the task.
-        dataset_hashes: the :func:`dataset_hash` of each data set that it uses, by spec.
+        dataset_hashes: the :func:`dataset_hash` of each data set of the task, by spec.
     """
     options = old_spelling(task, task.model_dump(mode="json", exclude_defaults=True))
     options["kind"] = task.name
@@ -108,15 +108,15 @@ def export(
 
     Args:
         task: the task.
-        seed: of the trial that it is the test set of.
+        seed: seed of the trial with this test set.
         path: the file, ending in ``.npz``.
-        training: whether the training and calibration images are written too.
+        training: whether to include the training and calibration images.
 
     Raises:
-        InputError: a data set is not here, the task is impossible, or the file cannot be written.
+        InputError: a data set is missing, the task is impossible, or the file cannot be written.
     """
     if path.suffix != ".npz":
-        raise InputError(f"a test set is written as a .npz file, got {str(path)!r}")
+        raise InputError(f"the file of a test set must end in .npz, got {str(path)!r}")
     dataset = datasets.load(task.dataset)
     splits = task.build(dataset, seed)
     arrays = _test_arrays(splits.test)
@@ -147,10 +147,10 @@ def export(
 
 
 def read(path: Path) -> ExportedTestSet:
-    """Return a test set, after checking that it is the one that was exported.
+    """Return an exported test set, after checking that it was not changed.
 
     Raises:
-        InputError: it is no such file, it is damaged or altered, or it holds Python objects.
+        InputError: the file is no test set, is damaged or changed, or contains Python objects.
     """
     readers = _open(path)
     _refuse_larger(path, {f"{name}.npy": path.stat().st_size for name in readers})
@@ -171,16 +171,16 @@ def read(path: Path) -> ExportedTestSet:
 
 
 def read_scores(path: Path, exported: ExportedTestSet) -> tuple[str, Scores]:
-    """Return the method's name and its scores of a test set.
+    """Return the name of a method and its scores of a test set.
 
     Args:
-        path: a ``.npz`` file: ``method`` and ``test_sha256`` (text), ``image`` ``[N]`` and, if the
-            method has maps, ``pixel`` ``[N, H, W]``: numbers, higher = more anomalous.
+        path: a ``.npz`` file with ``method`` and ``test_sha256`` (text), ``image`` ``[N]`` and, if
+            the method has maps, ``pixel`` ``[N, H, W]``: numbers, higher = more anomalous.
         exported: the test set that was scored.
 
     Raises:
-        InputError: it is no such file, it is damaged or holds Python objects, or the scores are of
-            other images, of another number of them, or not finite.
+        InputError: the file is damaged or contains Python objects, or the scores belong to another
+            test set, have a wrong shape, or are not finite.
     """
     readers = _open(path)
     n, _, height, width = exported.test.images.shape
@@ -206,7 +206,7 @@ def read_scores(path: Path, exported: ExportedTestSet) -> tuple[str, Scores]:
 
 
 def _read_about(readers: Readers, path: Path) -> dict[str, Any]:
-    """Return what a file says about its test set, as the fields of :class:`ExportedTestSet`."""
+    """Return a file's description of its test set, as fields of :class:`ExportedTestSet`."""
     text = _text(readers, "about", path)
     try:
         about = json.loads(text)
@@ -215,7 +215,7 @@ def _read_about(readers: Readers, path: Path) -> dict[str, Any]:
         seed = about["seed"]
     except (ValueError, LookupError, TypeError, RecursionError):
         raise InputError(
-            f"{path}: 'about' does not say what the test set is; export it again"
+            f"{path}: 'about' does not describe the test set; export it again"
         ) from None
     is_text = all(isinstance(value, str) for value in fields.values())
     if schema != SCHEMA or not is_text or type(seed) is not int:
@@ -247,7 +247,7 @@ def _training_arrays(splits: TaskSplits) -> dict[str, NDArray[Any]]:
 def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     """Return the sha256 of arrays, by name.
 
-    Of each array its name, type and shape count, as text, then its little-endian values.
+    For each array, the hash covers its name, type and shape as text, and its little-endian values.
     """
     digest = hashlib.sha256()
     for name in sorted(arrays):
@@ -292,10 +292,10 @@ def _scores(
     values = _array(readers, name, path, "fiu", len(shape))
     if values.shape != shape:
         raise InputError(
-            f"{path}: {name} must be {list(shape)}, one score each, got {list(values.shape)}"
+            f"{path}: {name} must have the shape {list(shape)}, got {list(values.shape)}"
         )
     if not np.isfinite(values).all():
-        raise InputError(f"{path}: {name} holds NaN or infinite scores; every one must be a number")
+        raise InputError(f"{path}: {name} contains NaN or infinite scores; all must be finite")
     return values
 
 
@@ -303,21 +303,21 @@ def _text(readers: Readers, name: str, path: Path) -> str:
     text = str(_array(readers, name, path, "U", 0))
     if len(text) > _MAX_TEXT:
         raise InputError(
-            f"{path}: {name} is a text of {len(text):,} characters, the most is {_MAX_TEXT:,}"
+            f"{path}: {name} is a text of {len(text):,} characters, the limit is {_MAX_TEXT:,}"
         )
     return text
 
 
 def _refuse_larger(path: Path, most: Mapping[str, int]) -> None:
-    """Refuse a file with a member that would inflate to more than it can need.
+    """Check that no member of a file would decompress to more bytes than necessary.
 
     Args:
         path: the file.
-        most: bytes by member.
+        most: largest number of bytes, by member.
     """
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if info.file_size > most.get(info.filename, _MAX_TEXT * 4):
                 raise InputError(
-                    f"{path}: {info.filename} holds {info.file_size:,} bytes, more than it can need"
+                    f"{path}: {info.filename} has {info.file_size:,} bytes, more than necessary"
                 )

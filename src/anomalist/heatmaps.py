@@ -1,4 +1,4 @@
-"""Heatmaps: from a pixel map to a score, to a mask at a threshold, to a picture."""
+"""Heatmaps: reduce pixel maps to image scores, and draw them over images."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def aggregate(maps: NDArray[np.float32], how: Aggregation) -> NDArray[np.float32
 
     Args:
         maps: float32 ``[N, H, W]``.
-        how: ``"mean"`` of all pixels, ``"max"``, or the mean of the highest 1 % or 10 % (at
-            least one pixel).
+        how: ``"mean"`` or ``"max"`` of all pixels, or the mean of the highest 1 % or 10 % of the
+            pixels (at least one).
 
     Returns:
         float32 ``[N]``.
@@ -34,7 +34,7 @@ def aggregate(maps: NDArray[np.float32], how: Aggregation) -> NDArray[np.float32
     else:
         count = max(1, round(flat.shape[1] * _SHARES[how]))
         highest = np.partition(flat, -count, axis=1)[:, -count:]
-        # Sorted: the sum must not depend on partition's order.
+        # Sorted, because the sum must not depend on the order of np.partition.
         score = np.sort(highest, axis=1).mean(axis=1)
     return score
 
@@ -45,17 +45,17 @@ def overlay(
     top: float,
     bottom: float = 0.0,
 ) -> NDArray[np.float32]:
-    """Lay a map over its image, on a fixed scale.
+    """Draw a map over its image on a fixed scale.
 
-    Take both ends from maps of held-out normal images, for example their median and their 0.9999
-    quantile: a normal image then stays grey. A map of distances is far from 0 everywhere, so on a
-    scale from 0 all of it would be orange.
+    Compute both ends from maps of held-out normal images, for example their median and 0.9999
+    quantile, so that normal images stay grey. Maps of distances are far from 0 everywhere; on a
+    scale that starts at 0 they would be completely orange.
 
     Args:
         image: float32 ``[C, H, W]`` in [0, 1], C 1 or 3.
         heat: float32 ``[H, W]``.
-        top: the map's value at full strength, the same for all images that are compared.
-        bottom: the highest value that is not drawn, below ``top``.
+        top: map value drawn at full strength; use the same one for all images to compare.
+        bottom: map value below which nothing is drawn, less than ``top``.
 
     Returns:
         float32 ``[H, W, 3]`` in [0, 1]: the image in grey, and orange where the map is high.

@@ -1,4 +1,4 @@
-"""ImageSet: images as plain arrays, with the one converter to float32 in [0, 1]."""
+"""Sets of images as arrays, with the conversion to float32 in [0, 1]."""
 
 from __future__ import annotations
 
@@ -17,20 +17,17 @@ _DTYPES = (np.uint8, np.uint16, np.float32)
 
 @dataclass(frozen=True, init=False)
 class ImageSet:
-    """A set of images of one size, held in arrays.
-
-    It knows nothing about anomalies, models or files.
+    """A set of images of one size, as arrays.
 
     Attributes:
         images: uint8, uint16 or float32 ``[N, C, H, W]``; may be memory-mapped.
         class_index: int64 ``[N]``, the class of each image, an index into ``class_names``.
         class_names: the names of the classes: a digit, a type of defect.
-        masks: bool ``[N, H, W]``, the marked pixels; None where the data set has none.
-        value_range: the values that stand for 0 and 1; by default the dtype's own (float32: 0, 1).
+        masks: bool ``[N, H, W]``, the marked pixels; None without masks.
+        value_range: the values that become 0 and 1; by default the dtype's range (float32: 0, 1).
         index: int64 ``[N]``, the number of each image in its data set; by default 0, 1, 2, …
-            It follows an image through every selection and seeds its random draws.
-        files: text ``[N]``, the file that each image was read from; None where images do not come
-            from files of their own.
+            Selections keep it, and it seeds the random draws of the image.
+        files: text ``[N]``, the file of each image; None if images do not come from single files.
     """
 
     images: NDArray[np.generic]
@@ -119,10 +116,10 @@ class Dataset:
     """A data set as its authors split it.
 
     Attributes:
-        name: the spec that loads it again: the file's name in ``datasets/`` with its options.
+        name: the spec that loads the data set: its name with options.
         train: the official training split.
         test: the official test split.
-        provenance: where the files came from, in words.
+        provenance: description of the source of the files.
     """
 
     name: str
@@ -132,20 +129,20 @@ class Dataset:
 
 
 def check_resolution(dtype: np.dtype[Any], low: float, high: float) -> None:
-    """Refuse a range that ``dtype`` resolves into fewer than 255 steps.
+    """Check that ``dtype`` resolves a range into at least 255 steps.
 
-    float32 near 1e9 has steps of 64: images with values from 1e9 to 1e9 + 100 would become
-    constant.
+    For example, float32 near 1e9 has steps of 64: images with values from 1e9 to 1e9 + 100 would
+    become constant.
 
     Raises:
-        InputError: the steps are too wide.
+        InputError: the steps are too large.
     """
     if dtype != np.float32:
         return
     step = np.spacing(np.float32(max(abs(low), abs(high))))
     if step > (high - low) / 255:
         raise InputError(
-            f"values from {low:.12g} to {high:.12g} lie too close together for float32: "
+            f"values from {low:.12g} to {high:.12g} are too close together for float32: "
             f"subtract {low:.12g} from them"
         )
 
@@ -154,11 +151,11 @@ def check_images(images: NDArray[np.float32], caller: str) -> None:
     """Check that ``images`` are float32 ``[N, C, H, W]``, finite and in [0, 1].
 
     Args:
-        images: what was given.
-        caller: the name of the calling function, for the message.
+        images: the images to check.
+        caller: name of the calling function, for the message.
 
     Raises:
-        InputError: they are not.
+        InputError: a check fails.
     """
     wanted = f"{caller} takes float32 images [N, C, H, W] in [0, 1]"
     if not isinstance(images, np.ndarray):
@@ -180,7 +177,7 @@ def check_images(images: NDArray[np.float32], caller: str) -> None:
 
 
 def _full_range(dtype: np.dtype[Any]) -> tuple[float, float]:
-    """Return the default range of values of a dtype."""
+    """Return the default value range of a dtype."""
     if dtype == np.float32:
         return 0.0, 1.0
     return 0.0, 2.0 ** (8 * dtype.itemsize) - 1

@@ -1,4 +1,4 @@
-"""Split: images with what is known about each, and which images two splits share."""
+"""Images with their labels and masks, and the leaks between splits."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ __all__ = ["Split", "count_leaks", "fingerprints", "normal_split"]
 
 @dataclass(frozen=True)
 class Split:
-    """Images with what is known about each.
+    """Images with their labels, masks and source images.
 
     Attributes:
         images: float32 ``[N, C, H, W]`` in [0, 1].
         is_anomaly: bool ``[N]``.
-        image_index: int64 ``[N]``, the number of the data set's image that each was made from. A
-            clean image and its corrupted twin share it, so they are not independent.
-        masks: bool ``[N, H, W]``, the anomalous pixels; None where they are not known.
-        excluded: how many corrupted images were excluded because the corruption changed nothing.
-        train_labels: int8 ``[N]``, what training may know: -1 a known anomaly, 0 nothing; None:
-            nothing about any image.
+        image_index: int64 ``[N]``, index of the source image in the data set. A clean image and its
+            corrupted copy share it, so they are not independent.
+        masks: bool ``[N, H, W]``, the anomalous pixels; None if unknown.
+        excluded: number of corrupted images that were excluded because the corruption did not
+            change them.
+        train_labels: int8 ``[N]``, labels for training: -1 for a known anomaly, 0 for an unlabelled
+            image; None: all unlabelled.
     """
 
     images: NDArray[np.float32]
@@ -40,7 +41,7 @@ class Split:
         return len(self.images)
 
     def __add__(self, other: Split) -> Split:
-        """Return the images of both test splits; images without a mask have no anomalous pixel."""
+        """Return the images of both test splits; missing masks become empty masks."""
         masks = None
         if self.masks is not None or other.masks is not None:
             masks = np.concatenate([masks_of(self), masks_of(other)])
@@ -64,7 +65,7 @@ def fingerprints(split: Split) -> list[bytes]:
 
 
 def count_leaks(split: Split, seen: Set[bytes]) -> int:
-    """Return how many images of ``split`` are, byte for byte, among those seen in training.
+    """Return how many images of ``split`` are identical to images seen in training.
 
     Args:
         split: test images.
@@ -74,7 +75,7 @@ def count_leaks(split: Split, seen: Set[bytes]) -> int:
 
 
 def masks_of(split: Split) -> NDArray[np.bool_]:
-    """Return the masks ``[N, H, W]``; images without a mask have no anomalous pixel."""
+    """Return the masks ``[N, H, W]``; missing masks become empty masks."""
     if split.masks is not None:
         return split.masks
     n, _, height, width = split.images.shape

@@ -1,7 +1,7 @@
-"""The one optimisation loop: every detector that learns by gradient calls it, once per stage.
+"""The optimisation loop: every detector that learns by gradient descent uses it, once per stage.
 
-The data are one tensor on the device, indexed by a permutation each epoch; there is no loader. The
-same seed, device, precision and thread count give the same weights.
+The data are one tensor on the device, indexed by a permutation in each epoch, without a data
+loader. The same seed, device, precision and thread count give the same weights.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _LINES = 10  # approximate number of progress lines without a terminal
 
 @contextmanager
 def seeded(seed: int, purpose: str) -> Iterator[None]:
-    """Start torch's CPU generator from (seed, purpose) within the context, then restore it.
+    """Seed torch's CPU generator from (seed, purpose) within the context, then restore it.
 
-    Open it before the first weight of a network is drawn. GPU generators are not touched
-    (``torch.manual_seed`` would seed them too): draw on the CPU.
+    Enter the context before the first weight of a network is drawn. GPU generators do not change
+    (``torch.manual_seed`` would seed them too), so draw on the CPU.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive(seed, purpose))
@@ -73,29 +73,30 @@ def train(
     Adam: Kingma & Ba, ICLR 2015; schedule: Smith & Topin, 2019.
 
     Args:
-        network: what is trained, in place; it ends on the CPU, in evaluation mode.
-        loss: a batch of images, float32 ``[n, C, H, W]``, and of ``targets`` if given, to a scalar.
-            What it draws from torch's CPU generator, with ``torch.randn(…)`` and the like, depends
-            only on the seed and the number of the step.
+        network: the network, trained in place; afterwards it is on the CPU in evaluation mode.
+        loss: maps a batch of images, float32 ``[n, C, H, W]``, and of ``targets`` if given, to a
+            scalar. Its draws from torch's CPU generator, for example by ``torch.randn``, depend
+            only on the seed and the step number.
         images: float32 ``[N, C, H, W]``.
-        targets: what belongs to each image, such as its label: ``[N, …]``.
-        epochs: passes over the images.
-        batch_size: images per step; the last step of an epoch takes what is left.
-        learning_rate: the schedule's peak: up over the first 30 % of steps, then down to 0.
-        seed: of the order of the images.
+        targets: a target for each image, such as its label: ``[N, …]``.
+        epochs: number of epochs.
+        batch_size: images per step; the last step of an epoch uses the rest.
+        learning_rate: peak of the schedule, which increases over the first 30 % of steps and then
+            decreases to 0.
+        seed: seed of the order of the images.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         precision: ``"auto"``, ``"float32"`` or ``"bfloat16"`` (autocast).
         channels_last: whether convolution weights use the channels-last memory format, which is
             faster on some processors.
         title: the first words of the progress line.
-        checkpoint: a file to resume from if it exists, written once a minute; a resumed training
-            ends with the very weights of one that was never stopped.
+        checkpoint: a file to resume from if it exists, written once a minute. A resumed training
+            gives the same weights as an uninterrupted one.
 
     Returns:
         the mean loss of each epoch.
 
     Raises:
-        InputError: the loss is no longer finite.
+        InputError: the loss is not finite.
     """
     where, dtype = resolve(device, precision)
     network.to(where).train()
@@ -136,14 +137,14 @@ def _train_epoch(
     dtype: torch.dtype,
     progress: _Progress,
 ) -> float:
-    """Make one pass over the data and return the sum of its losses."""
+    """Train for one epoch and return the sum of its losses."""
     count = len(data[0])
     where = data[0].device
     total = torch.zeros((), device=where)
     permutation = torch.randperm(count, generator=state.order).to(where)
     batches = torch.split(permutation, batch_size)
     for step, rows in enumerate(batches, epoch * len(batches)):
-        # The loss may draw: see seeded.
+        # The loss may draw random numbers.
         torch.default_generator.manual_seed(derive(state.seed, f"step {step}"))
         with torch.autocast(where.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
             value = loss(*(part[rows] for part in data))
@@ -167,17 +168,17 @@ def apply_batched(
 ) -> NDArray[np.float32]:
     """Apply ``function`` to batches of exactly ``size`` images, the last one padded with zeros.
 
-    The size is fixed, since the arithmetic of a batch of 1 and of 256 differs in the last bits.
-    Convolutions, linear layers, ReLU and plain arithmetic then give an image the same bytes
-    wherever it lies in the batch. On a CPU with several threads torch's elementwise sigmoid, tanh,
-    exp, SiLU or GELU need not: the end of each thread's share takes another code path. Keep them
-    out of ``function``, or apply them with NumPy or SciPy.
+    The size is fixed, because results for batches of 1 and of 256 differ in the last bits. With a
+    fixed size, convolutions, linear layers, ReLU and plain arithmetic give the same bytes for an
+    image at any position in the batch. On a CPU with several threads this is not guaranteed for
+    torch's elementwise sigmoid, tanh, exp, SiLU and GELU, because the end of each thread's part
+    uses another code path. Do not use them in ``function``; apply them with NumPy or SciPy instead.
 
     Args:
-        function: float32 ``[size, C, H, W]`` on ``device`` to ``[size, …]``.
+        function: maps float32 ``[size, C, H, W]`` on ``device`` to ``[size, …]``.
         images: float32 ``[N, C, H, W]``.
-        device: where the function runs.
-        dtype: torch.bfloat16 to run it under autocast.
+        device: device of the function.
+        dtype: torch.bfloat16 to run the function under autocast.
         size: images per batch.
 
     Returns:
@@ -186,7 +187,7 @@ def apply_batched(
     parts = []
     for first in range(0, len(images), size):
         count = min(size, len(images) - first)
-        # Our own array: the caller's may be read-only or a view.
+        # A new array, because the caller's may be read-only or a view.
         batch = np.zeros((size, *images.shape[1:]), np.float32)
         batch[:count] = images[first : first + count]
         with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
@@ -201,7 +202,7 @@ def _to_device(array: NDArray[Any], device: torch.device) -> Tensor:
 
 @dataclass
 class _State:
-    """Everything that the next epoch depends on, saved to a file once a minute."""
+    """The complete state of a training, saved to a file once a minute."""
 
     network: nn.Module
     optimiser: torch.optim.Optimizer
@@ -213,7 +214,7 @@ class _State:
     saved: float = field(default_factory=time.monotonic)
 
     def restore(self, device: torch.device) -> None:
-        """Resume from the state in the file; a missing or damaged one is ignored."""
+        """Resume from the state in the file; a missing or damaged file is ignored."""
         if self.path is None or not self.path.is_file():
             return
         try:
@@ -227,7 +228,7 @@ class _State:
         self.history[:] = kept["history"]
 
     def save_if_due(self) -> None:
-        """Write the file if it was last written a minute ago or more."""
+        """Write the file if the last write was at least a minute ago."""
         if self.path is None or time.monotonic() - self.saved < CHECKPOINT_SECONDS:
             return
         state = {
@@ -259,10 +260,10 @@ def _new_state(
 
 
 class _Progress:
-    """A live line on a terminal (epoch, loss, images/s, time left); elsewhere plain lines.
+    """A progress bar on a terminal (epoch, loss, images/s, time left); otherwise plain lines.
 
-    Without a terminal the first line comes after three seconds and says how long it will take; then
-    there is one for about every tenth of the epochs, and at least one every twenty seconds.
+    Without a terminal the first line appears after three seconds and estimates the time left. Then
+    a line follows after about every tenth of the epochs, and at least every twenty seconds.
     """
 
     def __init__(

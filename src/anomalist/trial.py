@@ -1,7 +1,7 @@
-"""Trial: a frozen config and the pure function that turns it into one result row.
+"""Trial: a frozen config and the pure function that computes its result row.
 
-A trial is named by a hash of its config. Fitting is separated from scoring: trials that agree in
-everything that training depends on share one fitted detector, which a folder of models keeps.
+The key of a trial is a hash of its config. Fitting is separate from scoring: trials that agree in
+everything that training depends on share one fitted detector, which is kept in a folder of models.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from anomalist.tasks import AnyTask, TaskSplits
 
 __all__ = ["FitFailed", "Row", "Trial", "check_unseen", "run_together"]
 
-_KEY_DIGITS = 16  # 64 bits distinguish more trials than anyone will run
+_KEY_DIGITS = 16  # 64 bits are enough for any number of trials
 _NOT_TRAINED_WITH = ("localize", "false_alarm_rate", "allow_seen")
 
 Row = dict[str, Any]
@@ -46,21 +46,22 @@ def check_unseen(
     corruptions: Sequence[Corruption],
     allow_seen: bool,
 ) -> None:
-    """Check that a detector is not tested on what it is trained on, unless that is allowed.
+    """Check that a detector is not tested on corruptions of its training, unless allowed.
 
     Args:
-        model: a detector; the ``trained_on`` of an ensemble includes its members'.
+        model: the detector; ``trained_on`` of an ensemble includes that of its members.
         corruptions: the corruptions of the test images.
-        allow_seen: whether it may be tested on them anyway.
+        allow_seen: whether to allow this.
 
     Raises:
-        InputError: it is tested on a corruption that it is trained on.
+        InputError: the detector is tested on a corruption that it is trained on.
     """
     seen = [one.spec for one in corruptions if one.name in model.trained_on]
     if seen and not allow_seen:
         raise InputError(
-            f"{model.name} is trained on {', '.join(model.trained_on)}: a test on {seen[0]} says "
-            "nothing about unseen anomalies; test on another corruption, or set allow_seen"
+            f"{model.name} is trained on {', '.join(model.trained_on)}: a test on {seen[0]} does "
+            "not measure the detection of unseen anomalies; test on another corruption, or set "
+            "allow_seen"
         )
 
 
@@ -68,30 +69,30 @@ class Trial(Config):
     """One detector, one task, one seed."""
 
     task: AnyTask = Field(
-        "corrupted", validate_default=True, description="the task, see `anomalist list tasks`"
+        "corrupted", validate_default=True, description="task, see `anomalist list tasks`"
     )
     model: Model = Field(
         "autoencoder",
         validate_default=True,
-        description="the detector, see `anomalist list models`",
+        description="detector, see `anomalist list models`",
     )
-    localize: bool = Field(True, description="whether pixel metrics are computed too")
+    localize: bool = Field(True, description="whether to compute pixel metrics")
     false_alarm_rate: float = Field(
         0.01,
         gt=0,
         lt=1,
-        description="share of normal images, and of their pixels, above a threshold",
+        description="expected fraction of normal images, and of their pixels, above the threshold",
     )
     seed: int = Field(
         0, ge=0, description="seed of weights, data order, splits, corruptions and contamination"
     )
-    device: Literal["cpu", "cuda"] = Field("cpu", description="where networks run")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="device of networks")
     precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="arithmetic of networks"
+        "float32", description="number format of networks"
     )
-    threads: int = Field(1, ge=1, description="processor threads")
+    threads: int = Field(1, ge=1, description="number of processor threads")
     allow_seen: bool = Field(
-        False, description="whether a detector may be tested on a corruption it is trained on"
+        False, description="whether to allow tests on a corruption that the detector is trained on"
     )
 
     @model_validator(mode="after")
@@ -103,12 +104,12 @@ class Trial(Config):
 
     @property
     def key(self) -> str:
-        """The trial's name: a hash of its config without default values and of the versions."""
+        """The name of the trial: a hash of its non-default config values and of the versions."""
         return json_hash(self._essence(), compact=True, digits=_KEY_DIGITS)
 
     @property
     def fit_key(self) -> str:
-        """The fitted detector's name: a hash of what training depends on, and of nothing else."""
+        """The name of the fitted detector: a hash of everything that training depends on."""
         essence = self._essence()
         ignored = self.task.ignored_in_training
         task = {name: value for name, value in essence["task"].items() if name not in ignored}
@@ -119,8 +120,8 @@ class Trial(Config):
     def _essence(self) -> dict[str, Any]:
         """Return the fields that identify the trial.
 
-        Default values are excluded, so that a new option does not change old names; renamed
-        options have their names of version 0.1.
+        Default values are excluded, so that new options do not change old keys. Renamed options
+        have their names from version 0.1.
         """
         dump = old_spelling(self, self.model_dump(mode="json", exclude_defaults=True))
         task = {**dump.get("task", {}), "kind": self.task.name}
@@ -133,19 +134,19 @@ class Trial(Config):
 def run_together(
     trials: Sequence[Trial], models: Path | None = None
 ) -> Iterator[tuple[Row, dict[str, float]]]:
-    """Fit one detector, or load it, and evaluate each trial with it.
+    """Fit or load one detector, and evaluate each trial with it.
 
     Args:
         trials: trials with the same ``fit_key``.
         models: a folder that keeps fitted detectors; None: nothing is kept.
 
     Yields:
-        the trial's row: ``trial`` (its key), ``config``, ``metrics`` (key to value, low, high, n)
-        and ``facts`` (severity, mean squared change of a pixel, counts, duplicates); and the
-        seconds of each stage, which no row holds.
+        the row of the trial with ``trial`` (its key), ``config``, ``metrics`` (value, low, high, n
+        by key) and ``facts`` (severity, mean squared change of a pixel, counts, duplicates); and
+        the seconds of each stage, which are not part of the row.
 
     Raises:
-        FitFailed: none of the trials can be evaluated.
+        FitFailed: the detector could not be fitted, so no trial can be evaluated.
     """
     first = trials[0]
     assert {trial.fit_key for trial in trials} == {first.fit_key}
@@ -156,7 +157,7 @@ def run_together(
                 shared = first.task.splits(_dataset(first.task.dataset), first.seed)
                 _ = shared.train, shared.calibration
             detector = _fitted(first, shared, models, watch)
-        except OSError:  # a full disk is no property of the trial
+        except OSError:  # a full disk does not depend on the trial
             raise
         except Exception as error:
             message = str(error) if isinstance(error, InputError) else repr(error)
@@ -181,7 +182,7 @@ def _row(trial: Trial, evaluator: Evaluator, splits: TaskSplits) -> Row:
     """Evaluate one trial."""
     anomalies = splits.anomalies
     if len(anomalies) == 0:
-        raise InputError("the task has no anomaly: nothing changed in any test image")
+        raise InputError("the task has no anomalies: the corruption changed no test image")
     splits.check_leaks()
     scores = evaluator.detector.score(anomalies.images)
     metrics = evaluator.evaluate(anomalies, scores, seed=trial.seed, localize=trial.localize)
@@ -210,7 +211,7 @@ def _fitted(
     models: Path | None,
     watch: Stopwatch,
 ) -> Detector:
-    """Return the fitted detector: from ``models`` if it is there and intact, else fitted now."""
+    """Return the fitted detector: loaded from ``models`` if it is intact, else fitted now."""
     detector = for_run(trial.model, trial)
     train = splits.train
     if models is None:
@@ -220,7 +221,7 @@ def _fitted(
     try:
         with watch("load"):
             return load(folder)
-    except InputError:  # not there, or damaged
+    except InputError:  # missing or damaged
         shutil.rmtree(folder, ignore_errors=True)
     checkpoint = models / f"{trial.fit_key}.checkpoint"
     with watch("fit"):

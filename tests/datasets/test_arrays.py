@@ -136,7 +136,7 @@ def test_values_are_mapped_by_one_explicit_range(tmp_path, dtype):
     assert dataset.train.to_float()[0, 0].tolist() == expected
     if dtype == "u1":
         return
-    with refused(f"holds {np.dtype(dtype)} from 0 to", "once for all images: low=…,high=…"):
+    with refused(f"contains {np.dtype(dtype)} from 0 to", "for all images: low=…,high=…"):
         datasets.load(f"arrays:path={tmp_path / 'x.npy'}")
 
 
@@ -180,7 +180,7 @@ def test_large_arrays_stay_on_the_disk(tmp_path):
         (
             split(),
             "images=x",
-            ["has no array 'x'", "it has: test_images, train_images", "say images=NAME"],
+            ["has no array 'x'", "it has: test_images, train_images", "set images=NAME"],
         ),
         (split(), "labels=y", ["arrays.labels: ", "has no array 'y'"]),
         (split(), "labels={split}_labels", ["has no array 'train_labels'"]),
@@ -203,8 +203,12 @@ def test_large_arrays_stay_on_the_disk(tmp_path):
             "",
             ["labels must be integers", "got float64 [6]"],
         ),
-        (split(test_labels=np.zeros(4, int)), "", ["both splits need labels, of one type"]),
-        (split(train_labels=np.zeros(6, bool), test_labels=np.zeros(4, int)), "", ["of one type"]),
+        (split(test_labels=np.zeros(4, int)), "", ["both splits need labels of the same type"]),
+        (
+            split(train_labels=np.zeros(6, bool), test_labels=np.zeros(4, int)),
+            "",
+            ["of the same type"],
+        ),
         (
             split(test_masks=np.zeros((4, 5, 6), bool)),
             "",
@@ -226,7 +230,7 @@ def test_large_arrays_stay_on_the_disk(tmp_path):
             "",
             ["training images are 1 x 5 x 5, test images are 1 x 7 x 7"],
         ),
-        ({"images": grey(1)}, "images=images", ["holds 1 images; two are needed"]),
+        ({"images": grey(1)}, "images=images", ["contains 1 images; at least two are needed"]),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(tmp_path, arrays, options, words):
@@ -245,7 +249,7 @@ def test_objects_are_never_unpickled(tmp_path):
     np.save(tmp_path / "x.npy", evil)
     np.savez(tmp_path / "x.npz", train_images=evil, test_images=evil)
     for name in ("x.npy", "x.npz"):
-        with refused("holds object: only numbers"):
+        with refused("contains object: only numbers"):
             datasets.load(f"arrays:path={tmp_path / name}")
     assert not (tmp_path / "evil").exists()
 
@@ -261,7 +265,7 @@ def test_paths_that_cannot_be_read_are_refused_in_one_line(tmp_path):
         with refused("arrays.path: ", name, "cannot be read: No such file or directory"):
             datasets.load(f"arrays:path={tmp_path / name}")
     (tmp_path / "x.mat").write_bytes(b"MATLAB")
-    with refused("x.mat is no .npy, .npz, .h5 or .hdf5 file"):
+    with refused("x.mat is not a .npy, .npz, .h5 or .hdf5 file"):
         datasets.load(f"arrays:path={tmp_path / 'x.mat'}")
     (tmp_path / "empty").mkdir()
     with refused("has no array 'train_images'", "it has: none"):
@@ -292,10 +296,10 @@ def test_hostile_hdf5_is_refused_in_one_line(tmp_path, monkeypatch):
             "images", (1 << 20, 1 << 10, 1 << 10), "u1", chunks=(1, 64, 64), fillvalue=0
         ),
     )
-    with refused("absurd.h5: images takes 1.02e+03 GiB in memory"):
+    with refused("absurd.h5: images needs 1.02e+03 GiB of memory"):
         datasets.load(f"arrays:path={absurd},images=images")
     text = hdf5(tmp_path / "text.h5", lambda file: file.create_dataset("images", data=["a", "b"]))
-    with refused("text.h5: images holds no plain numbers"):
+    with refused("text.h5: images does not contain plain numbers"):
         datasets.load(f"arrays:path={text},images=images")
 
 
@@ -312,7 +316,7 @@ def test_hdf5_does_not_lead_into_other_files(tmp_path):
         tmp_path / "outside.h5",
         lambda file: file.create_dataset("images", (6, 5, 5), "u1", external=raw),
     )
-    with refused("outside.h5: images lies in other files"):
+    with refused("outside.h5: images is stored in other files"):
         datasets.load(f"arrays:path={outside},images=images")
 
 
@@ -345,7 +349,7 @@ def test_float32_far_from_zero_is_refused(tmp_path):
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_channels_that_seem_to_come_first_are_asked_about(tmp_path, channels):
     np.save(tmp_path / "torch.npy", noise_of((8, channels, 16, 16)))
-    with refused("channels=first", "channels=last if each has 16 channels"):
+    with refused("channels=first", "channels=last if they have 16 channels"):
         datasets.load(f"arrays:path={tmp_path / 'torch.npy'}")
     assert datasets.load(f"arrays:path={tmp_path / 'torch.npy'},channels=first").train.images.shape[
         1:
@@ -373,7 +377,7 @@ def test_a_range_that_misses_every_value_is_refused(tmp_path, low, high):
         tmp_path / "a.npy",
         np.random.default_rng(0).integers(1, 60_000, (9, 5, 5)).astype(np.uint16),
     )
-    with refused("none of which lies between", "black and white"):
+    with refused("none of them between", "black and white"):
         datasets.load(f"arrays:path={tmp_path / 'a.npy'},low={low},high={high}")
 
 

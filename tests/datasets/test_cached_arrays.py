@@ -77,8 +77,8 @@ def test_a_damaged_cache_is_noticed_and_fetched_again(tmp_path, capsys, damage):
     capsys.readouterr()
     assert_right(load(tmp_path, there)[0])
     warning, fetching = capsys.readouterr().err.splitlines()
-    assert "fetched again" in warning
-    assert "altered" in warning
+    assert "fetching the cached file again" in warning
+    assert "changed" in warning
     assert fetching.endswith("fetching toy from there")
     assert there.count == 2
     assert load(tmp_path)[1].startswith("the cache")
@@ -124,7 +124,7 @@ def test_where_nothing_serves_one_line_names_sources_folder_and_files(tmp_path):
     reasons = "first: is down; second: [Errno 13] no"
     assert (
         str(caught.value)
-        == f"toy could not be fetched; {reasons}; put into {tmp_path} by hand: toy.gz"
+        == f"toy could not be fetched; {reasons}; put these files into {tmp_path}: toy.gz"
     )
 
 

@@ -185,8 +185,8 @@ def test_its_name_alone_loads_it_again(spec):
         ("", ["unknown data set ''"]),
         ("textures:side", ["'side' lacks a value"]),
         ("../mnist", ["unknown data set"]),
-        (3, ["a data set is a name", "got 3"]),
-        (None, ["a data set is a name", "got None"]),
+        (3, ["a data set must be a name", "got 3"]),
+        (None, ["a data set must be a name", "got None"]),
         ({"side": 3}, ["unknown data set ''"]),
     ],
 )

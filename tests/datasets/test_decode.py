@@ -355,7 +355,7 @@ def test_fits_is_scaled_by_its_own_zero():
 
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with refused("no regular file"):
+    with refused("not a regular file"):
         open_regular(tmp_path / "pipe")
     (tmp_path / "empty").touch()
     with refused("empty"):

@@ -74,7 +74,7 @@ def test_files_that_are_no_images_are_left_alone_and_counted(mvtec, capsys):
     (mvtec / ".DS_Store.png").write_text("")
     put(mvtec / "extra" / "a.png")
     assert len(Folder(path=str(mvtec)).load().train) == 5
-    assert "left alone: 2 .txt, 1 images outside of train and test\n" in capsys.readouterr().err
+    assert "ignored files: 2 .txt, 1 images outside of train and test\n" in capsys.readouterr().err
 
 
 def test_any_folder_is_split_by_seed(flat):
@@ -130,7 +130,7 @@ def test_a_list_may_have_no_masks(flat):
     [
         ("day_1/30.png\n", ["'day_1/30.png'", "no image of the folder"]),
         ("day_1/3.png\tmask.png\nday_0/4.png\n", ["1 of 2 images have no mask"]),
-        ("day_1/3.png\ta\tb\n", ["name, tab, mask's name"]),
+        ("day_1/3.png\ta\tb\n", ["name, tab, name of mask"]),
         ("\x1b[31m\n", ["\\x1b[31m"]),
         ("\0", ["folder.anomalous"]),
     ],
@@ -154,7 +154,7 @@ def test_a_list_that_is_not_there_or_not_wanted_is_refused(flat, mvtec):
 def test_a_folder_that_is_none_is_refused(tmp_path):
     with refused("folder:path=FOLDER"):
         Folder().load()
-    with refused("no folder", "nowhere"):
+    with refused("not a folder", "nowhere"):
         Folder(path=str(tmp_path / "nowhere")).load()
     (tmp_path / "empty").mkdir()
     with refused("no image", ".png"):
@@ -201,7 +201,7 @@ def test_marks_that_vanish_are_told(mvtec, capsys):
     found = Folder(path=str(mvtec), resize=2).load()
     assert found.test.masks.any(axis=(1, 2)).tolist() == [True, True, False, False, False]
     assert (
-        "in 1 anomalous images no marked pixel is left at this size: test/dent/b.png\n"
+        "the masks of 1 anomalous images are empty at this size: test/dent/b.png\n"
         in capsys.readouterr().err
     )
 
@@ -226,7 +226,7 @@ def test_a_folder_of_broken_files_alone_says_so(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "a.png").write_bytes(b"bad")
     for broken in (0.5, 1):
-        with refused("1 of 1 images" if broken < 1 else "no image to train on"):
+        with refused("1 of 1 images" if broken < 1 else "no training image"):
             Folder(path=str(tmp_path / "a"), max_broken_share=broken).load()
 
 
@@ -327,9 +327,9 @@ def arranged(root, *folders, count=3):
     [
         (
             ("bottle/train/good", "bottle/test/dent", "bottle/ground_truth/dent"),
-            ["above", "/bottle"],
+            ["contains a data set", "/bottle"],
         ),
-        (("a/train/OK", "a/test/x", "b/train/good"), ["above", "/a"]),
+        (("a/train/OK", "a/test/x", "b/train/good"), ["contains a data set", "/a"]),
         (("ok", "nok"), ["'nok'", "bad=FOLDER", "known layouts"]),
         (("Good parts/OK", "Good parts/NG"), ["'NG'"]),
         (("good", "scratched"), ["'scratched'", "beside 'good'"]),
@@ -362,7 +362,7 @@ def test_names_that_may_mean_defects_are_asked_about(tmp_path, folders, words):
 def test_names_that_mean_nothing_bad_are_taken_as_normal_and_it_is_said(tmp_path, capsys, folders):
     found = Folder(path=str(arranged(tmp_path / "parts", *folders))).load()
     assert found.test.class_names == ("good",)
-    assert "every image is taken as normal" in capsys.readouterr().err
+    assert "all images are taken as normal" in capsys.readouterr().err
 
 
 def test_an_image_beside_its_mask_is_asked_about(tmp_path):
@@ -385,7 +385,9 @@ def test_other_words_for_good_are_read_and_said(mvtec, capsys, good, test):
     assert found.test.class_names == ("good", "crack", "dent")
     assert found.test.class_index.tolist().count(0) == 2
     assert found.test.masks.any(axis=(1, 2)).sum() == 3
-    said = f"train/{good} is good, {test} is tested on" in capsys.readouterr().err
+    said = (
+        f"train/{good} contains the good images, {test} the test images" in capsys.readouterr().err
+    )
     assert said == ((good, test) != ("good", "test"))
 
 
@@ -400,7 +402,7 @@ def test_the_user_says_which_folders_are_good_and_bad(tmp_path, capsys):
     assert (len(found.train), len(found.test)) == (6, 10)
     assert found.test.class_names == ("good", "crack", "dent")
     assert np.bincount(found.test.class_index).tolist() == [2, 4, 4]
-    assert "4 images in folders that are called neither good nor bad" in capsys.readouterr().err
+    assert "4 images in folders that are neither good nor bad" in capsys.readouterr().err
     everything = Folder(path=str(root), good=(".",), bad=("nok",)).load()
     assert everything.test.class_names == ("good", "nok")
     assert len(everything.train) + len(everything.test) == 20
@@ -465,7 +467,7 @@ EVERY_FILE_FAILS = {
         "intensity=LOW;HIGH",
     ),
     "signed bytes": ("tif", lambda: tiff_of(np.zeros((20, 24)), 8, 2, 1), "signed 8-bit"),
-    "planar": ("tif", lambda: tiff_of_planes(noise((3, 20, 24), 65536)), "read at 8 bits only"),
+    "planar": ("tif", lambda: tiff_of_planes(noise((3, 20, 24), 65536)), "unsupported layout"),
     "truncated": ("png", lambda: saved(Image.fromarray(noise((20, 24))), "PNG")[:-120], "damaged"),
     "text": ("png", lambda: b"hello", "not a PNG"),
     "empty": ("png", lambda: b"", "an empty file"),
@@ -483,7 +485,7 @@ EVERY_FILE_FAILS = {
     "FITS of three axes": (
         "fits",
         of_fits(noise((2, 20, 24), 65536).astype(np.float32)),
-        "two axes",
+        "two-dimensional image",
     ),
 }
 
@@ -499,7 +501,7 @@ def test_where_every_file_fails_the_first_reason_is_said(tmp_path, what, allowed
     window = (0.0, 10.0) if ending in ("dcm", "fits") else "dtype"
     folder = Folder(path=str(tmp_path / "parts"), max_broken_share=allowed, intensity=window)
     with refused(
-        *(["no image to train on"] if allowed == 1 else ["3 of 3 images cannot be used", reason])
+        *(["no training image"] if allowed == 1 else ["3 of 3 images cannot be used", reason])
     ):
         folder.load()
 
@@ -542,7 +544,7 @@ def test_exif_turns_are_applied_and_said(tmp_path, capsys):
             for name, image in zip(part.files, part.images, strict=True)
         }
         np.testing.assert_array_equal(images["0.png"][0], np.rot90(noise((20, 24)), -1))
-        assert "1 images are turned as their EXIF data say" in capsys.readouterr().err
+        assert "1 images are rotated according to their EXIF data" in capsys.readouterr().err
 
 
 def test_a_window_too_narrow_for_float32_is_refused(tmp_path):
@@ -554,7 +556,7 @@ def test_a_window_too_narrow_for_float32_is_refused(tmp_path):
 def test_files_named_as_anomalies_are_asked_about(tmp_path):
     put(tmp_path / "parts" / "good_0.png")
     put(tmp_path / "parts" / "bad_0.png")
-    with refused("'bad_0.png'", "named as anomalous images are"):
+    with refused("'bad_0.png'", "name for anomalous images"):
         Folder(path=str(tmp_path / "parts")).load()
 
 
@@ -569,7 +571,7 @@ def test_defects_in_a_folder_that_counts_as_good_are_refused(mvtec, kind):
 def test_good_and_bad_that_contradict_each_other_are_refused(tmp_path, mvtec):
     root = arranged(tmp_path / "own", "a", "b/sub", "b", "rejects/good", count=4)
     for good, bad in ((("a",), ("a",)), (("a",), (".",))):
-        with refused("name each folder once"):
+        with refused("give each folder once"):
             Folder(path=str(root), good=good, bad=bad).load()
     found = Folder(path=str(root), good=("a", "b/sub"), bad=("b", "rejects/good")).load()
     assert np.bincount(found.test.class_index, minlength=3)[1:].tolist() == [4, 4]
@@ -585,4 +587,4 @@ def test_hidden_folders_are_counted(mvtec, capsys):
     (mvtec / "test" / "dent").rename(mvtec / "test" / ".dent")
     shutil.rmtree(mvtec / "ground_truth")
     Folder(path=str(mvtec)).load()
-    assert "1 folders named with a dot first" in capsys.readouterr().err
+    assert "1 hidden folders" in capsys.readouterr().err

@@ -79,7 +79,7 @@ def test_every_set_is_read_from_a_file_of_its_format(name, tmp_path, capsys):
             number % len(facts.class_names) for number in range(10, 15)
         ]
     assert "is not the official" in capsys.readouterr().err
-    assert dataset.provenance == f"{path}, not the official file (another MD5)"
+    assert dataset.provenance == f"{path}, not the official file (different MD5)"
 
 
 def test_other_official_sizes_are_taken_by_path(tmp_path):
@@ -141,7 +141,7 @@ PNEUMONIA = "pneumoniamnist"
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"val_images": None}, ["has no array 'val_images'", "it has: train_images"]),
+        ({"val_images": None}, ["has no array 'val_images'", "only train_images"]),
         ({"test_labels": None}, ["has no array 'test_labels'"]),
         (
             {"train_images": np.zeros((7, 28, 28, 3), np.uint8)},
@@ -174,7 +174,7 @@ def test_a_path_that_is_not_there_or_of_another_set_is_refused(tmp_path):
     with refused("medmnist.path: there is no file", str(missing)):
         datasets.load(f"medmnist:path={missing}")
     path = write(tmp_path / "breastmnist.npz", "breastmnist")
-    with refused("names breastmnist, medmnist.set is pneumoniamnist"):
+    with refused("named like breastmnist, but medmnist.set is pneumoniamnist"):
         datasets.load(f"medmnist:path={path}")
     with refused("medmnist.set: input should be 'bloodmnist'"):
         datasets.load("medmnist:set=brainmnist")

@@ -68,12 +68,12 @@ def test_what_lies_in_one_piece_is_not_read_into_memory(tmp_path):
 
 
 HOSTILE = {
-    "empty": (b"", "no array that numpy.save wrote"),
-    "text": (b"<html>not found</html>", "no array that numpy.save wrote"),
-    "magic alone": (b"\x93NUMPY\1\0", "no array that numpy.save wrote"),
-    "truncated": (npy(ARRAYS["a"])[:-1], "must hold 24 bytes, it holds 23"),
-    "longer": (npy(ARRAYS["a"]) + b"\0", "must hold 24 bytes, it holds 25"),
-    "header cut": (npy(ARRAYS["a"])[:40], "no array that numpy.save wrote"),
+    "empty": (b"", "not an array of numpy.save"),
+    "text": (b"<html>not found</html>", "not an array of numpy.save"),
+    "magic alone": (b"\x93NUMPY\1\0", "not an array of numpy.save"),
+    "truncated": (npy(ARRAYS["a"])[:-1], "must contain 24 bytes, it contains 23"),
+    "longer": (npy(ARRAYS["a"]) + b"\0", "must contain 24 bytes, it contains 25"),
+    "header cut": (npy(ARRAYS["a"])[:40], "not an array of numpy.save"),
     "pickle": (npy(np.array([{}], object)), "only numbers"),
     "fields": (
         npy(header=head("[('a', '<f4')]").replace('"', ""), values=bytes(24)),
@@ -81,25 +81,25 @@ HOSTILE = {
     ),
     "absurd": (
         npy(header=head(shape="(4000000000, 4000000000, 9)"), values=bytes(9)),
-        "must hold 144000000000000000000",
+        "must contain 144000000000000000000",
     ),
     "negative": (npy(header=head(shape="(-2, -3)"), values=bytes(6)), "its header says [-2, -3]"),
-    "nested": (npy(header="(" * 9000), "no array that numpy.save wrote"),
+    "nested": (npy(header="(" * 9000), "not an array of numpy.save"),
     "code": (
         npy(header=head(shape="(__import__('os').getpid(),)")),
-        "no array that numpy.save wrote",
+        "not an array of numpy.save",
     ),
-    "no key": (npy(header="{'descr': '|u1'}\n"), "no array that numpy.save wrote"),
-    "no tuple": (npy(header=head(shape="7"), values=bytes(7)), "no array that numpy.save wrote"),
-    "no dtype": (npy(header=head("what")), "no array that numpy.save wrote"),
-    "huge text": (npy(header=head("<U9999999"), values=bytes(6)), "must hold"),
+    "no key": (npy(header="{'descr': '|u1'}\n"), "not an array of numpy.save"),
+    "no tuple": (npy(header=head(shape="7"), values=bytes(7)), "not an array of numpy.save"),
+    "no dtype": (npy(header=head("what")), "not an array of numpy.save"),
+    "huge text": (npy(header=head("<U9999999"), values=bytes(6)), "must contain"),
     "long header": (
         b"\x93NUMPY\2\0" + struct.pack("<I", 2**32 - 1) + b"{",
-        "no array of plain numbers",
+        "not an array of plain numbers",
     ),
-    "version 9": (b"\x93NUMPY\x09\0" + bytes(99), "no array of plain numbers"),
-    "unclosed": (npy(header="{'descr': '|u1', 'shape': ('"), "no array that numpy.save wrote"),
-    "zeros": (bytes(1000), "no array that numpy.save wrote"),
+    "version 9": (b"\x93NUMPY\x09\0" + bytes(99), "not an array of plain numbers"),
+    "unclosed": (npy(header="{'descr': '|u1', 'shape': ('"), "not an array of numpy.save"),
+    "zeros": (bytes(1000), "not an array of numpy.save"),
 }
 each_hostile = pytest.mark.parametrize("name", list(HOSTILE))
 
@@ -121,9 +121,9 @@ def test_a_hostile_member_of_npz_is_refused_in_one_line(tmp_path, name, packing,
     content, words = HOSTILE[name]
     if packing == zipfile.ZIP_DEFLATED:
         monkeypatch.setattr(_npy, "MOST_BYTES", 1 << 20)
-        words = words.replace("it holds 23", "").replace("it holds 25", "").rstrip(", ")
+        words = words.replace("it contains 23", "").replace("it contains 25", "").rstrip(", ")
         if name in ("absurd", "huge text"):
-            words = "in memory, the most is"
+            words = "of memory, the limit is"
     with zipfile.ZipFile(tmp_path / "x.npz", "w", packing) as archive:
         archive.writestr("x.npy", content)
     with refused("x.npz: x.npy", words):
@@ -137,9 +137,9 @@ def test_a_bomb_is_refused_before_it_is_inflated(tmp_path, monkeypatch):
         archive.writestr("x.npy", npy(np.zeros(5, np.uint8)) + bytes(1 << 25))
     tracemalloc.start()
     try:
-        with refused("takes 0.0312 GiB in memory", "numpy.save"):
+        with refused("needs 0.0312 GiB of memory", "numpy.save"):
             read_npz(tmp_path / "honest.npz")["x"]()
-        with refused("must hold 5 bytes"):
+        with refused("must contain 5 bytes"):
             read_npz(tmp_path / "liar.npz")["x"]()
         assert tracemalloc.get_traced_memory()[1] < 2e6
     finally:
@@ -153,7 +153,7 @@ def test_a_damaged_npz_is_refused_in_one_line(tmp_path):
         good = path.read_bytes()
         for content in (b"", b"PK", good[:-30], good[: len(good) // 2], b"\0" * 99):
             path.write_bytes(content)
-            with refused(str(path), "is not a .npz file, or a damaged one"):
+            with refused(str(path), "is not a .npz file, or is damaged"):
                 read_npz(path)
         for place in range(0, 120, 7):  # the member's own header and the beginning of its data
             broken = bytearray(good)
@@ -171,7 +171,7 @@ def test_members_packed_otherwise_are_refused(tmp_path):
     for packing in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
         with zipfile.ZipFile(tmp_path / "x.npz", "w", packing) as archive:
             archive.writestr("x.npy", npy(ARRAYS["a"]))
-        with refused("x.npy is encrypted, or packed otherwise"):
+        with refused("x.npy is encrypted, or compressed by another method"):
             read_npz(tmp_path / "x.npz")["x"]()
 
 

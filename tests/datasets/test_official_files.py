@@ -88,7 +88,7 @@ def test_without_network_one_line_names_the_folder_the_files_and_what_is_wrong_a
         NOWHERE,
         "refused",
         "is not the official file",
-        f"put into {folder} by hand: small.gz (md5:",
+        f"put these files into {folder}: small.gz (md5:",
     )
     with refused("toy could not be fetched", *words):
         ensure("toy", Official(HASHES, (NOWHERE,)))

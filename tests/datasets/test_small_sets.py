@@ -70,8 +70,8 @@ def test_coloured_tissue_comes_in_three_channels():
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("textures:texture=ihc;grass", ["ihc is in colour", "take it alone"]),
-        ("textures:texture=grass;grass", ["each texture can be named once"]),
+        ("textures:texture=ihc;grass", ["ihc is in colour", "use it alone"]),
+        ("textures:texture=grass;grass", ["give each texture only once"]),
         (
             "textures:texture=wood",
             ["textures.texture", "'brick', 'grass', 'gravel' or 'ihc'", "'wood'"],

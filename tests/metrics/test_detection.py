@@ -84,11 +84,11 @@ def test_two_images(scores, expected):
 @pytest.mark.parametrize("metric", [*METRICS, roc_curve])
 def test_bad_input_is_refused_in_one_line(metric):
     for scores, labels, words in [
-        ([1.0, 2.0], [1, 1], "nothing is normal"),
-        ([1.0, 2.0], [0, 0], "nothing is anomalous"),
+        ([1.0, 2.0], [1, 1], "no normal example"),
+        ([1.0, 2.0], [0, 0], "no anomalous example"),
         ([1.0, np.nan], [0, 1], "NaN"),
         ([1.0, np.inf], [0, 1], "infinity"),
-        ([1.0, 2.0, 3.0], [0, 1], "one shape"),
+        ([1.0, 2.0, 3.0], [0, 1], "same shape"),
         ([[1.0, 2.0]], [[0, 1]], r"\[N\]"),
         ([], [], "empty"),
         ([1.0, 2.0], [0, 2], "other than 0 and 1"),

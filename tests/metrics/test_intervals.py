@@ -201,7 +201,7 @@ def test_bad_options_are_refused():
         detection_intervals(scores, labels, resamples=0)
     with pytest.raises(InputError, match="grid"):
         roc_band(scores, labels, grid=[0, 2])
-    with pytest.raises(InputError, match="nothing is normal"):
+    with pytest.raises(InputError, match="no normal example"):
         detection_intervals(scores, np.ones(20))
     with pytest.raises(InputError, match="more clusters"):
         roc_band([0, 1], [0, 1], resamples=2, seed=4)  # its two resamples hold one image twice

@@ -209,12 +209,12 @@ def test_bad_input_is_refused_in_one_line(metric):
     broken = maps.copy()
     broken[1, 2, 3] = np.nan
     for given, truth, words in [
-        (maps, masks[:1], "one shape"),
+        (maps, masks[:1], "same shape"),
         (maps[0], masks[0], r"\[N, H, W\]"),
         (maps[:0], masks[:0], "empty"),
         (broken, masks, "NaN"),
-        (maps, np.zeros_like(masks), "nothing is anomalous"),
-        (maps, np.ones_like(masks), "nothing is normal"),
+        (maps, np.zeros_like(masks), "no anomalous example"),
+        (maps, np.ones_like(masks), "no normal example"),
         (maps, masks + 2, "other than 0 and 1"),
     ]:
         with pytest.raises(InputError, match=words) as caught:
@@ -224,7 +224,7 @@ def test_bad_input_is_refused_in_one_line(metric):
 
 def test_bad_options_are_refused():
     maps, masks = draw(n=2)
-    with pytest.raises(InputError, match="one shape"):
+    with pytest.raises(InputError, match="same shape"):
         iou(masks, masks[:1])
     with pytest.raises(InputError, match="fpr_limit"):
         aupro(maps, masks, 0.0)

@@ -23,5 +23,5 @@ def test_it_is_wilson_s_formula(count, n):
 
 
 def test_no_image_has_no_share():
-    with pytest.raises(InputError, match="one value or more"):
+    with pytest.raises(InputError, match="at least one value"):
         proportion_interval(np.empty(0, bool))

@@ -119,9 +119,9 @@ def test_wins_are_counted_and_ties_are_not():
     "values", [[[1.0, 2.0]], [[1.0], [2.0]], [1.0, 2.0], [[1.0, np.nan], [1.0, 2.0]]]
 )
 def test_what_cannot_be_ranked_is_refused(values):
-    with refused("a ranking takes finite values [N, k]"):
+    with refused("a ranking needs finite values [N, k]"):
         rank(values)
-    with refused("a critical difference takes"):
+    with refused("a critical difference needs"):
         nemenyi_distance(1, 5)
 
 

@@ -142,7 +142,7 @@ def test_what_holds_other_weights_is_refused(tmp_path):
     torch.save({"run": print}, code)
     (tmp_path / "text.pth").write_text("no weights")
     for path, words in (
-        (other, "not of efficientnet_lite0"),
+        (other, "does not fit efficientnet_lite0"),
         (code, "no plain tensors"),
         (missing, "no file"),
     ):
@@ -156,7 +156,7 @@ def test_a_package_with_other_weights_is_refused(monkeypatch):
     monkeypatch.setitem(_backbone._SHA256, "efficientnet_lite0", "0" * 64)
     _backbone._packaged.cache_clear()
     try:
-        with refused("efficientnet_lite0", "not the known ones"):
+        with refused("efficientnet_lite0", "not the expected ones"):
             PatchMemory(**SMALL).fit(IMAGES)
     finally:
         _backbone._packaged.cache_clear()
@@ -391,7 +391,7 @@ def test_a_wrong_option_is_refused_by_name(kind, field, value):
 @pytest.mark.parametrize("name", ["padim", "patch_memory", "student_teacher"])
 @pytest.mark.parametrize("channels", [2, 4])
 def test_images_of_two_or_four_channels_are_refused(name, channels):
-    with refused("1 or 3 channels", f"these have {channels}"):
+    with refused("1 or 3 channels", f"got {channels}"):
         parse(name).fit(np.zeros((4, channels, 16, 16), np.float32))
 
 

@@ -263,8 +263,8 @@ def test_a_restored_image_looks_like_an_image(name):
         ({"epochs": 1}, ["unknown model ''", "autoencoder"]),
         ({"name": 3}, ["unknown model 3"]),
         ({"name": "autoencoder", "botleneck": 3}, ["unknown option", "did you mean 'bottleneck'?"]),
-        (3, ["a name or a mapping", "got 3"]),
-        (None, ["a name or a mapping", "got None"]),
+        (3, ["a name, a mapping", "got 3"]),
+        (None, ["a name, a mapping", "got None"]),
     ],
 )
 def test_what_names_no_detector_is_refused(given, words):

@@ -61,7 +61,7 @@ def test_arrays_that_are_not_the_detectors_are_refused_even_with_the_right_hash(
     described["arrays_sha256"] = hashlib.sha256(arrays).hexdigest()
     (saved / "detector.json").write_text(json.dumps(described))
     (saved / "arrays.safetensors").write_bytes(arrays)
-    with refused(str(saved), "save it anew"):
+    with refused(str(saved), "save it again"):
         models.load(saved)
 
 
@@ -73,11 +73,11 @@ def test_arrays_that_are_not_the_detectors_are_refused_even_with_the_right_hash(
         ({"detector": "../trial"}, ["unknown model"]),
         ({"detector": None}, ["unknown model"]),
         ({"config": {"no_such_option": 1}}, ["unknown option"]),
-        ({"config": []}, ["save it anew"]),
-        ({"shape": [1, 12]}, ["save it anew"]),
-        ({"shape": [1, 19, 23]}, ["save it anew"]),
-        ({"shape": "big"}, ["save it anew"]),
-        ({"shape": None}, ["save it anew"]),
+        ({"config": []}, ["save it again"]),
+        ({"shape": [1, 12]}, ["save it again"]),
+        ({"shape": [1, 19, 23]}, ["save it again"]),
+        ({"shape": "big"}, ["save it again"]),
+        ({"shape": None}, ["save it again"]),
     ],
 )
 def test_a_changed_description_is_refused(saved, changes, words):
@@ -90,7 +90,7 @@ def test_a_changed_description_is_refused(saved, changes, words):
 @pytest.mark.parametrize("text", ["[]", "3", "null", "{}", '{"format": 1}', "NaN"])
 def test_a_description_of_something_else_is_refused(saved, text):
     (saved / "detector.json").write_text(text)
-    with refused("detector.json", "save it anew"):
+    with refused("detector.json", "save it again"):
         models.load(saved)
 
 
@@ -102,5 +102,5 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
 @each_name
 def test_a_folder_that_cannot_be_written_is_refused(name, tmp_path):
     (tmp_path / "file").write_text("mine")
-    with refused("model folder", "name another"):
+    with refused("model folder", "choose another"):
         fitted((name,)).save(tmp_path / "file" / "below")

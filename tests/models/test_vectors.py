@@ -329,5 +329,5 @@ def test_arrays_of_a_subclass_have_names_of_their_own():
             return {"table": self._table, "mean": self._table[0]}
 
     detector = Clash(components=4).fit(blobs(40))
-    with pytest.raises(TypeError, match="VectorDetector saves arrays called mean"):
+    with pytest.raises(TypeError, match="VectorDetector reserves the names mean"):
         detector._arrays()

@@ -56,7 +56,7 @@ def test_every_detector_task_and_seed_has_a_row_and_what_is_absent_is_named(fini
     assert outcome.failures == {}
     assert len(outcome.table) == outcome.total == 2 * 3 * 2
     assert list(outcome.absent) == ["elsewhere (`medmnist:set=pneumoniamnist,path=nowhere.npz`)"]
-    assert "Absent, since their data are not here:\n- elsewhere" in said
+    assert "their data sets are not available:\n- elsewhere" in said
     assert said.startswith("# Benchmark: small, version 1\n\n12 of 12 trials are finished.")
     files = {path.name for path in (results / "small").iterdir()}
     assert files >= {
@@ -113,7 +113,7 @@ def test_a_new_detector_stands_beside_kept_rows_and_nothing_else_is_run(finished
         if row["model"] != "lof":
             assert row["auroc"] == old[row["model"], row["task"], row["seed"]]
     said = benchmark_report.report(beside, tmp_path / "small")
-    assert "12 rows beside them are from rows.csv." in said
+    assert "12 further rows are from rows.csv." in said
     assert "Friedman" in said  # three detectors
 
 
@@ -165,7 +165,7 @@ def test_rows_come_back_from_their_file(finished):
         (lambda text: text.replace(",pca,", ",,"), ["model must be a name"]),
         (
             lambda text: text.replace(",0,pca,", ",zero,pca,"),
-            ["line 2", "seed must be a whole number", "'zero'"],
+            ["line 2", "seed must be a non-negative integer", "'zero'"],
         ),
         (
             lambda text: text.replace(",0,pca,0.", ",0,pca,1."),
@@ -175,7 +175,7 @@ def test_rows_come_back_from_their_file(finished):
             lambda text: text.replace(",0,pca,0.", ",0,pca,nan0."),
             ["auroc must be a number in [0, 1]"],
         ),
-        (lambda text: text.replace(",0,pca,", ",,pca,"), ["seed and auroc must be there"]),
+        (lambda text: text.replace(",0,pca,", ",,pca,"), ["seed and auroc must not be empty"]),
         (lambda text: text + "\0", ["rows.csv"]),
     ],
 )
@@ -196,7 +196,7 @@ def test_a_file_that_is_not_there_or_is_no_text_is_refused(tmp_path):
 
 def test_no_data_at_all_is_refused(tmp_path):
     nothing = Suite("nothing", 1, 1, ("pca",), {"elsewhere": SMALL.groups["elsewhere"]})
-    with refused("no data set of the suite 'nothing' is here", "nowhere.npz"):
+    with refused("all data sets of the suite 'nothing' are missing", "nowhere.npz"):
         benchmark.run(nothing, tmp_path)
     with refused("unknown model 'pac': did you mean 'pca'?"):
         benchmark.run(SMALL, tmp_path, models=["pac"])
@@ -213,7 +213,7 @@ def test_a_detector_that_was_trained_on_what_is_tested_has_no_row_and_is_named(t
     outcome = benchmark.run(blobs, tmp_path, models=["synthetic:defects=blobs"])
     assert outcome.table == []
     (message,) = outcome.failures.values()
-    assert "says nothing about unseen anomalies" in message
+    assert "does not measure the detection of unseen anomalies" in message
     assert "nothing to compare" in benchmark_report.report(outcome, tmp_path)
 
 
@@ -257,8 +257,8 @@ def test_the_report_says_what_cannot_be_told(tmp_path):
     said = benchmark_report.report(outcome, tmp_path)
     assert "Friedman: chi-squared 16.00, p = 0.00034: the detectors differ significantly." in said
     assert "Wilcoxon, Holm: neighbours by rank that do not differ significantly: none." in said
-    assert "Not ranked, since some group is missing: late." in said
-    assert "byte for byte:\n- g0, 0: 7" in said
+    assert "Not ranked, because a group is missing: late." in said
+    assert "identical to a training image:\n- g0, 0: 7" in said
     whole = (tmp_path / "report.md").read_text()
     line = next(line for line in whole.splitlines() if line.startswith("| 1. m2"))
     assert [cell.strip() for cell in line.split("|")] == ["", "1. m2", "", "8 : 0", "8 : 0", ""]
@@ -271,7 +271,7 @@ def test_the_report_says_what_cannot_be_told(tmp_path):
     )
     assert "3 groups are too few" in benchmark_report.report(few, tmp_path)
     one = benchmark.Outcome("made", 1, table({"a": {"x": [0.5]}}))
-    assert "nothing can be tested" in benchmark_report.report(one, tmp_path)
+    assert "There are no tests" in benchmark_report.report(one, tmp_path)
     assert not (tmp_path / "critical_difference.png").exists()  # none that the rows do not speak of
 
 
@@ -342,7 +342,7 @@ def test_the_command_exports_evaluates_and_puts_other_scores_in_the_same_table(t
         (["evaluate", "--scores", "a.npz", "--test", "nowhere.npz"], "cannot read 'nowhere.npz'"),
         (
             ["evaluate", "--scores", "a.npz", "--test", "b.npz", "--row", "c.txt"],
-            "a row is written as a .csv file",
+            "--row writes a .csv file",
         ),
         (
             ["data", "export", "quick/digits", "--out", "a.npz"],
@@ -351,7 +351,7 @@ def test_the_command_exports_evaluates_and_puts_other_scores_in_the_same_table(t
         (["data", "export", "one_clas", "--out", "a.npz"], "unknown task 'one_clas'"),
         (
             ["data", "export", "one_class:dataset=digits", "--out", "a.npz"],
-            "calibration: 6,000 images asked for",
+            "calibration: 6,000 images requested",
         ),
     ],
 )

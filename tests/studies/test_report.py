@@ -129,7 +129,7 @@ def test_results_that_can_only_be_read_are_shown(finished, capsys, monkeypatch):
     before = outputs(finished)
     assert cli.main(["report", "small", "--results", str(finished)]) == 0
     told = capsys.readouterr()
-    assert "can only be read" in told.err
+    assert "is read-only" in told.err
     assert "# Study: small" in told.out
     assert cli.main(["trial", KEYS[0], "--results", str(finished)]) == 0
     assert outputs(finished) == before

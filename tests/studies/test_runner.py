@@ -78,8 +78,8 @@ def test_a_trial_that_raises_is_noted_and_the_rest_goes_on(tmp_path):
     unfit = with_values(BASE, {"task.train": 70_000})
     failures = run_trials([bad, unfit, *trials(1)], tmp_path, workers=1)
     assert set(failures) == {bad.key, unfit.key}
-    assert "no anomaly" in failures[bad.key]
-    assert "70,000 images asked for" in failures[unfit.key]
+    assert "no anomalies" in failures[bad.key]
+    assert "70,000 images requested" in failures[unfit.key]
     assert len(rows_in(tmp_path)) == 6
     store = Store(tmp_path / "trials")
     before = store.failure(bad.key)
@@ -87,7 +87,7 @@ def test_a_trial_that_raises_is_noted_and_the_rest_goes_on(tmp_path):
     assert run_trials([bad], tmp_path, workers=1) == {
         bad.key: "an old story"
     }  # not run again unasked
-    assert "no anomaly" in run_trials([bad], tmp_path, workers=1, retry_failed=True)[bad.key]
+    assert "no anomalies" in run_trials([bad], tmp_path, workers=1, retry_failed=True)[bad.key]
 
 
 @pytest.mark.slow
@@ -139,7 +139,7 @@ def test_the_work_of_a_dead_local_worker_is_given_out_again(tmp_path, expected, 
     assert run_trials(trials(), tmp_path, workers=2) == {}
     killer.join()
     assert rows_in(tmp_path) == expected
-    assert "a worker died; its trials are given out again" in capsys.readouterr().err
+    assert "a worker died; its trials are assigned again" in capsys.readouterr().err
 
 
 _ENDLESS = """
@@ -201,7 +201,7 @@ def test_ctrl_c_stops_within_seconds_and_keeps_what_is_finished(tmp_path, worker
     said = process.communicate(timeout=30)[1]
     assert time.monotonic() - began < 10
     assert process.returncode == 130
-    assert "anomalist: interrupted; what was finished is kept" in said.splitlines()
+    assert "anomalist: interrupted; finished results are kept" in said.splitlines()
     assert "Traceback" not in said
     kept = rows_in(tmp_path)
     assert 0 < len(kept) < 9
@@ -223,7 +223,7 @@ def test_a_full_disk_is_one_clear_line_and_nothing_is_half_written(tmp_path, wor
     told = [line for line in said.splitlines() if line.startswith("anomalist: ")]
     assert len(told) == 1
     assert told[0].startswith("anomalist: error: File too large")
-    assert told[0].endswith("what was finished is kept")
+    assert told[0].endswith("finished results are kept")
     assert rows_in(tmp_path) == {}
     assert not list(tmp_path.rglob("*.error.json"))
     assert cli.main([*GRID, "--results", str(tmp_path), "--workers", "1"]) == 0
@@ -296,7 +296,7 @@ def test_the_command_runs_a_grid_shows_a_trial_and_reruns_it(tmp_path, capsys):
     ("words", "message"),
     [
         (["study", "bottelneck"], "unknown study 'bottelneck': did you mean 'bottleneck'?"),
-        (["study", "grid"], "study grid takes one --vary or more"),
+        (["study", "grid"], "study grid needs at least one --vary"),
         (["study", "grid", "--vary", "model.botleneck=2"], "did you mean 'model.bottleneck'?"),
         (["study", "bottleneck", "--vary", "seed=1"], "--vary belongs to grid"),
         (["study", "bottleneck", "--seeds", "0"], "--seeds takes 1 or more"),

@@ -95,14 +95,14 @@ def test_severity_is_joined_with_the_corruption_s_other_options():
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"calibration": 301}, "calibration: 301 images asked for, the split has 300"),
-        ({"calibration": 50, "train": 251}, "train: 251 images asked for, the split has 250"),
-        ({"calibration": 50, "test": 61}, "test: 61 images asked for, the split has 60"),
+        ({"calibration": 301}, "calibration: 301 images requested, the split has 300"),
+        ({"calibration": 50, "train": 251}, "train: 251 images requested, the split has 250"),
+        ({"calibration": 50, "test": 61}, "test: 61 images requested, the split has 60"),
         (
             {"calibration": 50, "test": 0},
             "corrupted.test: input should be greater than or equal to 1",
         ),
-        ({"calibration": 300}, "train: no image is left to train on; hold out fewer"),
+        ({"calibration": 300}, "train: no training image is left; hold out fewer"),
     ],
 )
 def test_more_images_than_there_are_is_one_clear_line(sizes, message):

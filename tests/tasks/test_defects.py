@@ -48,5 +48,5 @@ def test_what_is_tested_does_not_depend_on_the_share():
         Defects(calibration=30, labelled=share).build(PARTS, 0).test for share in (0.05, 0.2)
     )
     np.testing.assert_array_equal(few.image_index, many.image_index)
-    with refused("30 images of other classes needed, there are 12"):
+    with refused("needs 30 images of other classes, there are 12"):
         Defects(calibration=30, labelled=0.5).build(PARTS, 0)

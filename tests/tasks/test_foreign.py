@@ -66,7 +66,7 @@ def test_colour_becomes_grey_as_the_mean_and_grey_becomes_colour_by_repetition()
     )
     grey = blobs(4)
     np.testing.assert_array_equal(_in_shape(as_set(grey), (3, 12, 12)), np.repeat(grey, 3, axis=1))
-    with refused("images of 3 channels cannot stand for images of 4"):
+    with refused("images of 3 channels cannot be converted to 4 channels"):
         _in_shape(as_set(colour), (4, 12, 12))
 
 

@@ -98,12 +98,12 @@ def test_a_labelled_class_that_is_normal_or_too_small_is_refused():
     few = DIGITS.train.take(
         np.flatnonzero((DIGITS.train.class_index != 7) | (np.arange(len(DIGITS.train)) < 100))
     )
-    with refused("images of class 7 needed"):
+    with refused("images of class 7, there are"):
         OneClass(dataset="digits", calibration=10, labelled=0.5, labelled_class=7).training(
             Dataset("few", few, DIGITS.test, "made for a test"), 0
         )
 
 
 def test_training_needs_something_that_is_not_an_anomaly():
-    with refused("contamination", "labelled", "add up to 1"):
+    with refused("contamination", "labelled", "sum to 1"):
         OneClass(contamination=0.5, labelled=0.5)

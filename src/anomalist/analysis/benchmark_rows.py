@@ -1,4 +1,4 @@
-"""Rows of a benchmark: one per detector, task and seed, in one CSV, also used for references."""
+"""Rows of a benchmark in one CSV, per detector, task and seed; also for reference rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from anomalist.metrics.table import shown_in
 
 __all__ = ["Place", "make", "matching", "read"]
 
-_ENDS = {"": "value", "_low": "low", "_high": "high"}  # of a metric's columns
+_ENDS = {"": "value", "_low": "low", "_high": "high"}  # suffixes of a metric's columns
 _METRICS = tuple(metric.key for metric in shown_in("benchmark"))
 _NUMBERS = tuple(f"{metric}{end}" for metric in _METRICS for end in _ENDS)
 _COSTS = ("fit_s", "images_per_s", "threads")
@@ -23,12 +23,12 @@ _MAX_BYTES = 100 << 20
 
 
 class Place(NamedTuple):
-    """Where a row belongs.
+    """The task of a row.
 
     Attributes:
-        group: of the suite.
-        task: its short name.
-        task_sha256: what distinguishes it from others, see :func:`anomalist.exchange.task_hash`.
+        group: group in the suite.
+        task: short name of the task.
+        task_sha256: identity of the task, see :func:`anomalist.exchange.task_hash`.
     """
 
     group: str
@@ -48,14 +48,14 @@ def make(
     """Return a row.
 
     Args:
-        suite: its name; empty for a row that belongs to none.
-        version: of the suite; None for such a row.
+        suite: name of the suite; empty for a row without a suite.
+        version: version of the suite; None for a row without a suite.
         place: the task.
-        model: the detector, as reports print it.
-        seed: of the trial.
-        metrics: key to ``value``, ``low`` and ``high``; those that a benchmark does not show are
+        model: label of the detector in reports.
+        seed: seed of the trial.
+        metrics: ``value``, ``low`` and ``high`` by key; metrics that a benchmark does not show are
             dropped.
-        more: ``fit_s``, ``images_per_s``, ``threads`` and ``duplicates``, where known.
+        more: ``fit_s``, ``images_per_s``, ``threads`` and ``duplicates``, if known.
     """
     row: Flat = {"suite": suite, "version": version, **place._asdict()}
     row |= {"seed": seed, "model": model}
@@ -70,24 +70,23 @@ def read(path: Path) -> list[Flat]:
     """Return the rows of a file that a benchmark or ``anomalist evaluate`` wrote.
 
     Raises:
-        InputError: it cannot be read, lacks a column, or holds a value that is wrong for its
-            column.
+        InputError: the file cannot be read, lacks a column, or contains an invalid value.
     """
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"{path} is larger than any table of results; name a rows.csv")
+            raise InputError(f"{path} is too large for a table of results; give a rows.csv")
         with path.open(newline="", encoding="utf-8") as file:
             lines = list(csv.DictReader(file, strict=True))
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is no CSV file: {error}") from None
+        raise InputError(f"{path} is not a CSV file: {error}") from None
     columns = lines[0] if lines else {}
     missing = [name for name in (*_TEXTS, "version", "seed", *_NUMBERS) if name not in columns]
     if missing:
         raise InputError(
-            f"{path} has no column {missing[0]!r}; name the rows.csv of a benchmark, or an "
-            "evaluation's row"
+            f"{path} has no column {missing[0]!r}; give the rows.csv of a benchmark or an "
+            "evaluation"
         )
     return [_typed(line, f"{path}, line {number}") for number, line in enumerate(lines, start=2)]
 
@@ -99,17 +98,17 @@ def matching(
     places: Sequence[Place],
     seeds: int,
 ) -> tuple[list[Flat], int]:
-    """Return the rows that may be compared with a suite's own, and how many may not.
+    """Return the rows that are comparable with a suite, and the number of other rows.
 
-    A row may be compared if it belongs to this suite and version, or to no suite, and the hash of
-    its task is that of one of ``places``.
+    A row is comparable if it belongs to this suite and version, or to no suite, and the hash of its
+    task is in ``places``.
 
     Args:
-        rows: what :func:`read` returned.
-        suite: the suite's name.
-        version: its version.
-        places: those of its tasks whose data are available.
-        seeds: how many are compared: 0, 1, …
+        rows: the result of :func:`read`.
+        suite: name of the suite.
+        version: version of the suite.
+        places: the tasks of the suite with available data.
+        seeds: number of seeds to compare: 0, 1, …
     """
     here = {place.task_sha256: place for place in places}
     kept: list[Flat] = []
@@ -138,7 +137,7 @@ def _typed(line: Mapping[str, str], where: str) -> Flat:
     for name in (*_COSTS, "duplicates"):
         row[name] = _number(line.get(name), f"{where}: {name}")
     if row["seed"] is None or row["auroc"] is None:
-        raise InputError(f"{where}: seed and auroc must be there")
+        raise InputError(f"{where}: seed and auroc must not be empty")
     return row
 
 
@@ -150,7 +149,7 @@ def _whole_number(text: str | None, where: str) -> int | None:
     except ValueError:
         value = -1
     if value < 0:
-        raise InputError(f"{where} must be a whole number, got {text!r}")
+        raise InputError(f"{where} must be a non-negative integer, got {text!r}")
     return value
 
 
@@ -167,6 +166,6 @@ def _number(
     except ValueError:
         value = math.nan
     if not 0 <= value <= most or value == math.inf:
-        wanted = "a number in [0, 1]" if most == 1 else "a number of 0 or more"
+        wanted = "a number in [0, 1]" if most == 1 else "a non-negative number"
         raise InputError(f"{where} must be {wanted}, got {text!r}")
     return value

@@ -1,4 +1,4 @@
-"""Comparisons of a study's points, paired over seeds: claims in words, and detection thresholds."""
+"""Comparisons of a study's points, paired over seeds: tests of claims, detection thresholds."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _VERBS: dict[Verdict, str] = {
     "contradicted": "contradict",
     "open": "leave open",
 }
-_FEWEST_SEVERITIES = 3  # that a curve is fitted to
+_FEWEST_SEVERITIES = 3  # needed to fit a curve
 
-Line = tuple[Any, ...]  # what else was set, in the order of the axes
+Line = tuple[Any, ...]  # values of the other axes, in order
 
 
 class Contrast(NamedTuple):
-    """One setting against another, all else being equal.
+    """A comparison of two settings of one axis, with all other axes equal.
 
     Attributes:
         line: the values of the other axes, by axis.
         base: the reference value of the claim's axis.
-        setting: its other value.
-        comparison: paired, corrected for all others of the claim on the same corruption.
+        setting: the other value.
+        comparison: paired; corrected for all comparisons of the claim on the same corruption.
         verdict: whether it supports or contradicts the claim, or leaves it open.
     """
 
@@ -49,9 +49,9 @@ class Fitted(NamedTuple):
     """A line's psychometric curve.
 
     Attributes:
-        line: what the line's rows have in common, by axis.
+        line: the common values of the line's rows, by axis.
         bootstrap: the curve, its band and its thresholds.
-        energies: the mean changed energy at each threshold; None where there is none.
+        energies: the mean changed energy at each threshold; None without a threshold.
     """
 
     line: Flat
@@ -67,18 +67,18 @@ def compare(
 ) -> list[Contrast]:
     """Compare the values of a claim's axis, line by line.
 
-    Each is compared with the claim's reference, or with the one before it.
+    Each value is compared with the claim's reference, or with the previous value.
 
     Args:
         table: flat rows.
         axes: all axes of the study.
-        claim: what is tested.
-        metric: a column.
+        claim: the claim to test.
+        metric: the column of values.
 
     Returns:
-        the contrasts; p-values are Holm-corrected within a corruption (rows without one are a
-        family of their own). Seeds that only one side has, and contrasts with fewer than two pairs,
-        are excluded.
+        the contrasts. p-values are Holm-corrected within each corruption; rows without a corruption
+        form a separate family. Seeds that only one setting has, and contrasts with fewer than two
+        pairs, are excluded.
     """
     others = [axis for axis in axes if axis != claim.along]
     values: dict[Line, dict[Any, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
@@ -139,12 +139,12 @@ def claim_markdown(
     claim: Claim,
     metric: str,
 ) -> list[str]:
-    """Return what the data say about a claim: for each line its verdicts, then every contrast.
+    """Return the result of a claim as Markdown: the verdicts of each line, then every contrast.
 
     Args:
-        contrasts: what :func:`compare` returned for the claim.
-        claim: what was tested.
-        metric: the name of the values.
+        contrasts: the result of :func:`compare` for the claim.
+        claim: the claim.
+        metric: name of the metric.
     """
     lines: dict[str, list[Contrast]] = defaultdict(list)
     for contrast in contrasts:
@@ -174,18 +174,18 @@ def psychometrics(
     *,
     resamples: int = 500,
 ) -> list[Fitted]:
-    """Fit a psychometric curve to each line's AUROC, and find where it reaches each level.
+    """Fit a psychometric curve to each line's AUROC, and compute where it reaches each level.
 
     Args:
         table: flat rows with ``seed``, ``auroc`` and ``changed_energy``.
-        x: the severity's column.
+        x: the column of the severity.
         lines: the axes that distinguish lines.
-        levels: AUROCs.
-        resamples: of the seeds, for the band and the intervals.
+        levels: AUROC levels.
+        resamples: number of resamples of the seeds, for the band and the intervals.
 
     Returns:
-        a fit per line. Only seeds with every severity count; a line without such a seed, or with
-        fewer than three severities, has none.
+        a fit per line. Only seeds with all severities are used; lines without such a seed, or with
+        fewer than three severities, are omitted.
     """
     groups: dict[Line, list[Flat]] = defaultdict(list)
     for row in table:

@@ -1,4 +1,4 @@
-"""Layout: how a study's points are arranged, and the claims that it tests."""
+"""Layout of a study's report, and the claims that the study tests."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ Value = int | float | str
 
 
 class Claim(Config):
-    """A sentence that the data may support, contradict or leave open."""
+    """A statement that the data may support, contradict or leave open."""
 
-    statement: str = Field(description="the claim in words")
-    along: str = Field(description="the axis that it is about")
-    direction: Direction = Field(description="how a metric changes as the axis' values grow")
+    statement: str = Field(description="statement of the claim")
+    along: str = Field(description="axis of the claim")
+    direction: Direction = Field(description="how the metric changes if the axis' values increase")
     reference: Value | None = Field(
         None,
-        description="the value that the others are compared with; by default each is compared with "
-        "the one before it",
+        description="value that the others are compared with; by default each is compared with the "
+        "previous one",
     )
     margin: float = Field(
-        0.0, ge=0, description="a change for the worse that still agrees with the statement"
+        0.0, ge=0, description="largest change for the worse that still agrees with the claim"
     )
 
     def asks(self, base: Value, setting: Value) -> tuple[Direction, float]:
-        """Return what the claim predicts for ``setting`` compared with ``base``.
+        """Return the prediction of the claim for ``setting`` compared with ``base``.
 
         Returns:
             a direction, and the difference to test against.
@@ -40,23 +40,22 @@ class Claim(Config):
 
 
 class Layout(Config):
-    """What a report needs to know about a study, besides its rows."""
+    """The layout of a study's report."""
 
-    name: str = Field(description="the study's name")
-    x: str = Field(description="the axis along the pictures, a column of the table")
-    lines: tuple[str, ...] = Field((), description="the axes that distinguish lines")
+    name: str = Field(description="name of the study")
+    x: str = Field(description="x axis of the plots, a column of the table")
+    lines: tuple[str, ...] = Field((), description="axes that distinguish lines")
     columns: str | None = Field(
         None,
-        description="an axis whose values become columns of a leaderboard, which replaces the "
-        "pictures",
+        description="axis whose values are the columns of a leaderboard, which replaces the plots",
     )
     sections: tuple[str, ...] = Field(
-        (), description="axes of which each combination has a leaderboard of its own"
+        (), description="axes of which each combination has a separate leaderboard"
     )
     levels: tuple[float, ...] = Field(
-        (), description="AUROCs whose severities are looked for along x"
+        (), description="AUROC levels whose severities are estimated along x"
     )
-    claims: tuple[Claim, ...] = Field((), description="what is tested")
+    claims: tuple[Claim, ...] = Field((), description="claims to test")
 
     @property
     def axes(self) -> tuple[str, ...]:

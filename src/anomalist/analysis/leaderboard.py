@@ -1,4 +1,4 @@
-"""Leaderboard: detectors side by side, a column per task, the mean of all, and what each costs."""
+"""Leaderboard: detectors with one column per task, the mean of all tasks, and the costs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _MIN_SECONDS = 1e-6
 
 
 class Standing(NamedTuple):
-    """A detector's place.
+    """A row of the leaderboard.
 
     Attributes:
         model: the detector.
-        cells: its points by column, as :func:`anomalist.analysis.rows.points` returns them; none
-            where nothing is run.
-        mean: the point of its means over all columns, seed by seed; None unless some seed has them
-            all.
+        cells: its points by column, see :func:`anomalist.analysis.rows.points`; columns without
+            results are missing.
+        mean: the point of its means over all columns, computed per seed; None if no seed has all
+            columns.
     """
 
     model: str
@@ -34,9 +34,9 @@ class Cost(NamedTuple):
     """The computing cost of a detector, as medians over its fits.
 
     Attributes:
-        fit: seconds of a fit.
+        fit: seconds per fit.
         rate: images scored per second.
-        threads: processor threads that it used.
+        threads: number of processor threads.
     """
 
     fit: float
@@ -49,7 +49,7 @@ def leaderboard(
     column: str,
     metric: str,
 ) -> list[Standing]:
-    """Return the detectors' standings, the best mean first, those without one last.
+    """Return the rows of the leaderboard, best mean first, detectors without a mean last.
 
     Args:
         table: flat rows with ``model`` and ``seed``.
@@ -66,14 +66,14 @@ def leaderboard(
 
 
 def spent(row: dict[str, Any], side: Mapping[str, Any]) -> Flat:
-    """Return the cost of a trial's detector, if this trial fitted it or first scored with it.
+    """Return the cost of a trial's detector, if this trial fitted it or used it first.
 
     Args:
-        row: the trial's row.
+        row: the row of the trial.
         side: its side file, with times.
 
     Returns:
-        ``fit_s``, ``images_per_s`` and ``threads``, those that are known.
+        ``fit_s``, ``images_per_s`` and ``threads``, if known.
     """
     seconds = side.get("seconds", {})
     if "score_normal" not in seconds:
@@ -89,7 +89,7 @@ def spent(row: dict[str, Any], side: Mapping[str, Any]) -> Flat:
 
 
 def median_costs(table: Iterable[Flat]) -> dict[str, Cost]:
-    """Return each detector's cost from rows with ``model`` and what :func:`spent` returns."""
+    """Return the cost of each detector from rows with ``model`` and the fields of :func:`spent`."""
     fits: dict[str, list[float]] = defaultdict(list)
     rates: dict[str, list[float]] = defaultdict(list)
     threads: dict[str, int] = {}

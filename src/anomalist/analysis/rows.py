@@ -1,4 +1,4 @@
-"""Rows of a study: every raw row, flat, and the mean over seeds of each point with its interval."""
+"""Rows of a study: flat rows, and means over seeds with intervals."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Flat = dict[str, Any]
 
 
 def flatten(row: dict[str, Any]) -> Flat:
-    """Return a trial's row as one level of columns: ``task.corruption``, ``auroc`` and others.
+    """Return a trial's row with flat columns: ``task.corruption``, ``auroc`` and others.
 
-    A metric has three columns: its value, and its interval within the trial as ``auroc_low`` and
-    ``auroc_high``.
+    A metric has three columns: its value and the ends of its interval within the trial, for example
+    ``auroc_low`` and ``auroc_high``.
     """
     flat: Flat = {"trial": row["trial"]}
     for name, value in row["config"].items():
@@ -38,11 +38,11 @@ def flatten(row: dict[str, Any]) -> Flat:
 
 
 def model_label(row: dict[str, Any], fact: str | None = None) -> str:
-    """Return a row's detector as reports print it, see :attr:`anomalist.models.Detector.label`.
+    """Return the label of a row's detector, see :attr:`anomalist.models.Detector.label`.
 
     Args:
-        row: a trial's row.
-        fact: ``"model"`` for its options beside its name.
+        row: the row of a trial.
+        fact: ``"model"`` to include the options.
     """
     name = str(row["facts"].get(fact) or row["config"]["model"]["name"])  # old rows lack the fact
     return name + SEEN if "trained_on" in row["facts"] else name
@@ -54,16 +54,16 @@ def averaged(
     keep: Sequence[str],
     metric: str,
 ) -> list[Flat]:
-    """Return the mean of a metric over the values of an axis, such as a seed's ten digits.
+    """Return the mean of a metric over the values of an axis, such as the ten digits of a seed.
 
     Args:
         table: flat rows.
-        axis: the column that is averaged over.
+        axis: the column to average over.
         keep: the columns that distinguish rows.
-        metric: a column.
+        metric: the column of values.
 
     Returns:
-        rows of ``keep`` and ``metric``, for those groups that have all values of the axis.
+        rows with ``keep`` and ``metric``, for groups with all values of the axis.
     """
     axis_values = {row.get(axis) for row in table}
     groups: dict[tuple[Any, ...], dict[Any, float]] = {}
@@ -82,7 +82,7 @@ def averaged(
 def sections(table: Sequence[Flat], axes: Sequence[str]) -> list[tuple[str, list[Flat]]]:
     """Return the rows of each combination of the axes' values.
 
-    Each has a title, for example ``"labelled=0.01, contamination=0"``.
+    Each combination has a title, for example ``"labelled=0.01, contamination=0"``.
     """
     parts: dict[str, list[Flat]] = {}
     for row in table:
@@ -101,13 +101,13 @@ def points(
 
     Args:
         table: flat rows.
-        axes: columns.
-        metric: a column; rows without it are passed over.
-        confidence: of the interval.
+        axes: the columns that distinguish points.
+        metric: the column of values; rows without it are ignored.
+        confidence: confidence level of the interval.
 
     Returns:
         a row per point: the axes, ``mean``, Student's t interval ``low`` and ``high`` (None for a
-        single seed), cut to [0, 1], the range of every metric, ``n``, and the raw ``values``.
+        single seed), clipped to [0, 1], ``n``, and the raw ``values``.
     """
     groups: dict[tuple[Any, ...], list[float]] = {}
     for row in table:
@@ -124,7 +124,7 @@ def points(
 
 
 def write(table: Sequence[Flat], folder: Path, name: str) -> list[Path]:
-    """Write rows as ``NAME.csv`` and, where pyarrow is installed, ``NAME.parquet``.
+    """Write rows as ``NAME.csv`` and, if pyarrow is installed, as ``NAME.parquet``.
 
     Returns:
         the paths.
@@ -150,7 +150,7 @@ def _key(row: Flat, columns: Sequence[str]) -> tuple[Any, ...]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a list as text, so that a column has one type."""
+    """Return a list as text, so that each column has one type."""
     if isinstance(value, Iterable) and not isinstance(value, str):
         return " ".join(map(str, value))
     return value

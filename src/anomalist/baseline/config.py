@@ -36,7 +36,7 @@ SUITE = tuple(
 _USUAL_CALIBRATION = 6_000
 _QUICK = {"train": 6_000, "calibration": 1_000, "test": 1_000}
 _QUICK_EPOCHS = 6
-_ONE_HELD_OUT_OF = 5  # one in so many training images is held out, up to the usual number
+_ONE_HELD_OUT_OF = 5  # one training image in five is held out, up to the usual number
 _RATES = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 
@@ -45,10 +45,10 @@ class AnomalyKind:
     """One kind of anomaly that is tested.
 
     Attributes:
-        group: what a picture shows together: a corruption at all strengths, or a type of defect.
-        setting: its name in tables, unique within the run.
+        group: the corruption or the type of defect. Figures show all settings of a group together.
+        setting: the name in tables, unique within the run.
         task: ``corrupted`` or ``defects``.
-        severity: of a corruption; None for defects.
+        severity: severity of the corruption; None for defects.
     """
 
     group: str
@@ -65,7 +65,7 @@ class AnomalyKind:
     @classmethod
     def of_defect(cls, name: str) -> Self:
         """Return the kind of a type of defect."""
-        is_taken = name == "all defects"  # which is what they are called together
+        is_taken = name == "all defects"  # the name of all types together
         return cls(f"defect {name}" if is_taken else name, f"defect {name}", "defects")
 
     @classmethod
@@ -77,60 +77,69 @@ class AnomalyKind:
 class Baseline(Config):
     """One detector, one data set, many kinds of anomaly."""
 
-    dataset: str = Field("mnist", description="the data set, see `anomalist list datasets`")
+    dataset: str = Field("mnist", description="data set, see `anomalist list datasets`")
     model: Model = Field(
         "autoencoder",
         validate_default=True,
-        description="the detector, see `anomalist list models`",
+        description="detector, see `anomalist list models`",
     )
     corruptions: tuple[CorruptionSpec, ...] | None = Field(
         None,
-        description="corruptions of test images, each name or name:option=value,option=value; by "
-        "default the four of the baseline, or none where the data set has real defects, which are "
-        "always tested",
+        description="corruptions of the test images, each as NAME or NAME:OPTION=VALUE,…; by "
+        "default four corruptions at four strengths, or none if the data set has real defects, "
+        "which are always tested",
     )
     train: int | None = Field(
-        None, ge=1, description="normal images to train on; by default all the rest"
+        None,
+        ge=1,
+        description="number of normal images to train on; by default all that are not held out",
     )
     calibration: int | None = Field(
         None,
         ge=1,
-        description="normal images held out of training, for thresholds; by default a fifth, at "
-        "most 6,000",
+        description="number of normal images held out of training to set the thresholds; by "
+        "default a fifth, at most 6,000",
     )
     test: int | None = Field(
-        None, ge=1, description="normal test images, each clean and corrupted; by default all"
+        None,
+        ge=1,
+        description="number of normal test images, each tested clean and corrupted; by default all",
     )
     false_alarm_rate: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="share of normal images, and of their pixels, above a threshold; by default "
-        "0.01, or the lowest of 0.02, 0.05, 0.1 and 0.2 with enough held-out images",
+        description="expected share of normal images above the threshold, and of their pixels; by "
+        "default 0.01, or the lowest of 0.02, 0.05, 0.1 and 0.2 that the number of held-out images "
+        "supports",
     )
     seed: int = Field(0, ge=0, description="seed of weights, data order, splits and corruptions")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="device of networks; auto uses a GPU if there is one"
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="arithmetic of networks"
+        "auto", description="number format of networks; auto uses bfloat16 on a GPU, else float32"
     )
     threads: int | None = Field(
-        None, ge=1, description="processor threads; by default one per core"
+        None, ge=1, description="number of processor threads; by default one per core"
     )
     settings: Literal["fastest", "reference"] = Field(
         "fastest",
-        description="training settings of the autoencoder: the fastest that were measured on this "
-        "processor (see `anomalist tune`), or its defaults",
+        description="training precision, memory format and batch size of the autoencoder: the "
+        "fastest that were measured on this processor (see `anomalist tune`), or the defaults "
+        "(reference)",
     )
     allow_seen: bool = Field(
-        False, description="whether a detector may be tested on a corruption it is trained on"
+        False,
+        description="whether the detector may be tested on a corruption that it is trained on",
     )
     duplicates: float | None = Field(
         None,
         ge=0,
         le=1,
         exclude_if=lambda share: share is None,
-        description="share of test images that may be training images too; by default 0.01, and "
-        "more is refused",
+        description="largest share of test images that may be identical to training images; by "
+        "default 0.01",
     )
 
     @model_validator(mode="after")
@@ -163,11 +172,11 @@ class Baseline(Config):
         """Return the config with unset options filled in: sizes, false-alarm rate and corruptions.
 
         Args:
-            dataset: the data set, whose size decides.
-            quick: whether to use few images, for a run of seconds.
+            dataset: the data set, whose size determines the defaults.
+            quick: whether to use few images, so that the run takes seconds.
 
         Raises:
-            InputError: the held-out images are too few for the false-alarm rate, or for any.
+            InputError: there are too few held-out images for the false-alarm rate, or for any rate.
         """
         available, tested = _normal_images(dataset)
         calibration = self.calibration or self._held_out(available, quick)
@@ -200,7 +209,7 @@ class Baseline(Config):
     def _held_out(self, available: int, quick: bool) -> int:
         """Return how many images are held out by default.
 
-        A fifth of them, or as many as the false-alarm rate needs, up to a half.
+        This is a fifth of them, or as many as the false-alarm rate needs, but at most half.
         """
         most = _QUICK["calibration"] if quick else _USUAL_CALIBRATION
         count = min(most, max(1, available // _ONE_HELD_OUT_OF))
@@ -210,7 +219,7 @@ class Baseline(Config):
         return count
 
     def _common(self) -> dict[str, Any]:
-        """Return what all tasks of a run share."""
+        """Return the options that all tasks of a run share."""
         common: dict[str, Any] = {
             "dataset": self.dataset,
             "train": self.train,
@@ -239,10 +248,10 @@ def _normal_images(dataset: Dataset) -> tuple[int, int]:
 
 
 def _possible_on(size: tuple[int, int]) -> tuple[Corruption, ...]:
-    """Return the corruptions of the suite that images of ``size`` (H, W) have room for.
+    """Return the corruptions of the suite that fit on images of ``size`` (H, W).
 
     Raises:
-        InputError: the images are too small for all of them.
+        InputError: the images are too small for every corruption.
     """
     possible = []
     for corruption in SUITE:
@@ -251,18 +260,18 @@ def _possible_on(size: tuple[int, int]) -> tuple[Corruption, ...]:
             possible.append(corruption)
     if not possible:
         raise InputError(
-            f"images of {size[0]} x {size[1]} are too small for the usual corruptions; name some: "
-            "--corruptions"
+            f"images of {size[0]} x {size[1]} are too small for the default corruptions; choose "
+            "others with --corruptions"
         )
     return tuple(possible)
 
 
 def _lowest_rate(calibration: int) -> float:
-    """Return the lowest usual false-alarm rate for which this many held-out images are enough."""
+    """Return the lowest default false-alarm rate that this many held-out images support."""
     for rate in _RATES:
         if calibration >= math.ceil(round(1 / rate, 9)) - 1:
             return rate
     raise InputError(
-        f"{calibration:,} held-out normal images are too few for any threshold: give 4 or more "
-        "with calibration, or set false_alarm_rate"
+        f"{calibration:,} held-out normal images are too few for any default false-alarm rate: set "
+        "calibration to 4 or more, or set false_alarm_rate"
     )

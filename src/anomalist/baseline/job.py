@@ -1,8 +1,8 @@
 """The main job: fit one detector on normal images, then distinguish anomalies from normal images.
 
-Anomalies are corrupted twins of the test images, each corruption at several strengths, and the real
-defects of a data set that has them. Each number comes with a 95 % interval. Nothing of the test
-split reaches fitting, thresholds or scales.
+Anomalies are corrupted copies of the test images, with each corruption at several strengths, and
+real defects if the data set has them. Every metric has a 95 % interval. Fitting, thresholds and
+colour scales never use the test split.
 """
 
 from __future__ import annotations
@@ -52,14 +52,16 @@ def run(
     *,
     save_maps: bool = False,
     quick: bool = False,
+    formats: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Run the main job, report progress, and write everything to the folder ``results``.
 
     Args:
-        config: what to run; what it leaves open depends on the size of the data set.
-        results: where to write; the folder is made if need be.
-        save_maps: whether ``scores.npz`` also holds every pixel map.
-        quick: whether to use few images, for a run of seconds.
+        config: the options of the run. Options that are not set depend on the data set.
+        results: the folder to write to; it is created if necessary.
+        save_maps: whether ``scores.npz`` also contains every pixel map.
+        quick: whether to use few images, so that the run takes seconds.
+        formats: further formats of figures and tables: ``"svg"``, ``"pdf"``, ``"tex"``.
 
     Returns:
         the rows of ``metrics.json``.
@@ -71,13 +73,20 @@ def run(
     config.model.check_installed()
     _check_outside(config.dataset, results)
     make_folder(results)
-    busy = f"another run writes to {str(results)!r} now: wait for it, or name another folder"
+    busy = f"another run is writing to {str(results)!r}: wait for it, or choose another folder"
     with (
         locked(results / ".run.lock", busy, wait=False),
         using_threads(config.threads) as threads,
         reusing_memory(),
     ):
-        return _run(config, Results(results), threads, save_maps=save_maps, quick=quick)
+        return _run(
+            config,
+            Results(results),
+            threads,
+            save_maps=save_maps,
+            quick=quick,
+            formats=formats,
+        )
 
 
 def _run(
@@ -87,8 +96,9 @@ def _run(
     *,
     save_maps: bool,
     quick: bool,
+    formats: Sequence[str],
 ) -> list[dict[str, Any]]:
-    """Load, fit, test and draw, and print the results."""
+    """Load, fit, test and draw; print the results."""
     earlier = results.earlier()
     say(
         f"anomalist {__version__}: {config.model.label} on {config.dataset}, seed {config.seed}, "
@@ -104,7 +114,7 @@ def _run(
     with watch("test"):
         _evaluate(config, splits, detector, second, results, threads, save_maps=save_maps)
     with watch("plots"):
-        pages.draw(results.folder)
+        pages.draw(results.folder, formats)
     device, dtype = resolve(config.device, config.precision)
     made_with = environment(threads, str(device), str(dtype), watch.seconds)
     made_with["model"] = config.model.spec
@@ -143,17 +153,17 @@ def _evaluate(
     *,
     save_maps: bool,
 ) -> None:
-    """Set the thresholds, then test every kind of anomaly by one score or by both."""
+    """Set the thresholds, then test every kind of anomaly with each score."""
     assert config.false_alarm_rate is not None
     each = max(1, threads // _AT_ONCE)
-    # All images are scored by as many threads: last bits may depend on their number.
+    # The number of threads is the same for all images: the last bits of a score depend on it.
     with threadpool_limits(each), using_threads(each):
         detectors = [detector]
         score: Scoring = partial(_score_once, detector)
         if second is not None:
             detectors.append(second.detector)
             score = second.score_both
-        _ = splits.calibration, splits.normal  # made once, not in both threads
+        _ = splits.calibration, splits.normal  # computed once, not in both threads
         with _pool(each) as pool:
             evaluators = [
                 pool.submit(Evaluator, one, splits, config.false_alarm_rate) for one in detectors
@@ -171,7 +181,7 @@ def _load(config: Baseline, quick: bool) -> tuple[Baseline, TaskSplits]:
     dataset = datasets.load(config.dataset)
     config = config.sized(dataset, quick=quick)
     for corruption in config.corruptions or ():
-        corruption.severity_at(dataset.test.images.shape[2:])  # refused before the fit
+        corruption.severity_at(dataset.test.images.shape[2:])  # raises an error before the fit
     _check_memory(dataset)
     splits = config.task(dataset).splits(dataset, config.seed)
     _check_leaks(config, splits)
@@ -184,7 +194,7 @@ def _load(config: Baseline, quick: bool) -> tuple[Baseline, TaskSplits]:
 
 
 def _with_fastest_settings(config: Baseline, splits: TaskSplits, threads: int) -> Baseline:
-    """Return the config with the settings that train fastest here, and say which."""
+    """Return the config with the fastest training settings, and print them."""
     if config.settings == "reference" or config.precision != "auto":
         return config
     faster = fastest(config.model, splits.train.images, threads, config.device)
@@ -196,9 +206,9 @@ def _with_fastest_settings(config: Baseline, splits: TaskSplits, threads: int) -
 
 
 def _check_leaks(config: Baseline, splits: TaskSplits) -> None:
-    """Refuse test images that are also training images; called before the fit.
+    """Raise an error if too many test images are also training images; called before the fit.
 
-    Defects are drawn again for the test, so that memory does not hold them during the fit.
+    Defects are selected again for the test, so that they take no memory during the fit.
     """
     splits.check_normal_leaks()
     for name in defect_types(splits.dataset):
@@ -210,8 +220,8 @@ def _say_threshold(threshold: float, config: Baseline) -> None:
     assert config.calibration is not None
     low, high = rate_range(config.calibration, config.false_alarm_rate)
     say(
-        f"threshold {threshold:.4g}: {config.false_alarm_rate:.1%} false alarms expected on "
-        f"average over held-out sets, for this one {low:.1%} to {high:.1%} (95 %)"
+        f"threshold {threshold:.4g}: {config.false_alarm_rate:.1%} false alarms expected (mean "
+        f"over held-out sets); {low:.1%} to {high:.1%} for this set (95 % interval)"
     )
 
 
@@ -223,7 +233,7 @@ def _test(
     results: Results,
     threads: int,
 ) -> None:
-    """Evaluate each kind of anomaly; finished ones are kept whatever happens."""
+    """Evaluate each kind of anomaly; finished kinds are kept even after an error."""
     total = number_of_kinds(config, splits.dataset)
     bar = tqdm(
         total=total,
@@ -231,7 +241,7 @@ def _test(
         unit="kind of anomaly",
         disable=not is_live(),
     )
-    # Kinds are independent, and NumPy and torch let threads run side by side.
+    # Kinds are independent, and NumPy and torch release the GIL, so threads run in parallel.
     pool = _pool(threads)
     waiting: deque[Future[Tested]] = deque()
 
@@ -267,7 +277,7 @@ def _test(
 
 
 def _pool(threads: int) -> ThreadPoolExecutor:
-    """Return a pool in whose threads torch computes on so many processor threads."""
+    """Return a thread pool in which each worker lets torch use ``threads`` processor threads."""
     return ThreadPoolExecutor(_AT_ONCE, initializer=set_thread_count, initargs=(threads,))
 
 
@@ -276,16 +286,18 @@ def _score_once(detector: Detector, images: NDArray[np.float32]) -> tuple[Scores
 
 
 def _check_outside(spec: str, results: Path) -> None:
-    """Refuse a results folder among a user's images: the next run would read its pictures.
+    """Check that the results folder is not inside the image folder.
+
+    Otherwise the next run would read the figures as images.
 
     Raises:
-        InputError: ``results`` lies within the data set's folder.
+        InputError: ``results`` lies inside the data set's folder.
     """
     folder = datasets.parse(spec).image_folder
     if folder is not None and results.resolve().is_relative_to(folder.resolve()):
         raise InputError(
-            f"--results {str(results)!r} lies within the images {str(folder)!r}: name another "
-            "folder"
+            f"--results {str(results)!r} lies inside the image folder {str(folder)!r}: choose "
+            "another folder"
         )
 
 
@@ -293,14 +305,14 @@ def _check_memory(dataset: Dataset) -> None:
     """Report how much memory the images take as float32, if it is a lot.
 
     Raises:
-        InputError: they do not fit.
+        InputError: the images do not fit in memory.
     """
     bytes_per_image = 4 * dataset.train.images[:1].size
-    # A test image is in memory as itself, with the maps of both scores, and for each of two kinds
-    # of anomaly at a time in the same three ways.
+    # Each test image takes nine arrays: the image and the maps of both scores, once clean and once
+    # for each of the two kinds of anomaly that are tested at the same time.
     needed = bytes_per_image * (len(dataset.train) + 9 * len(dataset.test))
     sides = " x ".join(map(str, dataset.train.images.shape[1:]))
     count = len(dataset.train) + len(dataset.test)
-    check_fits(needed, f"{count:,} images of {sides}", "take fewer, or smaller ones")
+    check_fits(needed, f"{count:,} images of {sides}", "use fewer or smaller images")
     if needed > _MUCH_MEMORY:
         say(f"images of {sides} take about {needed / 1e9:.1f} GB of memory")

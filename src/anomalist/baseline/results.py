@@ -1,4 +1,4 @@
-"""Results: the files that a run of the main job writes, and checks of those already there."""
+"""Results: the files that a run of the main job writes, and checks of files from earlier runs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from anomalist.split import Split
 
 __all__ = ["CASES", "SECOND_MODEL", "Results"]
 
-SECOND_MODEL = "model_fused"  # the folder of a detector that scores by the second score
+SECOND_MODEL = "model_fused"  # folder of the detector that computes the second score
 
 CASES = 3  # number of panels with the highest, the median and the lowest scores, each
 _CONFIG = "config.json"
+_FIRST_SCORE = "default"  # name of the first score in metrics.csv
 _WRITTEN = (
     "metrics.json",
+    "metrics.csv",
     "scores.npz",
     "curves.npz",
     "scores.csv",
@@ -43,7 +45,7 @@ class Results:
     Attributes:
         folder: where everything is written.
         rows: the rows of ``metrics.json`` so far.
-        second_name: what the detector's second score is called; None: it has none.
+        second_name: name of the detector's second score; None if it has none.
         second_rows: the rows of the second score.
     """
 
@@ -62,10 +64,10 @@ class Results:
         self._save_maps = False
 
     def earlier(self) -> Baseline | None:
-        """Return the config of the run whose results lie in the folder, or None.
+        """Return the config of the earlier run whose results are in the folder, or None.
 
         Raises:
-            InputError: files lie there under a run's names that no run has written.
+            InputError: the folder contains files with the names of results, but not from a run.
         """
         path = self.folder / _CONFIG
         if not path.exists():
@@ -85,11 +87,11 @@ class Results:
         stats: dict[str, Any],
         earlier: Baseline | None,
     ) -> None:
-        """Write the config of the run; results of another run are removed, with a message."""
+        """Write the config of the run; remove earlier results, and print whose they were."""
         if earlier is not None:
             if earlier != config:
                 other = f"{earlier.model.label} on {earlier.dataset}, seed {earlier.seed}"
-                say(f"{self.folder} holds the results of another run ({other}); they are replaced")
+                say(f"{self.folder} contains results of another run ({other}); they are replaced")
             for name in _WRITTEN:
                 (self.folder / name).unlink(missing_ok=True)
             remove_saved(self.folder / SECOND_MODEL)
@@ -102,12 +104,12 @@ class Results:
         files: NDArray[np.str_] | None,
         save_maps: bool,
     ) -> None:
-        """Keep the scores of normal images, held out and tested, and the scale of the panels.
+        """Keep the scores of held-out and tested normal images, and the colour scale of the panels.
 
         Args:
-            evaluator: with these scores.
-            files: the names of the test split's files, where it has any.
-            save_maps: whether ``scores.npz`` also holds every pixel map.
+            evaluator: holds these scores.
+            files: the file names of the test split, if its images are files.
+            save_maps: whether ``scores.npz`` also contains every pixel map.
         """
         self._evaluator = evaluator
         self._files = files
@@ -117,7 +119,7 @@ class Results:
         self._add_lines("normal", evaluator.normal, evaluator.normal_scores)
 
     def keep_second_score(self, name: str, evaluator: Evaluator) -> None:
-        """Keep the second scores of the held-out and the tested normal images, and their map scale.
+        """Keep the second scores of held-out and tested normal images, and their colour scale.
 
         Args:
             name: the name of the second score.
@@ -130,12 +132,13 @@ class Results:
 
     def _keep_normal(self, ending: str, evaluator: Evaluator) -> None:
         self._scores[f"calibration{ending}"] = evaluator.calibration_scores.image
+        self._scores[f"threshold{ending}"] = np.array(evaluator.threshold)
         self._keep_scores(f"clean{ending}", evaluator.normal_scores)
         prefix = "second/" if ending else ""
         self._cases |= {f"{prefix}{key}": value for key, value in _scale_of(evaluator).items()}
 
     def keep(self, tested: Tested) -> None:
-        """Keep one kind of anomaly: its metrics, its scores, and some images to look at."""
+        """Keep one kind of anomaly: its metrics, its scores, and some images for the panels."""
         kind = tested.kind
         scores, *others = tested.scores
         self._keep_scores(kind.setting, scores)
@@ -147,7 +150,7 @@ class Results:
         self._curves |= {f"{kind.setting}/{name}": value for name, value in curve.items()}
         shown = self._panels(tested)
         self._cases |= {f"{kind.setting}/{name}": value for name, value in shown.items()}
-        if kind != AnomalyKind.all_defects():  # their lines are listed by type
+        if kind != AnomalyKind.all_defects():  # these images are listed by type
             self._add_lines(kind.setting, tested.anomalies, scores)
         self._write_metrics(tested)
 
@@ -166,21 +169,35 @@ class Results:
         write_json(self.folder / "metrics.json", written)
 
     def save_arrays(self) -> None:
-        """Write all scores, and ``scores.csv`` with a line a file where images are files."""
+        """Write all scores, and the rows as CSV.
+
+        ``metrics.csv`` has the rows of ``metrics.json``. If the images are files, ``scores.csv``
+        has one line per file.
+        """
         write_arrays(self.folder / "scores.npz", self._scores)
         write_arrays(self.folder / "curves.npz", self._curves)
         write_arrays(make_folder(self.folder / "anomalies") / "cases.npz", self._cases)
+        if self.rows:
+            write_csv(self.folder / "metrics.csv", self._csv_rows())
         if self._lines:
             write_csv(self.folder / "scores.csv", self._lines)
 
+    def _csv_rows(self) -> list[dict[str, Any]]:
+        """Return the rows of both scores; the column ``score`` names them."""
+        rows = [{"score": _FIRST_SCORE, **row} for row in self.rows]
+        rows += [{"score": self.second_name, **row} for row in self.second_rows]
+        for row in rows:
+            row["excluded"] = row.pop("left_out")
+        return rows
+
     def listing(self) -> str:
-        """Return the names of what is in the folder."""
+        """Return the names of the files and folders in the results folder."""
         names = sorted(path.name for path in self.folder.iterdir())
         return ", ".join(name for name in names if not name.startswith("."))
 
     def _foreign(self, name: str) -> str:
         return (
-            f"{str(self.folder)!r} holds a {name} that no run of anomalist wrote: name another "
+            f"{str(self.folder)!r} contains a {name} that anomalist did not write: choose another "
             "folder"
         )
 
@@ -200,7 +217,7 @@ class Results:
             self._lines.append(line)
 
     def _panels(self, tested: Tested) -> dict[str, NDArray[Any]]:
-        """Return the anomalies with the highest, the median and the lowest scores, to look at."""
+        """Return the anomalies with the highest, the median and the lowest scores."""
         scores, *others = tested.scores
         if scores.pixel is None:
             return {}
@@ -256,9 +273,9 @@ def _rows(tested: Tested, metrics: Evaluation) -> list[dict[str, Any]]:
 
 
 def _scale_of(evaluator: Evaluator) -> dict[str, NDArray[Any]]:
-    """Return the scale on which all panels show a detector's maps; nothing without maps.
+    """Return the colour scale of a detector's maps in all panels; nothing without maps.
 
-    Half of a normal image's pixels are black on it.
+    On this scale half of the pixels of normal images are black.
     """
     maps = evaluator.calibration_scores.pixel
     if maps is None or evaluator.pixel_threshold is None:

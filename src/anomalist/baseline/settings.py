@@ -1,13 +1,13 @@
 """Training settings of the reference autoencoder: choose those that are fastest on this processor.
 
-Some processors train twice as fast in bfloat16 as in float32, others slower. Memory format and
-batch size matter too. ``anomalist tune`` times all settings on this processor and keeps their
-speeds in a table; ``anomalist run`` uses the fastest. The package contains a table of the
-processors that we measured. On any other, and in studies, the autoencoder keeps its defaults, the
-reference settings.
+Some processors train twice as fast in bfloat16 as in float32, others are slower. Memory format and
+batch size matter too. ``anomalist tune`` measures all settings on this processor and saves their
+speeds in a table; ``anomalist run`` uses the fastest. The package contains a table for the
+processors that we measured. On other processors, and in studies, the autoencoder uses its defaults,
+the reference settings.
 
-``benchmarks/training_quality.py`` compares the quality of bfloat16 with channels last and of the
-reference: loss and AUROC on held-out training images of MNIST over ten seeds.
+``benchmarks/training_quality.py`` compares the quality of bfloat16 and channels last with that of
+the reference: loss and AUROC on held-out training images of MNIST over ten seeds.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ __all__ = [
 ]
 
 _TABLE = "training_speeds.json"
-_FEWEST_IMAGES = 20_000  # small ones: equal quality was measured with 54,000
-_LARGEST_SIDE = 64  # larger images have batches by their size
+_FEWEST_IMAGES = 20_000  # of small size: equal quality was measured with 54,000
+_LARGEST_SIDE = 64  # of small images: the batch size of larger ones depends on their size
 _MEASURED = {28: 12_800, 256: 64}  # images of one measured epoch, by their side
 _REPEATS = 3
 
@@ -56,11 +56,11 @@ class Settings:
     """How the reference autoencoder is trained.
 
     Attributes:
-        batch_size: images per step; None: by their size.
-        learning_rate: the schedule's peak.
-        epoch_share: number of epochs, as a share of the reference's.
+        batch_size: images per step; None: depends on the image size.
+        learning_rate: peak of the schedule.
+        epoch_share: number of epochs, as a fraction of the reference's.
         training_precision: ``"float32"`` or ``"bfloat16"``.
-        channels_last: the layout of weights in memory.
+        channels_last: whether weights and images use the channels-last memory format.
     """
 
     batch_size: int | None
@@ -71,14 +71,15 @@ class Settings:
 
     @property
     def label(self) -> str:
-        """In words, as the table has it."""
+        """Description of the settings; the table of speeds uses it as key."""
         layout = "channels last" if self.channels_last else "channels first"
         batch = f"batches of {self.batch_size}" if self.batch_size else "large images"
         return f"{self.training_precision}, {layout}, {batch}"
 
 
-# The first are the reference settings. benchmarks/training_quality.py compares the quality of the
-# small ones. The large ones differ in precision and memory format alone, which had no effect there.
+# The first entry of each tuple is the reference. benchmarks/training_quality.py compares the
+# quality of the settings for small images. Those for large images differ only in precision and
+# memory format, which had no effect on the quality of small images.
 SMALL = (
     Settings(128, 3e-3, 1.0, "float32", channels_last=False),
     Settings(128, 3e-3, 1.0, "bfloat16", channels_last=True),
@@ -89,7 +90,7 @@ LARGE = (
     Settings(None, 3e-3, 1.0, "bfloat16", channels_last=True),
 )
 _PACKAGED = Path(__file__).with_name(_TABLE)
-# Options that change how a model is trained: where the user sets one, no setting is changed.
+# Options of training: if the user sets one of them, all settings stay as they are.
 _TRAINING_OPTIONS = {
     *("batch_size", "learning_rate", "training_precision", "channels_last"),
     *("architecture", "loss", "discard", "denoise"),
@@ -102,7 +103,7 @@ def key(threads: int) -> str:
 
 
 def table_path() -> Path:
-    """Return where ``anomalist tune`` keeps its table: in the user's cache folder."""
+    """Return the path of the table of ``anomalist tune``, in the user's cache folder."""
     return Path(pooch.os_cache("anomalist")) / _TABLE
 
 
@@ -112,18 +113,19 @@ def fastest(
     threads: int,
     device: str,
 ) -> tuple[Detector, str] | None:
-    """Return the model with the fastest settings, and a line that says what they are.
+    """Return the model with the fastest settings, and a line that describes them.
 
     Args:
         model: not yet fitted.
         images: the training images, float32 ``[N, C, H, W]``.
         threads: processor threads.
-        device: where it is trained.
+        device: device of the training.
 
     Returns:
-        None where the model stays as it is: it is no autoencoder, it trains on a GPU, the user
-        chose a setting, nothing was measured, nothing is faster, or there are too few small images
-        for quality to be known.
+        the model and the line, or None if the model keeps its settings. It keeps them if it is not
+        an autoencoder, if it trains on a GPU, if the user chose a setting, if this processor was
+        not measured, if no settings are faster, or if the training images are small and so few that
+        the quality is unknown.
     """
     if not isinstance(model, Autoencoder) or model.model_fields_set & _TRAINING_OPTIONS:
         return None
@@ -132,7 +134,7 @@ def fastest(
     if not is_known or resolve(device, "float32")[0].type != "cpu":
         return None
     group: tuple[Settings, ...] = LARGE if is_large else SMALL
-    if model.epochs is not None:  # then larger batches do not take fewer
+    if model.epochs is not None:  # then larger batches do not need fewer
         group = tuple(replace(one, epoch_share=1.0) for one in group)
     reference, *others = group
     speeds = {**_read(_PACKAGED), **_read(table_path())}.get(key(threads), {})
@@ -145,20 +147,20 @@ def fastest(
     ratio = speeds[best.label] / speeds[reference.label] / best.epoch_share
     epochs = model.usual_epochs(images)
     line = (
-        f"training settings: {best.label}, {ratio:.1f} times as fast here as the reference "
-        "settings (--settings reference uses those)"
+        f"training settings: {best.label}, {ratio:.1f} times as fast on this processor as the "
+        "reference settings (choose these with --settings reference)"
     )
     return with_settings(model, best, epochs), line
 
 
 def measure(threads: int | None = None) -> dict[str, float]:
-    """Measure all settings, in turns, and keep the table.
+    """Measure the speed of all settings, in turns, and save the table.
 
     Args:
-        threads: processor threads; None: as many as torch takes.
+        threads: processor threads; None: the number that torch uses.
 
     Returns:
-        the images a second of each, by label.
+        images per second, by label.
 
     Raises:
         InputError: fewer than one thread, too many, or a folder that cannot be written to.
@@ -178,7 +180,7 @@ def measure(threads: int | None = None) -> dict[str, float]:
 
 
 def _measure_group(images: NDArray[np.float32], group: tuple[Settings, ...]) -> dict[str, float]:
-    """Return the images a second of each setting, by label: medians of turns."""
+    """Return the median images per second of each setting, by label."""
     seconds: dict[str, list[float]] = {one.label: [] for one in group}
     turns = [one for _ in range(1 + _REPEATS) for one in group]
     for one in track(turns, f"tune: images of {images.shape[-1]} pixels"):
@@ -195,9 +197,9 @@ def with_settings(model: Autoencoder, settings: Settings, epochs: int) -> Autoen
     """Return the model with the settings.
 
     Args:
-        model: not yet fitted; its number of epochs stays where it is set.
+        model: not yet fitted. If its number of epochs is set, it does not change.
         settings: how to train it.
-        epochs: as many as the reference settings take.
+        epochs: number of epochs with the reference settings.
     """
     update = asdict(settings)
     epoch_share = update.pop("epoch_share")
@@ -206,7 +208,7 @@ def with_settings(model: Autoencoder, settings: Settings, epochs: int) -> Autoen
 
 
 def _read(path: Path) -> dict[str, dict[str, float]]:
-    """Return a table: images a second by processor and label; an absent or damaged one is empty."""
+    """Return a table, images per second by processor and label; empty if absent or damaged."""
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Testing: the kinds of anomaly of a run, and what is done with each: score, then evaluate."""
+"""Testing: score and evaluate every kind of anomaly of a run."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ Scoring = Callable[[NDArray[np.float32]], tuple[Scores, ...]]
 
 
 class Tested(NamedTuple):
-    """One kind of anomaly with its images; scores and metrics are a tuple with one per evaluator.
+    """One kind of anomaly with its images, scores and metrics.
 
     Attributes:
-        kind: which.
+        kind: the kind of anomaly.
         anomalies: the images.
-        scores: how anomalous they are.
-        metrics: how well the scores separate them from normal images; empty before evaluation.
+        scores: scores of the images, one entry per evaluator.
+        metrics: how well the scores separate the images from normal ones, one entry per evaluator;
+            empty before evaluation.
     """
 
     kind: AnomalyKind
@@ -55,8 +56,8 @@ def tests(
     Args:
         config: the complete config of the run.
         splits: the images.
-        score: returns each score of the detector for images.
-        evaluators: one for each score.
+        score: returns the detector's scores of images, one entry per score.
+        evaluators: one per score.
     """
     defects = []
     for name in defect_types(splits.dataset):
@@ -71,7 +72,7 @@ def tests(
 
 
 def defect_types(dataset: Dataset) -> list[str]:
-    """Return the types of defect that the test split has images of."""
+    """Return the types of defect that occur in the test split."""
     if not has_defects(dataset):
         return []
     present = np.unique(dataset.test.class_index)
@@ -95,7 +96,7 @@ def _test_corruption(
     if len(corrupted.anomalies) == 0:
         raise InputError(
             f"{corruption} changes none of the {corrupted.anomalies.excluded:,} test images; "
-            "strengthen it"
+            "increase its strength"
         )
     kind = AnomalyKind.of_corruption(corruption, splits.normal.images.shape[2:])
     return _evaluate(_score(kind, corrupted, score), config.seed, evaluators)
@@ -106,13 +107,13 @@ def _score(
     splits: TaskSplits,
     score: Scoring,
 ) -> Tested:
-    """Score the anomalies of a task, after the check that they are not training images."""
+    """Check that the anomalies of a task are not training images, then score them."""
     splits.check_leaks()
     if splits.leaks:
         tested = len(splits.normal) + len(splits.anomalies)
         say(
-            f"{kind.setting}: {splits.leaks:,} of {tested:,} test images, normal or anomalous, are "
-            "training images too, byte for byte"
+            f"{kind.setting}: {splits.leaks:,} of {tested:,} test images (normal and anomalous) "
+            "are byte for byte identical to training images"
         )
     return Tested(kind, splits.anomalies, score(splits.anomalies.images))
 

@@ -1,4 +1,4 @@
-"""Where trials run: the options that ``study`` and ``benchmark`` share."""
+"""Execution options of ``study`` and ``benchmark``: where trials run, and how many at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from anomalist.cli._options import Parser, a_path
+from anomalist.cli._options import Parser, a_path, add_formats
 from anomalist.core.errors import InputError
 from anomalist.running import executors
 
@@ -14,32 +14,49 @@ __all__ = ["add_execution", "execution"]
 
 
 def add_execution(parser: Parser) -> None:
-    """Add the options."""
+    """Add the options to a parser."""
     parser.add_argument(
         "--results",
         type=a_path,
         default=Path("results"),
-        help="folder to write to (default: results)",
+        help="folder for the results (default: results)",
     )
+    add_formats(parser)
     parser.add_argument(
         "--executor",
         choices=executors.EXECUTORS,
         default="local",
-        help="where trials run",
+        help="run trials on this machine (local), or on a Dask or Ray cluster (default: local)",
     )
-    parser.add_argument("--address", help="cluster address; by default one is started here")
-    parser.add_argument("--workers", type=int, help="trials at once (default: one per core)")
     parser.add_argument(
-        "--no-shared-folder", action="store_true", help="workers do not see the results folder"
+        "--address",
+        help="address of a running Dask or Ray cluster; by default a cluster is started on this "
+        "machine",
     )
-    parser.add_argument("--retry-failed", action="store_true", help="run failed trials again")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="number of worker processes (default: one per core)",
+    )
+    parser.add_argument(
+        "--no-shared-folder",
+        action="store_true",
+        help="for clusters whose workers cannot access the results folder: they send their results "
+        "back",
+    )
+    parser.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="run trials that failed before again; by default they stay failed",
+    )
 
 
 def execution(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what was given as :func:`anomalist.running.runner.run_trials` takes it.
+    """Return the given options as arguments of :func:`anomalist.running.runner.run_trials`.
 
     Raises:
-        InputError: fewer than one seed.
+        InputError: the number of seeds is below 1.
     """
     if arguments.seeds is not None and arguments.seeds < 1:
         raise InputError(f"--seeds takes 1 or more, got {arguments.seeds}")

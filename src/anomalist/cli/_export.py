@@ -1,4 +1,4 @@
-"""`anomalist data export`: a task's test set as a file to share."""
+"""The command ``anomalist data export``: write a task's test set to a file."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from anomalist.tasks import Task
 __all__ = ["main"]
 
 _ABOUT = """\
-Write a task's test set: images, labels, masks and a hash in one .npz file without pickle. The same
-task, seed and data give the same bytes. `anomalist evaluate` evaluates any software's
-scores of it.
+Write the test set of a task to a file: images, labels, masks and a hash, as .npz without pickle.
+Any software can score these images, and `anomalist evaluate` evaluates the scores. The same task,
+seed and data give the same bytes.
 
 examples:
   anomalist data export one_class:dataset=digits,normal_classes=3,calibration=20 --out three.npz
@@ -33,29 +33,33 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument(
         "task",
         metavar="TASK",
-        help="KIND:OPTION=VALUE,… (`anomalist list tasks`), or SUITE/GROUP/TASK",
+        help="task as KIND:OPTION=VALUE,… (see `anomalist list tasks`), or SUITE/GROUP/TASK for a "
+        "task of a suite",
     )
     parser.add_argument(
         "--out",
         type=a_path,
         required=True,
         metavar="FILE.npz",
-        help="the file to write",
+        help="file to write",
     )
     parser.add_argument(
         "--seed",
         type=a_seed,
         default=0,
+        metavar="N",
         help="seed of splits and corruptions (default: 0)",
     )
     parser.add_argument(
-        "--training", action="store_true", help="write training and calibration images too"
+        "--training",
+        action="store_true",
+        help="also write the training and calibration images",
     )
     parser.add_argument(
         "--data",
         type=a_path,
         default=Path("data"),
-        help="folder of data sets that a suite gives by path",
+        help="folder of the data sets that a suite reads by path (default: data)",
     )
     arguments = parser.read(words)
     make_folder(arguments.out.parent, "folder")
@@ -68,7 +72,7 @@ def main(words: Sequence[str]) -> None:
 
 
 def _task(text: str, data: Path) -> Task:
-    """Return the task that is named by itself, or by its place in a suite."""
+    """Return the task of a spec, ``KIND:OPTION=VALUE``, or of a path, ``SUITE/GROUP/TASK``."""
     suite, slash, rest = text.partition("/")
     if not slash or suite.replace("-", "_") not in catalog.names("suites"):
         return tasks.parse(text)

@@ -1,8 +1,8 @@
 """The dispatcher: the first word of a command line names the file that runs.
 
-A command's file has ``main(words)``, which returns the exit status (None: 0); the first line of its
-docstring is what ``anomalist --help`` prints. Nothing heavy is imported before it is needed:
-``anomalist --help`` and ``anomalist list`` never load torch.
+A command's file defines ``main(words)``, which returns the exit status; None means 0. The first
+line of its docstring is its description in ``anomalist --help``. Slow imports happen only where
+they are needed: ``anomalist --help`` and ``anomalist list`` never load torch.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ __all__ = ["main"]
 _HELP = """\
 usage: anomalist COMMAND [OPTION ...]
 
-Image anomaly detection and localisation: train on normal images, score, show where.
+Detect and localise anomalies in images: train on normal images, score new images, and mark the
+anomalous pixels.
 
 commands:
 {commands}
 
-`anomalist COMMAND --help` explains a command. To get started:
+`anomalist COMMAND --help` explains a command and its options. To get started, run a small
+example, which takes seconds:
   anomalist run --quick
 """
 
@@ -39,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words of the command line; by default those of this process.
 
     Returns:
-        the exit status: 0 done, 1 something failed, 2 wrong input, 130 interrupted (Ctrl-C).
+        the exit status: 0 for success, 1 if something failed, 2 for wrong input, 130 after an
+        interruption (Ctrl-C).
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     console.prepare()
@@ -47,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = _dispatch(words)
         sys.stdout.flush()
         return status
-    except BrokenPipeError:  # the reader of the output, such as `head`, has stopped reading
+    except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         console.ignore_output()
         return 0
     except InputError as error:
@@ -55,11 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _WRONG_INPUT
     except OSError as error:  # a full disk, or a folder that was removed
         file = f" ({error.filename})" if error.filename else ""
-        message = f"{error.strerror or error}{file}; what was finished is kept"
+        message = f"{error.strerror or error}{file}; finished results are kept"
         print(f"anomalist: error: {message}", file=sys.stderr)
         return _WRONG_INPUT
     except KeyboardInterrupt:
-        print("anomalist: interrupted; what was finished is kept", file=sys.stderr)
+        print("anomalist: interrupted; finished results are kept", file=sys.stderr)
         return _INTERRUPTED
 
 
@@ -76,6 +79,6 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _listing() -> str:
-    """Return a line per command."""
+    """Return one line per command."""
     names = catalog.names("cli")
     return "\n".join(f"  {name:<11}{catalog.describe('cli', name)}" for name in names)

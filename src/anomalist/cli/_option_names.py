@@ -1,4 +1,4 @@
-"""Names of options, read from the source code, so that a mistyped option is reported at once.
+"""Option names, read from the source code, so that a mistyped option is reported at once.
 
 Importing a detector to find its options would take seconds, since it imports torch.
 """
@@ -14,13 +14,13 @@ from anomalist.core.errors import unknown
 
 __all__ = ["check_run_options", "dashed", "field_names"]
 
-_RUN_FIELDS = ("seed", "device", "precision")  # of a detector, set by the run
+_RUN_FIELDS = ("seed", "device", "precision")  # options of a detector that the run sets
 _ROOT = Path(__file__).parent.parent
 _OLD_NAMES = "old_names"
 
 
 def dashed(word: str) -> str:
-    """Return a word of a command line with dashes in an option's name.
+    """Return a command-line word with dashes instead of underscores in the option's name.
 
     ``--save_maps=x`` becomes ``--save-maps=x``.
     """
@@ -33,11 +33,11 @@ def dashed(word: str) -> str:
 def field_names(module: str, name: str, *, old: bool = False) -> list[str]:
     """Return the fields of the class ``name`` in ``anomalist.MODULE``, and of its bases.
 
-    Fields are public and annotated.
+    A field is a public, annotated attribute.
 
     Args:
-        module: below ``anomalist``, such as ``"models.pca"``.
-        name: of the class.
+        module: name of the module below ``anomalist``, such as ``"models.pca"``.
+        name: name of the class.
         old: whether to return the old names of renamed options instead.
     """
     tree = ast.parse(_source(module))
@@ -57,11 +57,11 @@ def field_names(module: str, name: str, *, old: bool = False) -> list[str]:
 
 
 def check_run_options(words: Sequence[str], own: Iterable[str]) -> None:
-    """Refuse an option that ``anomalist run`` or its detector does not have.
+    """Raise an error for an option that neither ``anomalist run`` nor its detector has.
 
     Args:
         words: the command line.
-        own: options beside those of the config, such as ``--results``.
+        own: options of the command that are not in the config, such as ``--results``.
 
     Raises:
         InputError: an unknown option, or an unknown detector.
@@ -84,14 +84,14 @@ def check_run_options(words: Sequence[str], own: Iterable[str]) -> None:
 
 
 def _source(module: str) -> str:
-    """Return the text of ``anomalist.MODULE``, a file or a folder."""
+    """Return the source code of ``anomalist.MODULE``, which is a file or a folder."""
     path = _ROOT.joinpath(*module.split("."))
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     return file.read_text(encoding="utf-8")
 
 
 def _imported(tree: ast.Module) -> dict[str, str]:
-    """Return the module, below ``anomalist``, that each imported name comes from."""
+    """Return the module below ``anomalist`` that each imported name comes from."""
     modules: dict[str, str] = {}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("anomalist."):

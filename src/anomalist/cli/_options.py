@@ -1,4 +1,4 @@
-"""Options: the command line of a typed config, so that Python and the shell take the same ones."""
+"""Options: build a command line from a typed config, so that Python and the shell share options."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from anomalist.core import catalog
 from anomalist.core.config import Config
 from anomalist.core.errors import InputError, unknown
 from anomalist.models import RUN_FIELDS, Detector
+from anomalist.reports.output import FORMATS
 
-__all__ = ["Parser", "a_path", "a_seed", "add_options", "collect"]
+__all__ = ["Parser", "a_path", "a_seed", "add_formats", "add_options", "collect"]
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with one-line errors: an InputError that names the nearest valid option."""
+    """An argument parser that reports errors in one line and suggests the nearest valid option."""
 
     def __init__(self, command: str, description: str) -> None:
         super().__init__(
@@ -30,7 +31,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """Raise InputError instead of printing the usage and leaving."""
+        """Raise InputError instead of printing the usage and exiting."""
         raise InputError(f"{self.prog}: {message}; see {self.prog} --help")
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
@@ -56,10 +57,10 @@ def add_options(
     config: type[Config],
     words: Sequence[str],
 ) -> None:
-    """Add an option for every field of ``config``; those not given stay unset.
+    """Add an option for every field of ``config``; options that are not given stay unset.
 
-    A field that holds a detector becomes ``--model NAME`` and ``--model.OPTION`` for each of that
-    detector's own options, so the name is looked for in ``words`` first.
+    A field that holds a detector becomes ``--model NAME``, and ``--model.OPTION`` for each option
+    of that detector. The detector's name is therefore read from ``words`` first.
 
     Args:
         parser: the parser to extend.
@@ -67,7 +68,7 @@ def add_options(
         words: the command line.
 
     Raises:
-        InputError: ``--model`` names no detector.
+        InputError: ``--model`` names an unknown detector.
     """
     for name, field in config.model_fields.items():
         _add(parser, name, field)
@@ -82,7 +83,7 @@ def add_options(
 
 
 def collect(arguments: argparse.Namespace, config: type[Config]) -> dict[str, Any]:
-    """Return the fields of ``config`` that were given.
+    """Return the values of the fields of ``config`` that the command line sets.
 
     ``model.OPTION`` becomes an item of ``model``.
     """
@@ -125,9 +126,11 @@ def _add(
     *,
     hidden: bool = False,
 ) -> None:
-    """Add one option; its value stays text, which the config converts and checks."""
+    """Add one option; its value stays a string, which the config converts and checks."""
     text = field.description or ""
-    if field.default is not None and not isinstance(field.default, tuple):
+    if isinstance(field.default, bool):
+        text += f" (default: {str(field.default).lower()})"  # as the command line takes it
+    elif field.default is not None and not isinstance(field.default, tuple):
         text += f" (default: {field.default})"
     choices = (field.annotation, *get_args(field.annotation))
     takes_several = any(get_origin(choice) is tuple for choice in choices)
@@ -142,7 +145,7 @@ def _add(
 
 
 def _metavar(annotation: Any) -> str:
-    """Return what stands for an option's value in the help."""
+    """Return the placeholder of an option's value in the help."""
     for choice in (annotation, *get_args(annotation)):
         if get_origin(choice) is Literal:
             return f"{{{','.join(map(str, get_args(choice)))}}}"
@@ -157,15 +160,42 @@ def _metavar(annotation: Any) -> str:
     return "NAME"
 
 
+def add_formats(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--format``, for commands that write figures and tables."""
+    parser.add_argument(
+        "--format",
+        type=_some_formats,
+        default=(),
+        metavar=",".join(FORMATS),
+        help="further formats, separated by commas: svg or pdf for figures, tex for LaTeX tables; "
+        "figures are always written as PNG too",
+    )
+
+
+def _some_formats(text: str) -> tuple[str, ...]:
+    """Return the formats of a comma-separated list.
+
+    Raises:
+        argparse.ArgumentTypeError: one of them does not exist.
+    """
+    formats = tuple(word.strip().lower() for word in text.split(","))
+    for one in formats:
+        if one not in (*FORMATS, "png"):
+            raise argparse.ArgumentTypeError(
+                f"there is no format {one!r}; choose from {', '.join(FORMATS)}, for example svg,tex"
+            )
+    return formats
+
+
 def a_path(text: str) -> Path:
     """Return a path given on the command line.
 
     Raises:
-        argparse.ArgumentTypeError: it is empty, which would be the current folder.
+        argparse.ArgumentTypeError: it is empty, which would mean the current folder.
     """
     if not text.strip():
         raise argparse.ArgumentTypeError(
-            "the path is empty; name a folder or file, . for the current folder"
+            "the path is empty; give a file or folder, or . for the current folder"
         )
     return Path(text)
 
@@ -174,8 +204,8 @@ def a_seed(text: str) -> int:
     """Return a seed given on the command line.
 
     Raises:
-        argparse.ArgumentTypeError: it is no whole number from 0 on.
+        argparse.ArgumentTypeError: it is not a non-negative integer.
     """
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"a seed is a whole number from 0 on, got {text!r}")
+        raise argparse.ArgumentTypeError(f"a seed is a non-negative integer, got {text!r}")
     return int(text)

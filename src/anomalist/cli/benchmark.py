@@ -1,4 +1,4 @@
-"""Compare detectors on the tasks of a suite, with statistical tests and stored results."""
+"""Compare detectors on a suite of tasks, with statistical tests."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from anomalist.core import catalog
 __all__ = ["main"]
 
 _ABOUT = """\
-Run detectors on all tasks of a suite over several seeds, and report which is better, by how much,
-and whether the difference is significant. Finished trials are never run again: a benchmark that was
-stopped resumes from there.
+Compare detectors on all tasks of a suite, over several seeds. The report ranks the detectors and
+tests which differences are significant. Finished trials are not run again: an interrupted benchmark
+resumes where it stopped.
 
 suites:
 {suites}
 
 examples:
-  anomalist benchmark quick
-  anomalist benchmark quick --models lof:k=5 pca       any of `anomalist list models`, with options
-  anomalist benchmark cross-domain --data shared/data  the folder of data sets given by path
+  anomalist benchmark quick                        the suite's detectors, under two minutes
+  anomalist benchmark quick --models lof:k=5 pca   your choice from `anomalist list models`
+  anomalist benchmark cross-domain --data DIR      some data sets are read from the folder DIR
 
-your own detector, compared with stored results (only your detector is run):
-  write src/anomalist/models/mine.py, then
+To compare your own detector with stored results, write it to src/anomalist/models/mine.py. Only
+your detector is run:
   anomalist benchmark quick --models mine --reference docs/benchmark/quick.csv
 
-scores of other software, in the same table (docs/scores-schema.md):
+To add scores of other software to the table, see docs/guide/scores_schema.md:
   anomalist data export "quick/digits one-class/class 2" --seed 0 --out test.npz
   anomalist evaluate --scores scores.npz --test test.npz --row theirs.csv
   anomalist benchmark quick --reference theirs.csv
 
-written to RESULTS/benchmarks/SUITE: report.md, rows.csv (for a later --reference),
-leaderboard.csv, pictures
+The folder RESULTS/benchmarks/SUITE then contains report.md, rows.csv (for a later --reference),
+leaderboard.csv and the figures.
 """
 
 
@@ -46,32 +46,8 @@ def main(words: Sequence[str]) -> int:
     }
     listed = "\n".join(f"  {name:<14}{line}" for name, line in about.items())
     parser = Parser("benchmark", _ABOUT.format(suites=listed))
-    parser.add_argument("suite", metavar=f"{{{','.join(about)}}}", help="which suite")
-    parser.add_argument(
-        "--models",
-        nargs="+",
-        default=(),
-        metavar="NAME:OPTION=VALUE,…",
-        help="detectors to run",
-    )
-    parser.add_argument(
-        "--reference",
-        nargs="+",
-        default=(),
-        type=a_path,
-        metavar="FILE",
-        help="stored rows to compare them with",
-    )
-    parser.add_argument(
-        "--seeds", type=int, help="how many seeds (default: the suite's own number)"
-    )
-    parser.add_argument(
-        "--data",
-        type=a_path,
-        default=Path("data"),
-        help="folder with data sets given by path (default: data)",
-    )
-    add_execution(parser)
+    parser.add_argument("suite", metavar=f"{{{','.join(about)}}}", help="the suite to run")
+    _add_options(parser)
     arguments = parser.read(words)
     where = execution(arguments)
     suite = suites.load(arguments.suite, arguments.data)
@@ -87,5 +63,37 @@ def main(words: Sequence[str]) -> int:
         references=arguments.reference,
         **where,
     )
-    print(report.report(outcome, arguments.results / "benchmarks" / suite.name))
+    folder = arguments.results / "benchmarks" / suite.name
+    print(report.report(outcome, folder, arguments.format))
     return 1 if outcome.failures else 0
+
+
+def _add_options(parser: Parser) -> None:
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        default=(),
+        metavar="MODEL",
+        help="detectors to run, each as NAME or NAME:OPTION=VALUE,… (default: those of the suite)",
+    )
+    parser.add_argument(
+        "--reference",
+        nargs="+",
+        default=(),
+        type=a_path,
+        metavar="FILE",
+        help="CSV files of stored results to compare with, such as the rows.csv of a benchmark",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="number of seeds (default: set by the suite)",
+    )
+    parser.add_argument(
+        "--data",
+        type=a_path,
+        default=Path("data"),
+        help="folder of the data sets that a suite reads by path (default: data)",
+    )
+    add_execution(parser)

@@ -1,4 +1,4 @@
-"""Evaluate any software's scores of a test set that `anomalist data export` wrote."""
+"""Evaluate scores from any software on a test set that `data export` wrote."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from anomalist.metrics.table import of_metric
 __all__ = ["main"]
 
 _ABOUT = """\
-Evaluate scores of an exported test set: every metric with its 95 % interval. The scores are a .npz
-file with
+Evaluate scores from any software on a test set that `anomalist data export` wrote, and print every
+metric with its 95 % interval. The scores are a .npz file with these arrays:
 
-  image        [N]        a number per image, higher = more anomalous
-  pixel        [N, H, W]  a number per pixel, if the method has maps
-  test_sha256  text       the test set's hash, which `anomalist data export` printed
-  method       text       the method's name
+  image        [N]        one score per image; higher means more anomalous
+  pixel        [N, H, W]  optional: one score per pixel
+  test_sha256  text       hash of the test set, as printed by `anomalist data export`
+  method       text       name of the method
 
-docs/scores-schema.md has the details. With NumPy:
+docs/guide/scores_schema.md describes both files. To write the scores with NumPy:
 
+  test = numpy.load("test.npz")
   sha256 = json.loads(str(test["about"]))["sha256"]
-  numpy.savez("scores.npz", image=scores, test_sha256=sha256, method="theirs")
+  numpy.savez("scores.npz", image=scores, test_sha256=sha256, method="my method")
 
 examples:
   anomalist evaluate --scores scores.npz --test test.npz
-  anomalist evaluate --scores scores.npz --test test.npz --row theirs.csv    for --reference
+  anomalist evaluate --scores scores.npz --test test.npz --row theirs.csv
+  anomalist benchmark quick --reference theirs.csv        compare with the detectors of a suite
 """
 
 
@@ -42,26 +44,26 @@ def main(words: Sequence[str]) -> None:
         type=a_path,
         required=True,
         metavar="FILE.npz",
-        help="the scores",
+        help="file of the scores",
     )
     parser.add_argument(
         "--test",
         type=a_path,
         required=True,
         metavar="FILE.npz",
-        help="the exported test set",
+        help="file of the test set",
     )
     parser.add_argument(
         "--row",
         type=a_path,
         metavar="FILE.csv",
-        help="write the result as a row for a benchmark",
+        help="also write the result as a row for `anomalist benchmark --reference`",
     )
     arguments = parser.read(words)
     path = arguments.row
     if path is not None:
         if path.suffix != ".csv":
-            raise InputError(f"a row is written as a .csv file, got {str(path)!r}")
+            raise InputError(f"--row writes a .csv file, got {str(path)!r}")
         make_folder(path.parent, "folder of the row")
     exported = exchange.read(arguments.test)
     method, scores = exchange.read_scores(arguments.scores, exported)

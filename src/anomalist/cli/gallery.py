@@ -1,4 +1,4 @@
-"""Draw all corruptions at several severities, with a page that describes them."""
+"""Draw every corruption at several severities, and write a page that describes them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,31 @@ from anomalist.cli._options import Parser, a_path
 
 __all__ = ["main"]
 
+_ABOUT = """\
+Draw every corruption at several severities, and write a page that describes each one.
+
+examples:
+  anomalist gallery
+  anomalist gallery --dataset fashion_mnist --out gallery/corruptions.svg
+"""
+
 
 def main(words: Sequence[str]) -> None:
-    """Draw the picture, write the page, and print where they are."""
-    parser = Parser("gallery", "Draw every corruption at several severities, with a page on each.")
+    """Draw the figure, write the page, and print the path of the page."""
+    parser = Parser("gallery", _ABOUT)
     parser.add_argument(
-        "--dataset", default="mnist", help="data set to take images from (default: mnist)"
+        "--dataset",
+        default="mnist",
+        metavar="NAME",
+        help="data set of the example images (default: mnist)",
     )
     parser.add_argument(
         "--out",
         type=a_path,
         default=Path("results/corruptions.png"),
-        help="the picture to write; the page is written beside it, as .md",
+        metavar="FILE",
+        help="figure to write, as .png, .svg or .pdf; the page has the same name and the ending "
+        ".md (default: results/corruptions.png)",
     )
     arguments = parser.read(words)
     images = datasets.load(arguments.dataset).test

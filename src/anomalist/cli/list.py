@@ -1,4 +1,4 @@
-"""List the models, data sets, corruptions, tasks, suites and studies."""
+"""List the available data sets, corruptions, tasks, models, suites and studies."""
 
 from __future__ import annotations
 
@@ -9,18 +9,27 @@ from anomalist.core.errors import unknown
 
 __all__ = ["main"]
 
+_ABOUT = """\
+List the available data sets, corruptions, tasks, models, suites and studies with a short
+description of each.
+
+examples:
+  anomalist list
+  anomalist list models
+"""
+
 
 def main(words: Sequence[str]) -> None:
     """Run the command."""
     from anomalist.cli._options import Parser
 
     kinds = catalog.LISTED
-    parser = Parser("list", "List what is available, one line each.")
+    parser = Parser("list", _ABOUT)
     parser.add_argument(
         "what",
         nargs="?",
         metavar=f"{{{','.join(kinds)}}}",
-        help="default: everything",
+        help="what to list (default: everything)",
     )
     what = parser.read(words).what
     if what is not None and what not in kinds:

@@ -1,4 +1,4 @@
-"""Run a study: many trials over seeds (bottleneck, difficulty, a grid of options); resumable."""
+"""Run a study: trials over settings and seeds, with means and 95 % intervals."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from anomalist.core.errors import InputError
 __all__ = ["main"]
 
 _ABOUT = """\
-Run many trials over several seeds and report their means with 95 % intervals. Finished trials are
-never run again: a study that was stopped resumes from there.
+Run a study: many trials, each with several seeds, and a report of their means with 95 % intervals.
+Finished trials are not run again: an interrupted study resumes where it stopped. The report is
+RESULTS/studies/NAME.md; the figures are in RESULTS/plots.
 
 studies:
 {studies}
@@ -28,7 +29,7 @@ examples:
   anomalist study one_class --models lof:blur=1,deskew=true autoencoder:bottleneck=16
   anomalist study bottleneck --executor dask --address tcp://scheduler:8786
 """
-_OPTIONAL = ("models", "vary")  # options of the studies that name them in ACCEPTS
+_OPTIONAL = ("models", "vary")  # options that only the studies with them in ACCEPTS take
 
 
 def main(words: Sequence[str]) -> int:
@@ -36,29 +37,37 @@ def main(words: Sequence[str]) -> int:
     names = catalog.names("studies")
     listed = "\n".join(f"  {name:<14}{catalog.describe('studies', name)}" for name in names)
     parser = Parser("study", _ABOUT.format(studies=listed))
-    parser.add_argument("name", metavar=f"{{{','.join(names)}}}", help="which study")
-    parser.add_argument("--quick", action="store_true", help="fewer images, points and seeds")
+    parser.add_argument("name", metavar=f"{{{','.join(names)}}}", help="the study to run")
     parser.add_argument(
-        "--full", action="store_true", help="the whole protocol: all images, more seeds"
+        "--quick",
+        action="store_true",
+        help="use fewer images, settings and seeds, so that the study takes about a minute",
+    )
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="use the complete protocol: all images, and more seeds where detectors are compared",
     )
     parser.add_argument(
         "--seeds",
         type=int,
-        help="how many seeds (default: 10, or 3 with --quick; fewer where detectors are compared)",
+        metavar="N",
+        help="number of seeds (default: 10, or 3 with --quick; fewer where detectors are compared)",
     )
     parser.add_argument(
         "--vary",
         action="append",
         default=[],
         metavar="OPTION=VALUE,VALUE",
-        help="an axis of a grid",
+        help="option to vary and its values, only for the study grid; give --vary once per option",
     )
     parser.add_argument(
         "--models",
         nargs="+",
         default=(),
-        metavar="NAME:OPTION=VALUE,…",
-        help="detectors to compare",
+        metavar="MODEL",
+        help="detectors, each as NAME or NAME:OPTION=VALUE,…, only for studies that compare "
+        "detectors (default: those of the study)",
     )
     add_execution(parser)
     arguments = parser.read(words)
@@ -68,7 +77,7 @@ def main(words: Sequence[str]) -> int:
     from anomalist import studies
 
     study = module.study(_size(arguments), arguments.seeds, **_accepted(module, arguments))
-    failures = studies.run(study, arguments.results, **where)
+    failures = studies.run(study, arguments.results, formats=arguments.format, **where)
     print_report(study.layout.name, arguments.results)
     return 1 if failures else 0
 
@@ -83,7 +92,7 @@ def _accepted(module: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the options that the study accepts.
 
     Raises:
-        InputError: one is given that it does not accept.
+        InputError: an option is given that the study does not accept.
     """
     accepted: dict[str, Any] = {}
     for option in _OPTIONAL:

@@ -1,4 +1,4 @@
-"""Show one trial of a study, or run it again and say whether the result is the same."""
+"""Show the stored result of one trial, or run the trial again and compare the results."""
 
 from __future__ import annotations
 
@@ -11,17 +11,31 @@ from anomalist.core.errors import InputError
 
 __all__ = ["main"]
 
+_ABOUT = """\
+Show the stored result of one trial, or run the trial again and compare the results. A trial is one
+detector that is fitted and evaluated on one task with one seed. Its name is that of its file in
+RESULTS/trials, where `anomalist study` and `anomalist benchmark` write it.
+
+examples:
+  anomalist trial 3f2a                  the trial whose name begins with 3f2a
+  anomalist trial 3f2a --rerun
+"""
+
 
 def main(words: Sequence[str]) -> int:
-    """Run the command; return 1 if the trial, run again, gives another result."""
-    parser = Parser("trial", "Show one trial, or run it again and compare the results.")
-    parser.add_argument("key", help="the trial's name, or the beginning of it")
-    parser.add_argument("--rerun", action="store_true", help="fit and evaluate again, and compare")
+    """Run the command; return 1 if a second run of the trial gives another result."""
+    parser = Parser("trial", _ABOUT)
+    parser.add_argument("key", help="name of the trial, or its first characters")
+    parser.add_argument(
+        "--rerun",
+        action="store_true",
+        help="fit and evaluate the detector again, and compare with the stored result",
+    )
     parser.add_argument(
         "--results",
         type=a_path,
         default=Path("results"),
-        help="folder of the study (default: results)",
+        help="folder of the results (default: results)",
     )
     arguments = parser.read(words)
 

@@ -1,4 +1,4 @@
-"""Measure which settings train the autoencoder fastest on this processor, for `run` to use."""
+"""Measure which training settings of the autoencoder are fastest on this processor."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from collections.abc import Sequence
 __all__ = ["main"]
 
 _ABOUT = """\
-Measure how fast the reference autoencoder trains on this processor, in float32 and bfloat16, with
-channels first and last. It trains on images of 28 x 28 in two batch sizes and on images of
-256 x 256. This takes about two minutes. `anomalist run` then uses the fastest settings.
+Measure which training settings of the autoencoder are fastest on this processor. `anomalist run`
+then uses them. This takes about two minutes.
+
+The settings differ in precision (float32 or bfloat16), memory format (channels first or last) and
+batch size. They are measured on images of 28 x 28 and of 256 x 256 pixels.
+
+examples:
+  anomalist tune
+  anomalist tune --threads 2                for runs with --threads 2
 """
 
 
@@ -21,7 +27,12 @@ def main(words: Sequence[str]) -> None:
     from anomalist.cli._options import Parser
 
     parser = Parser("tune", _ABOUT)
-    parser.add_argument("--threads", type=int, help="processor threads (default: one per core)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="number of processor threads (default: one per core)",
+    )
     arguments = parser.read(words)
     speeds = settings.measure(arguments.threads)
     lines = []
@@ -35,5 +46,5 @@ def main(words: Sequence[str]) -> None:
     head = ["settings", "images/s", "speed", "speed of a fit"]
     print(tabulate(lines, head, disable_numparse=True, colalign=("left", *("right",) * 3)))
     print("speed 1.00 is the reference: float32, channels first, batches of 128 for small images")
-    print("speed of a fit counts that larger batches take fewer epochs")
-    print(f"kept in {settings.table_path()}")
+    print("speed of a fit takes into account that larger batches need fewer epochs")
+    print(f"saved to {settings.table_path()}")

@@ -1,1 +1,1 @@
-"""What every part builds on: names, configs, errors, files, randomness, the console, memory."""
+"""Shared by all parts: names, configs, errors, files, randomness, console, memory."""

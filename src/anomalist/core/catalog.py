@@ -1,4 +1,4 @@
-"""The file name is the registration: every file in a package's folder is listed.
+"""Registration by file name: every file in a package's folder is listed.
 
 Names and one-line descriptions are read from the files without importing them. A listing therefore
 takes milliseconds and never loads a deep-learning library.
@@ -47,12 +47,12 @@ def names(package: str) -> list[str]:
 
 
 def noun(package: str) -> str:
-    """Return what one thing of ``package`` is called: ``"data set"`` for ``"datasets"``."""
+    """Return the singular noun for ``package``: ``"data set"`` for ``"datasets"``."""
     return _NOUNS[package]
 
 
 def describe(package: str, name: str) -> str:
-    """Return the first line of the docstring of ``name``'s file, read without importing it."""
+    """Return the first line of the docstring of ``name``'s file, without importing it."""
     source = (_folder(package) / f"{name}.py").read_text(encoding="utf-8")
     docstring = ast.get_docstring(ast.parse(source)) or ""
     return docstring.partition("\n")[0]
@@ -62,7 +62,7 @@ def find_module(package: str, name: str) -> Any:
     """Import and return the module ``name`` of ``package``.
 
     Raises:
-        InputError: there is no such file; the message names the nearest ones.
+        InputError: there is no such file; the message suggests similar names.
     """
     if name not in names(package):
         raise unknown(noun(package), name, names(package))
@@ -91,7 +91,7 @@ def lazy_class(package: str, name: str) -> Any:
 
 
 def class_name(name: str) -> str:
-    """Return the name of the class in a file: ``patch_memory.py`` holds ``PatchMemory``."""
+    """Return the name of the class in a file: ``patch_memory.py`` defines ``PatchMemory``."""
     return "".join(part.capitalize() for part in name.split("_"))
 
 

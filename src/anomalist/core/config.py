@@ -1,4 +1,4 @@
-"""Config: the frozen, typed, serialisable base of everything that a user may set."""
+"""Config: the frozen, typed, serialisable base class of all options."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["Config", "snake_case"]
 
 
 class Config(BaseModel):
-    """Named, typed and validated values that cannot be changed.
+    """Named, typed, validated and immutable values.
 
-    A wrong value raises :class:`~anomalist.core.errors.InputError`: one line that names the field,
-    what it was given and what it takes; an unknown field is answered with the valid ones.
+    An invalid value raises :class:`~anomalist.core.errors.InputError`: one line with the field, the
+    given value and the valid ones. For an unknown field, the message lists the valid fields.
     """
 
     model_config = ConfigDict(
@@ -33,7 +33,7 @@ class Config(BaseModel):
 
 
 def snake_case(name: str) -> str:
-    """Return a class's name as its file's name: ``PatchOcclusion`` is ``patch_occlusion``."""
+    """Convert a class name to a file name: ``PatchOcclusion`` to ``patch_occlusion``."""
     return re.sub(r"(?<=.)(?=[A-Z])", "_", name).lower()
 
 

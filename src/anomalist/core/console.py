@@ -1,4 +1,4 @@
-"""Console output: a failure to print never stops the work, even if the terminal is closed."""
+"""Console output; a failure to print, such as a closed terminal, never stops the work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 __all__ = ["announce", "deprecated", "due", "ignore_output", "is_live", "prepare", "say", "track"]
 
-# Without a terminal: seconds until the first progress line, and between the following ones.
+# Without a terminal: seconds until the first progress line, and between later ones.
 FIRST = 3.0
 NEXT = 20.0
 
@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 
 
 def is_live() -> bool:
-    """Return whether standard error is a terminal, on which a progress bar can be drawn."""
+    """Return whether standard error is a terminal, which can show a progress bar."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
@@ -33,7 +33,7 @@ def prepare() -> None:
 
 
 def say(text: str) -> None:
-    """Print a line on standard output; continue if nobody reads it, as behind ``| head``."""
+    """Print a line on standard output; continue if the pipe is closed, as by ``| head``."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -41,7 +41,7 @@ def say(text: str) -> None:
 
 
 def announce(line: str) -> None:
-    """Tell the user one line, on standard error."""
+    """Print a line for the user on standard error."""
     print(f"anomalist: {line}", file=sys.stderr, flush=True)
 
 
@@ -52,19 +52,19 @@ def deprecated(message: str) -> None:
 
 
 def ignore_output() -> None:
-    """Discard all further output, and the buffer, which would fail again at the exit."""
+    """Discard all further output and the buffer, which would fail again at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
 
 
 def due(elapsed: float, last_line: float | None) -> bool:
-    """Return whether work of ``elapsed`` seconds should report now, given its ``last_line``."""
+    """Return whether a progress line is due after ``elapsed`` seconds."""
     return elapsed >= FIRST if last_line is None else elapsed - last_line >= NEXT
 
 
 def track(items: Sequence[Item], title: str) -> Iterator[Item]:
-    """Yield the items and show the progress on standard error: a bar, or a line now and then.
+    """Yield the items and show progress on standard error: a bar, or a line from time to time.
 
     Without a terminal, work of less than three seconds prints nothing.
     """

@@ -1,4 +1,4 @@
-"""Where and how torch computes: device, arithmetic and threads."""
+"""Device, number format and threads of torch."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _MAX_THREADS_PER_CORE = 4
 
 
 def resolve(device: str, precision: str) -> tuple[torch.device, torch.dtype]:
-    """Return the device and the arithmetic that ``"auto"`` stands for on this machine.
+    """Return the device and the number format, with ``"auto"`` resolved for this machine.
 
     Raises:
-        InputError: a GPU is asked for where there is none.
+        InputError: a GPU is requested, but there is none.
     """
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
@@ -30,7 +30,7 @@ def resolve(device: str, precision: str) -> tuple[torch.device, torch.dtype]:
 
 
 def processor_features() -> str:
-    """Return what torch uses of this processor: its vector instructions, and those for bfloat16."""
+    """Return the vector and bfloat16 instructions of this processor that torch uses."""
     features = [torch.backends.cpu.get_cpu_capability()]
     if torch.cpu._is_avx512_bf16_supported():
         features.append("bfloat16")
@@ -40,27 +40,27 @@ def processor_features() -> str:
 
 
 def set_thread_count(count: int) -> None:
-    """Let torch compute on ``count`` processor threads in the calling thread, one of a pool."""
+    """Set the number of torch threads for the calling thread, which belongs to a pool."""
     torch.set_num_threads(count)
 
 
 @contextmanager
 def using_threads(count: int | None) -> Iterator[int]:
-    """Let torch compute on ``count`` processor threads within the context.
+    """Set the number of torch threads within the context.
 
     Args:
-        count: None: as many as before.
+        count: number of threads; None: no change.
 
     Yields:
-        the number.
+        the number of threads.
 
     Raises:
-        InputError: more than the machine can use.
+        InputError: ``count`` is more than the machine can use.
     """
     most = _MAX_THREADS_PER_CORE * (os.cpu_count() or 1)
     if count is not None and count > most:
         raise InputError(
-            f"threads: {count:,} are more than this machine can use; give up to {most}"
+            f"threads: {count:,} is more than this machine can use; give at most {most}"
         )
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)

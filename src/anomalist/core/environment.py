@@ -1,4 +1,4 @@
-"""Environment: versions and times of a result, kept beside the results and never in them."""
+"""Versions and times of a result, stored beside the result and not in it."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def environment(
 
     Args:
         threads: processor threads used.
-        device: where networks ran.
-        precision: the arithmetic of networks.
+        device: device of networks.
+        precision: number format of networks.
         seconds: wall-clock time of each stage.
     """
     return {
@@ -73,7 +73,7 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-@lru_cache(maxsize=1)  # a study asks for every row, and what runs is what was imported
+@lru_cache(maxsize=1)  # later commits do not affect the running code
 def _commit() -> str | None:
     """Return the commit of the source tree, ``+changes`` if not clean; None outside a checkout."""
     folder = Path(__file__).parent

@@ -1,4 +1,4 @@
-"""InputError: the one exception that means "the input is wrong", and its messages."""
+"""InputError: the exception for invalid input, and its messages."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterable
 
 __all__ = ["InputError", "printable", "unknown"]
 
-_ALL = 10  # up to so many names are all listed
-_SHOWN = 5  # of more names, so many of the nearest are listed
-# Similarity, from 0 to 1, at which a name is suggested.
+_ALL = 10  # with at most this many names, all are listed
+_SHOWN = 5  # with more names, this many similar ones are listed
+# Smallest similarity, from 0 to 1, at which a name is suggested.
 _NEAR = 0.65
 _NEARLY_SAME = 0.8
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used; the message is one line: what, where, how to fix it.
+    """Invalid input; the message is one line that says what is wrong, where, and how to fix it.
 
     The command line prints the message without a traceback and exits with status 2. Line breaks in
-    what is quoted (an array, another library's message) become spaces.
+    quoted values (an array, another library's message) become spaces.
     """
 
     def __init__(self, message: str) -> None:
@@ -33,15 +33,15 @@ def printable(text: str) -> str:
 
 
 def unknown(what: str, name: str, valid: Iterable[str]) -> InputError:
-    """Return the error for a name that is not in ``valid``: it suggests the nearest names.
+    """Return the error for a name that is not in ``valid``, with similar names as suggestions.
 
-    An option of a part, such as ``--model.unit``, is suggested for an option without a part only
-    where the last words are nearly the same: ``--out`` is not a mistyped ``--model.unit``.
+    An option with a prefix, such as ``--model.unit``, is suggested for an option without one only
+    if the last words are nearly equal: ``--out`` is not a mistyped ``--model.unit``.
 
     Args:
-        what: the kind of thing that was named, e.g. ``"corruption"``.
-        name: what the user wrote.
-        valid: the names that exist.
+        what: noun for the name, e.g. ``"corruption"``.
+        name: the user's name.
+        valid: the valid names.
     """
     names = sorted(valid, key=lambda one: (-_likeness(str(name), one), one))
     near = [one for one in names[:1] if _likeness(str(name), one) >= _NEAR]
@@ -56,7 +56,7 @@ def unknown(what: str, name: str, valid: Iterable[str]) -> InputError:
 
 
 def _likeness(name: str, other: str) -> float:
-    """Return how alike two names are, from 0 to 1."""
+    """Return the similarity of two names, from 0 to 1."""
     if "." in other and "." not in name:
         ratio = difflib.SequenceMatcher(
             None, name.lstrip("-").lower(), other.rpartition(".")[2].lower()

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all: a temporary name in the target folder, then a rename."""
+"""Atomic writes: a temporary file in the target folder, which is then renamed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def make_folder(path: Path, what: str = "results folder") -> Path:
     """Create ``path`` (and its parents) and return it.
 
     Raises:
-        InputError: it cannot be created or written to.
+        InputError: the folder cannot be created or written to.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -42,13 +42,13 @@ def make_folder(path: Path, what: str = "results folder") -> Path:
             pass
     except OSError as error:
         raise InputError(
-            f"cannot write to the {what} {str(path)!r}: {error.strerror}; name another"
+            f"cannot write to the {what} {str(path)!r}: {error.strerror}; choose another"
         ) from None
     return path
 
 
 def is_writable(folder: Path) -> bool:
-    """Return whether files can be made in an existing folder."""
+    """Return whether files can be created in an existing folder."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return True
@@ -57,7 +57,7 @@ def is_writable(folder: Path) -> bool:
 
 
 def abbreviate_home(path: Path) -> str:
-    """Return a path with ``~`` for the home folder, since messages end up in reports."""
+    """Return a path with ``~`` for the home folder, because messages may appear in reports."""
     home = Path.home()
     if not path.is_relative_to(home):
         return str(path)
@@ -68,7 +68,8 @@ def abbreviate_home(path: Path) -> str:
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path that replaces ``path`` on success and is removed otherwise.
 
-    The temporary name keeps the suffix, since writers such as Matplotlib choose the format by it.
+    The temporary name keeps the suffix, because writers such as Matplotlib derive the format from
+    it.
     """
     handle, name = tempfile.mkstemp(
         dir=path.parent,
@@ -79,7 +80,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o644)  # mkstemp makes files private; results are meant to be read
+        temporary.chmod(0o644)  # mkstemp creates private files
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -89,12 +90,12 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a new folder that becomes ``path`` on success and is removed otherwise.
 
-    Where another process made ``path`` in the meantime, that one is kept.
+    If another process has created ``path`` in the meantime, that folder is kept.
     """
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
     try:
         yield temporary
-        temporary.chmod(0o755)  # mkdtemp makes folders private
+        temporary.chmod(0o755)  # mkdtemp creates private folders
         try:
             temporary.rename(path)
         except OSError:
@@ -111,7 +112,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented UTF-8 JSON; NaN is refused, since JSON has none."""
+    """Write ``value`` as indented UTF-8 JSON; NaN raises an error, because JSON has no NaN."""
     write_text(
         path,
         json.dumps(
@@ -125,7 +126,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows as CSV, with a column for every key of any row; None is an empty cell."""
+    """Write rows as CSV with a column for every key; None becomes an empty cell."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")

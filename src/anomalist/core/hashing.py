@@ -14,8 +14,8 @@ def json_hash(value: Any, *, compact: bool = False, digits: int = 64) -> str:
 
     Args:
         value: numbers, text, lists and mappings.
-        compact: whether the JSON has no blanks; part of what a hash is defined by.
-        digits: how many of the 64 hexadecimal digits are kept.
+        compact: whether the JSON has no spaces, which changes the hash.
+        digits: number of hexadecimal digits to keep, at most 64.
     """
     separators = (",", ":") if compact else None
     text = json.dumps(value, sort_keys=True, separators=separators)

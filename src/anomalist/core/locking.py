@@ -1,4 +1,4 @@
-"""Locks between processes; the system frees them when a process is killed."""
+"""Locks between processes, which the system releases when a process is killed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def locked(path: Path, message: str, *, wait: bool = True) -> Iterator[None]:
 
     Args:
         path: the lock file; its folder must exist.
-        message: what to say on standard error if another process holds the lock.
-        wait: whether to wait for the other process; if not, the message is an error.
+        message: line for standard error if another process holds the lock.
+        wait: whether to wait for the other process; if false, the message becomes an error.
 
     Raises:
         InputError: another process holds the lock, and ``wait`` is false.

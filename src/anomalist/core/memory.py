@@ -1,4 +1,4 @@
-"""Memory: refuse work that does not fit before it starts, and reuse what is freed."""
+"""Memory: check that work fits before it starts, and reuse freed memory."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from anomalist.core.errors import InputError
 
 __all__ = ["available_bytes", "check_fits", "reusing_memory"]
 
-_SHARE = 0.9  # share of the free memory that work may take
+_SHARE = 0.9  # fraction of the free memory that work may use
 
-# Options of glibc's mallopt(3). At the end the thresholds are the highest that glibc would have
-# raised them to by itself, which it no longer does once they were set.
+# Options of glibc's mallopt(3). At the end, the thresholds are set to the highest values that glibc
+# would have chosen itself, because it no longer adapts them once they have been set.
 _TRIM_THRESHOLD = -1
 _MMAP_THRESHOLD = -3
 _MMAP_MAX = -4
 _USUAL_TRIM = 64 << 20
 _USUAL_MMAP = 32 << 20
 _USUAL_MMAPS = 65_536
-_CHOSEN_BY_USER = ("MALLOC_", "GLIBC_TUNABLES")  # beginnings of environment variables
-_KEPT = 1 << 30  # bytes of freed memory that are not given back to the system
+_CHOSEN_BY_USER = ("MALLOC_", "GLIBC_TUNABLES")  # prefixes of environment variables
+_KEPT = 1 << 30  # bytes of freed memory that are not returned to the system
 
 _lock = threading.Lock()
 _users = 0
 
 
 def available_bytes() -> int | None:
-    """Return how many bytes of memory are free for new work; None where the system does not say."""
+    """Return the number of free bytes of memory; None if the system does not report it."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
@@ -41,12 +41,12 @@ def available_bytes() -> int | None:
 
 
 def check_fits(needed: int, what: str, mend: str) -> None:
-    """Refuse work that needs more memory than is free.
+    """Check that work does not need more memory than is free.
 
     Args:
-        needed: bytes.
-        what: what needs them, for the message.
-        mend: what the user can do about it.
+        needed: number of bytes.
+        what: description of the work, for the message.
+        mend: advice for the user.
 
     Raises:
         InputError: there is not enough free memory.
@@ -54,19 +54,19 @@ def check_fits(needed: int, what: str, mend: str) -> None:
     free = available_bytes()
     if free is not None and needed > _SHARE * free:
         raise InputError(
-            f"{what} takes {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free: {mend}"
+            f"{what} needs {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free: {mend}"
         )
 
 
 @contextmanager
 def reusing_memory() -> Iterator[None]:
-    """Keep freed arrays for the next ones of the process within the context.
+    """Reuse the memory of freed arrays for new ones within the context.
 
-    glibc gives large arrays back to the system as soon as they are freed, and the system clears
-    every page of the next one: a training step of the reference autoencoder then takes 1,000 to
-    2,000 page faults, and one on images of 256 x 256 spends half its time in them. Up to 1 GiB of
-    freed memory is kept; all of it is given back at the end. The context does nothing with another
-    C library, or where environment variables set options of glibc's malloc.
+    By default glibc returns large arrays to the system when they are freed, and the system clears
+    every page of a new array. A training step of the reference autoencoder then causes 1,000 to
+    2,000 page faults; a step on images of 256 x 256 spends half its time in them. Within the
+    context up to 1 GiB of freed memory is kept; all of it is returned at the end. The context has
+    no effect with another C library, or if environment variables set options of glibc's malloc.
     """
     library = _glibc()
     if library is None:
@@ -96,7 +96,7 @@ def _glibc() -> ctypes.CDLL | None:
         return None
     try:
         library = ctypes.CDLL(None)
-        library.gnu_get_libc_version  # noqa: B018  # asks whether there is one
+        library.gnu_get_libc_version  # noqa: B018  # raises AttributeError if it is another library
     except (OSError, AttributeError, TypeError):  # TypeError: None on Windows
         return None
     return library

@@ -1,4 +1,4 @@
-"""NamedConfig: a config that is registered by its file's name and can be written as one line."""
+"""NamedConfig: a config that is registered by its file name and can be written as one line."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ __all__ = ["NamedConfig", "old_spelling"]
 
 
 class NamedConfig(Config):
-    """The base of detectors, corruptions, data sets and tasks.
+    """The base class of detectors, corruptions, data sets and tasks.
 
-    A base of one kind sets ``registry``; the classes of its files inherit it.
+    Their base classes set ``registry``, which the classes of the files inherit.
     """
 
-    registry: ClassVar[str]  # the folder that the files lie in, such as "models"
-    name_key: ClassVar[str] = "name"  # the key of a mapping that names the thing
-    unwritten: ClassVar[frozenset[str]] = frozenset()  # fields that the text leaves out
-    # The names that renamed options had in 0.1, by present name; and renamed values, by option. The
-    # old spelling is accepted everywhere, and the names of trials are hashes of it.
+    registry: ClassVar[str]  # the folder of the files, such as "models"
+    name_key: ClassVar[str] = "name"  # the key of the name in a mapping
+    unwritten: ClassVar[frozenset[str]] = frozenset()  # fields that are not part of the spec
+    # The names of renamed options in version 0.1, by present name; and renamed values, by option.
+    # The old spelling is accepted everywhere, and the keys of trials are hashes of it.
     old_names: ClassVar[Mapping[str, str]] = {}
     old_values: ClassVar[Mapping[str, Mapping[str, str]]] = {}
 
     @property
     def name(self) -> str:
-        """The name it is registered by, which is its file's."""
+        """The registered name, which is the file name."""
         return snake_case(type(self).__name__)
 
     @property
     def spec(self) -> str:
-        """The name and the options that differ from the defaults, as :meth:`parse` reads them."""
+        """The name and the non-default options, in the format of :meth:`parse`."""
         plain = type(self)()
         options: dict[str, Any] = {}
         for option in type(self).model_fields:
@@ -51,12 +51,12 @@ class NamedConfig(Config):
 
     @classmethod
     def parse(cls, given: str | Mapping[str, Any] | Self) -> Self:
-        """Return the thing that ``given`` names, with the options that it sets.
+        """Return the instance that ``given`` describes.
 
         Args:
             given: ``"name"``; ``"name:option=value,option=value"``; a mapping with a name and
-                options, whose name may be such a text (the mapping's options win); or an instance,
-                which is returned as it is. The values of an option that takes several are separated
+                options, whose name may be such a text (the mapping's options take precedence); or
+                an instance, which is returned unchanged. Several values of an option are separated
                 by ``;``, and parentheses keep a value together:
                 ``ensemble:members=(lof:k=5,blur=1);pca``.
 
@@ -68,7 +68,7 @@ class NamedConfig(Config):
         noun = catalog.noun(cls.registry)
         if not isinstance(given, str | Mapping):
             raise InputError(
-                f"a {noun} is a name or a mapping with a name, or text name:option=value, "
+                f"a {noun} must be a name, a mapping with a name, or text name:option=value, "
                 f"got {given!r}"
             )
         values = {cls.name_key: given} if isinstance(given, str) else dict(given)
@@ -90,7 +90,7 @@ class NamedConfig(Config):
 
         Args:
             values: options, under old or new names.
-            tell: whether to say on standard error that a spelling is deprecated.
+            tell: whether to warn on standard error about a deprecated spelling.
 
         Raises:
             InputError: an option is given under both names.
@@ -113,11 +113,11 @@ class NamedConfig(Config):
 
 
 def old_spelling(config: BaseModel, dump: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a dump of ``config`` as 0.1 wrote it: old names of options, old names of values.
+    """Return a dump of ``config`` with the option names and values of version 0.1.
 
     Args:
-        config: what was dumped.
-        dump: what ``config.model_dump(mode="json", …)`` returned.
+        config: the config.
+        dump: the result of ``config.model_dump(mode="json", …)``.
     """
     names: Mapping[str, str] = {}
     spellings: Mapping[str, Mapping[str, str]] = {}
@@ -145,7 +145,7 @@ def _typed(
     written: Mapping[str, str],
     given: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return all options, those written in the text first, as the fields take them."""
+    """Return all options, those of the text first, in the form that the fields accept."""
     values: dict[str, Any] = {**written, **given}
     for option, value in values.items():
         field = _field(chosen, option)
@@ -167,7 +167,7 @@ def _field(chosen: type[NamedConfig], option: str) -> FieldInfo | None:
 
 
 def _several(value: str, field: FieldInfo) -> list[str]:
-    """Return the values of ``a;b``; of ``(a;b)`` too, unless each is a thing with options."""
+    """Return the values of ``a;b``, or of ``(a;b)`` unless the values have options."""
     parts = split(value, ";")
     if len(parts) == 1 and not _holds_configs(field) and is_wrapped(parts[0]):
         parts = split(parts[0][1:-1], ";")
@@ -175,7 +175,7 @@ def _several(value: str, field: FieldInfo) -> list[str]:
 
 
 def _holds_configs(field: FieldInfo) -> bool:
-    """Return whether an option's values have options of their own, as detectors have."""
+    """Return whether an option's values have options, like detectors."""
     inner = get_args(field.annotation)[0]
     if get_origin(inner) is Annotated:
         inner = get_args(inner)[0]

@@ -1,9 +1,9 @@
 """Randomness as a value: a draw is a function of (seed, purpose, index), not of earlier draws.
 
-Each index owns a SplitMix64 stream (Steele, Lea & Flood, "Fast splittable pseudorandom number
-generators", OOPSLA 2014) whose start is a hash of seed, purpose and index. So the draws of image
-*i* are the same whatever the batch, the order or the number of processes, and a whole batch is
-drawn by a few array operations.
+Each index has a SplitMix64 stream (Steele, Lea & Flood, "Fast splittable pseudorandom number
+generators", OOPSLA 2014) that starts at a hash of seed, purpose and index. The draws of image *i*
+therefore do not depend on the batch, the order or the number of processes, and a few array
+operations draw a whole batch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["derive", "generator", "normal", "resampling", "uniform"]
 _STEP = np.uint64(0x9E3779B97F4A7C15)  # the increment and the two multipliers of SplitMix64
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
-_BLOCK = 1 << 15  # numbers drawn at once: their temporaries stay in the processor's cache
+_BLOCK = 1 << 15  # numbers drawn at once: temporary arrays fit the processor's cache
 
 
 def derive(seed: int, purpose: str) -> int:
@@ -28,14 +28,14 @@ def derive(seed: int, purpose: str) -> int:
 
 
 def generator(seed: int, purpose: str) -> np.random.Generator:
-    """Return NumPy's generator for a choice that is made once, such as a split or a shuffle."""
+    """Return a NumPy generator for a single choice, such as a split or a shuffle."""
     return np.random.Generator(np.random.Philox(derive(seed, purpose)))
 
 
 def resampling(seed: int) -> np.random.Generator:
-    """Return NumPy's generator of a bootstrap, which is seeded only by the number.
+    """Return a NumPy generator for a bootstrap, seeded only by the number.
 
-    There is no purpose: the intervals of kept results depend on these draws.
+    It has no purpose string, because the intervals of stored results depend on these draws.
     """
     return np.random.default_rng(seed)
 
@@ -50,12 +50,12 @@ def uniform(
 
     Args:
         seed: any integer.
-        purpose: what the numbers are for; two purposes never share draws.
+        purpose: name of the use; different purposes have independent draws.
         index: int ``[N]``, the number of each image in its data set.
-        count: how many numbers an image needs.
+        count: numbers per image.
 
     Returns:
-        float32 ``[N, count]``, multiples of 2^-24. A smaller ``count`` gives the first of the same
+        float32 ``[N, count]``, multiples of 2^-24. A smaller ``count`` gives the first of these
         numbers.
     """
     start = _mix(
@@ -79,10 +79,10 @@ def normal(
     index: NDArray[np.int64],
     count: int,
 ) -> NDArray[np.float32]:
-    """Draw ``count`` standard normal numbers per index (Box & Muller, 1958); at most 5.8 in size.
+    """Draw ``count`` standard normal numbers per index (Box & Muller, 1958), at most +-5.8.
 
-    Arguments and shape as for :func:`uniform`, but another ``count`` gives other numbers: they are
-    made in pairs.
+    Arguments and shape are those of :func:`uniform`, but another ``count`` gives other numbers,
+    because they are computed in pairs.
     """
     pairs = (count + 1) // 2
     draws = uniform(seed, purpose, index, 2 * pairs)

@@ -1,8 +1,8 @@
-r"""Specs: text that names a thing and its options, ``name:option=value,option=value``.
+r"""Specs: text with a name and options, ``name:option=value,option=value``.
 
-Four characters have a meaning: ``,`` separates options, ``;`` separates the values of one option,
-and parentheses keep a value together, however deeply they are nested. A backslash removes
-the meaning: ``\,`` is a comma inside a value.
+Four characters are special: ``,`` separates options, ``;`` separates the values of one option, and
+parentheses keep a value together and may be nested. A backslash escapes them: ``\,`` is a comma
+inside a value.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def parse_spec(text: str, noun: str) -> tuple[str, dict[str, str]]:
 
     Args:
         text: the spec.
-        noun: what is named, such as ``"model"``, for messages.
+        noun: noun for messages, such as ``"model"``.
 
     Raises:
         InputError: an option without a value, or an unbalanced parenthesis.
@@ -44,8 +44,8 @@ def format_spec(name: str, options: Mapping[str, Any]) -> str:
     """Return the text that :func:`parse_spec` reads back.
 
     Args:
-        name: of the thing.
-        options: its options; the values of a tuple are separated by ``;``.
+        name: the name.
+        options: the options; the values of a tuple are separated by ``;``.
     """
     if not options:
         return name
@@ -54,9 +54,9 @@ def format_spec(name: str, options: Mapping[str, Any]) -> str:
 
 
 def split(text: str, separator: str) -> list[str]:
-    """Split ``text``, but not within parentheses nor at an escaped separator.
+    """Split ``text``, but not within parentheses or at escaped separators.
 
-    Empty parts are dropped; the others are stripped of surrounding blanks.
+    Empty parts are dropped; the others are stripped of surrounding spaces.
 
     Raises:
         InputError: an unbalanced parenthesis.
@@ -97,10 +97,10 @@ def is_wrapped(text: str) -> bool:
 
 
 def _format_value(value: Any) -> str:
-    """Return a value as text: escaped or in parentheses where it would be misread."""
+    """Return a value as text, escaped or in parentheses if it would be ambiguous."""
     if isinstance(value, tuple):
         text = ";".join(_format_value(part) for part in value)
-        # A single value in parentheses would be read as several.
+        # A single value in parentheses would be parsed as several.
         return f"({text})" if len(value) == 1 and text.startswith("(") else text
     text = str(value)
     if _unbalanced(text) or text.endswith("\\"):
@@ -121,8 +121,8 @@ def _escape(text: str) -> str:
 def _characters(text: str) -> Iterator[tuple[int, str, bool]]:
     """Yield each character with its position and whether a backslash escapes it.
 
-    A backslash escapes a special character, and another backslash that ends the text or stands
-    before a special character. Elsewhere it is an ordinary character.
+    A backslash escapes a special character, and another backslash at the end of the text or before
+    a special character. Elsewhere it is an ordinary character.
     """
     place = 0
     while place < len(text):
@@ -146,10 +146,10 @@ def _depth_change(character: str) -> int:
 
 
 def _unbalanced(text: str) -> str:
-    """Return what is wrong with the parentheses of ``text``; empty if nothing is."""
+    """Return the fault in the parentheses of ``text``, or an empty text."""
     depth = 0
     for _, character, escaped in _characters(text):
         depth += 0 if escaped else _depth_change(character)
         if depth < 0:
-            return "a parenthesis is closed that was not opened"
+            return "a parenthesis is not opened"
     return "a parenthesis is not closed" if depth else ""

@@ -1,4 +1,4 @@
-"""Corruptions, one per file: ``stripes.py`` is ``stripes``, its class ``Stripes``."""
+"""Corruptions, one per file: ``stripes.py`` defines ``stripes`` with the class ``Stripes``."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def names() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    """Import a corruption's class when it is first asked for (PEP 562)."""
+    """Import a corruption's class on first access (PEP 562)."""
     return catalog.lazy_class("corruptions", name)

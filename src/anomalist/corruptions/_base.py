@@ -1,4 +1,4 @@
-"""Corruption: the base of every file in ``corruptions/``, with the checks of its contract."""
+"""The base class of all corruptions, and the checks of its contract."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from anomalist.images import check_images
 
 __all__ = ["Corruption", "CorruptionResult", "CorruptionSpec", "parse"]
 
-_MAX_IMAGES = 256  # changed at once: enough to be vectorised
-_MAX_VALUES = 1 << 18  # changed at once: few enough for the processor's cache
+_MAX_IMAGES = 256  # images per step: enough to vectorise
+_MAX_VALUES = 1 << 18  # values per step: few enough for the processor's cache
 _USUAL_SEVERITY = 0.5
 
 
@@ -33,8 +33,8 @@ class Corruption(NamedConfig):
 
     The strength is set by ``severity`` in [0, 1] or by the physical parameter that the subclass
     names in ``physical``, such as a noise sigma or a number of lines. Without either, the severity
-    is 0.5. All draws are shared across strengths: a stronger corruption extends the weaker one. The
-    result for an image depends only on (seed, index).
+    is 0.5. All random draws are shared across strengths, so that a stronger corruption extends a
+    weaker one. The random draws of an image depend only on (seed, index).
     """
 
     registry: ClassVar[str] = "corruptions"
@@ -58,9 +58,9 @@ class Corruption(NamedConfig):
         """Return the changed images.
 
         Args:
-            images: float32 ``[n, C, H, W]`` in [0, 1], not to be written to.
+            images: float32 ``[n, C, H, W]`` in [0, 1]; must not be modified.
             strength: the physical parameter, above 0.
-            seed: the seed of all draws.
+            seed: seed of all draws.
             index: int64 ``[n]``, the number of each image in its data set.
         """
 
@@ -68,21 +68,21 @@ class Corruption(NamedConfig):
         """Return the physical parameter at severity 1; None if it is the severity itself.
 
         Args:
-            shape: of the images (H, W).
+            shape: size of the images (H, W).
         """
         return None
 
     def to_physical(self, severity: float, shape: tuple[int, int]) -> float:
-        """Return the physical parameter at ``severity``, rounded up if it counts things.
+        """Return the physical parameter at ``severity``, rounded up if it is an integer.
 
         Args:
             severity: in [0, 1].
-            shape: of the images (H, W).
+            shape: size of the images (H, W).
         """
         most = self.most(shape)
         if most is None:
             return severity
-        value = round(severity * most, 9)  # 0.3 x 10 is 3, and not slightly more
+        value = round(severity * most, 9)  # so that 0.3 x 10 is exactly 3
         return math.ceil(value) if self._counts() else value
 
     def to_severity(self, value: float, shape: tuple[int, int]) -> float:
@@ -99,7 +99,7 @@ class Corruption(NamedConfig):
         """Return the severity in [0, 1] on images of ``shape`` (H, W).
 
         Raises:
-            InputError: the physical parameter exceeds what such images allow.
+            InputError: the physical parameter exceeds its maximum for images of this size.
         """
         value = self.given_strength
         if value is None:
@@ -115,13 +115,13 @@ class Corruption(NamedConfig):
 
     @property
     def given_strength(self) -> float | None:
-        """The physical parameter where it is set; None where the severity decides."""
+        """The physical parameter if it is set; None if the severity sets the strength."""
         value = getattr(self, self.physical)
         return None if value is None else float(value)
 
     @property
     def family(self) -> str:
-        """The spec without its strength: the same for one corruption at all strengths."""
+        """The spec without its strength, which is the same at all strengths."""
         unset = dict.fromkeys(("severity", self.physical))
         return self.model_copy(update=unset).spec
 
@@ -136,16 +136,17 @@ class Corruption(NamedConfig):
 
         Args:
             images: float32 ``[N, C, H, W]`` in [0, 1]; not modified.
-            seed: the seed of all draws.
+            seed: seed of all draws.
             index: int64 ``[N]``, the number of each image in its data set; by default 0, 1, 2, …
 
         Returns:
             the corrupted images, and masks that are true exactly where a pixel changed. An image
-            with an empty mask did not change (a black hole on a black background), so it is not an
+            with an empty mask did not change (a black square on a black background) and is not an
             anomaly.
 
         Raises:
-            InputError: wrong type, shape or values, or a strength that such images do not allow.
+            InputError: wrong type, shape or values, or a strength above the maximum for images of
+                this size.
         """
         check_images(images, f"corruption {self.name}")
         numbers = np.arange(len(images)) if index is None else np.asarray(index)
@@ -178,11 +179,11 @@ class Corruption(NamedConfig):
         return _USUAL_SEVERITY if self.severity is None else self.severity
 
     def _counts(self) -> bool:
-        """Return whether the physical parameter is a number of things."""
+        """Return whether the physical parameter is an integer."""
         return int in get_args(type(self).model_fields[self.physical].annotation)
 
 
 parse = Corruption.parse
 
-# A corruption as a field of another config; it is written as its spec.
+# A corruption as a field of another config; it is serialised as its spec.
 CorruptionSpec = Annotated[Corruption, PlainValidator(parse), PlainSerializer(str, return_type=str)]

@@ -1,4 +1,4 @@
-"""Helpers of several corruptions: cut and paste patches, and interpolate between pixels."""
+"""Helpers shared by corruptions: cut and paste patches, interpolate between pixels."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ def bell(distance: NDArray[np.float32], sigma: NDArray[np.float32]) -> NDArray[n
     """Return the weights of a Gaussian kernel that reaches 0 at three standard deviations.
 
     Args:
-        distance: of a kernel's points on one side of its middle, ``[k]`` or ``[n, k]``, above 0.
+        distance: distances of the kernel's points on one side of its centre, ``[k]`` or ``[n, k]``,
+            above 0.
         sigma: standard deviation ``[n, 1]``, in the same unit.
 
     Returns:
-        float32 ``[n, k]``; twice their sum, for both sides, and the middle's own weight make 1.
+        the weights on one side, float32 ``[n, k]``; the weights of both sides and the centre sum to
+        1.
     """
     edge = np.float32(np.exp(-4.5))
     weights: NDArray[np.float32] = np.maximum(
@@ -28,10 +30,10 @@ def bell(distance: NDArray[np.float32], sigma: NDArray[np.float32]) -> NDArray[n
 
 
 def order(draws: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the order ``[n, k]`` of each row's draws in [0, 1), smallest first; ties keep places.
+    """Return the stable argsort ``[n, k]`` of each row's draws in [0, 1).
 
-    It is a stable argsort, but several times as fast: draws are multiples of 2^-24, so draw and
-    place fit one number.
+    It is several times as fast as NumPy's: draws are multiples of 2^-24, so a draw and its position
+    fit into one integer.
     """
     keys = (draws * np.float32(2**24)).astype(np.uint64)
     keys <<= np.uint64(32)
@@ -42,7 +44,7 @@ def order(draws: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def pick(draw: NDArray[np.float32], count: NDArray[np.int64] | int) -> NDArray[np.int64]:
-    """Return a whole number in 0..count-1 for each draw in [0, 1), all equally likely."""
+    """Return an integer in 0..count-1 for each draw in [0, 1), all equally likely."""
     # In float64, since float32 could round up to count.
     return (draw.astype(np.float64) * count).astype(np.int64)
 
@@ -53,7 +55,7 @@ def cut(
     left: NDArray[np.int64],
     size: tuple[int, int],
 ) -> NDArray[np.float32]:
-    """Return a copy of each image's patch, ``[n, C, *size]``, cornered at ``top``, ``left``."""
+    """Return a copy of each image's patch ``[n, C, *size]`` with the corner ``top``, ``left``."""
     windows = sliding_window_view(images, size, axis=(2, 3))
     patches: NDArray[np.float32] = windows[np.arange(len(images)), :, top, left]
     return patches
@@ -77,15 +79,15 @@ def sample(
     y: NDArray[np.float32],
     x: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Read each image between its pixels, bilinearly; beyond the border, read the nearest pixel.
+    """Interpolate each image bilinearly; positions beyond the border read the nearest pixel.
 
     Args:
         images: float32 ``[n, C, H, W]``.
-        y: rows ``[n, h, w]``, 0 being the middle of the first one.
-        x: columns, likewise.
+        y: row coordinates ``[n, h, w]``; 0 is the centre of the first row.
+        x: column coordinates, likewise.
 
     Returns:
-        float32 ``[n, C, h, w]``. Where the neighbours are equal, it is their value to the last bit.
+        float32 ``[n, C, h, w]``. Where all neighbours are equal, the result is exactly their value.
     """
     n, channels, height, width = images.shape
     y = np.clip(y, 0, height - 1)
@@ -116,7 +118,7 @@ def soften(
     cover: NDArray[np.float32],
     target: NDArray[np.float32] | np.float32,
 ) -> NDArray[np.float32]:
-    """Return a mixture of ``images`` and ``target`` in [0, 1]; ``cover`` is the target's share."""
+    """Return ``images`` blended with ``target``, clipped to [0, 1]; ``cover`` is the opacity."""
     mixed: NDArray[np.float32] = target - images
     mixed *= cover
     mixed += images
@@ -131,15 +133,15 @@ def replace_around(
     y: NDArray[np.float32],
     x: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Return a copy in which pixels around each image's ``middle`` take values from elsewhere.
+    """Return a copy in which pixels around each image's ``middle`` are resampled from elsewhere.
 
     Args:
         images: float32 ``[n, C, H, W]``.
-        middle: row and column ``[n, 2]`` of the middle of a square of side 2 k + 1, which may hang
-            over the border.
-        cover: ``[n or 1, 2 k + 1, 2 k + 1]``, how much of the new value a pixel takes, 0 to 1.
-        y: the row ``[n, 2 k + 1, 2 k + 1]`` that it takes it from, as for :func:`sample`.
-        x: the column, likewise.
+        middle: row and column ``[n, 2]`` of the centre of a square of side 2 k + 1, which may
+            extend beyond the border.
+        cover: ``[n or 1, 2 k + 1, 2 k + 1]``, opacity of the new values, 0 to 1.
+        y: row coordinates ``[n, 2 k + 1, 2 k + 1]`` of the new values, as for :func:`sample`.
+        x: column coordinates, likewise.
     """
     h, w = images.shape[2:]
     away = y.shape[1] // 2

@@ -1,15 +1,18 @@
-"""Irregular regions of smoothed noise are erased, filled or replaced: stains, gaps, scratches.
+"""Fills irregular regions of smoothed noise: stains, gaps, scratches.
 
 Each image has a field of white noise smoothed by a Gaussian of standard deviation ``scale`` pixels
-(two for scratches). The ``ceil(area x H x W)`` pixels where it is highest are hit, as in DRAEM
-(Zavrtanik et al., ICCV 2021), which uses Perlin noise. The regions never have a straight edge, and
-a larger area contains each smaller one. A blot is mostly one piece: its field falls with the
-distance from a centre, drawn from all pixels or, every other time, from the bright ones, in
-proportion to their value, so that what is bright is hit more often than by chance. ``fill="paste"``
-takes the image's own content from elsewhere, as CutPaste does (Li et al., CVPR 2021).
+(two fields for scratches). The ``ceil(area x H x W)`` pixels where the field is highest are filled,
+as in DRAEM (Zavrtanik et al., ICCV 2021), which uses Perlin noise. The regions never have a
+straight edge, and a larger area contains each smaller one.
 
-Strength: ``area`` = severity, the share of the image's pixels that are hit. Where the fill equals
-the original value, such as black on black, nothing changes.
+With ``shape="blot"`` the region is mostly connected, because the field decreases with the distance
+from a random centre. In half of the images the centre is uniform over all pixels; in the other half
+its probability is proportional to the pixel value, so that bright structures are covered more often
+than by chance. ``fill="paste"`` takes content from elsewhere in the image, as CutPaste does (Li et
+al., CVPR 2021).
+
+Strength: ``area`` = severity, the fraction of the image's pixels that are filled. Where the fill
+equals the original value, such as black on black, nothing changes.
 
 Source: regions as in DRAEM, Zavrtanik et al., ICCV 2021; pasted content as in CutPaste, Li et al.,
 CVPR 2021.
@@ -32,16 +35,16 @@ __all__ = ["Blobs"]
 
 _Fill = Literal["black", "white", "grey", "noise", "paste"]
 _FILLS: tuple[_Fill, ...] = get_args(_Fill)
-_THIN = 8.0  # how many times longer than wide a scratch is, about
+_THIN = 8.0  # approximate ratio of length to width of a scratch
 _FALL = (
-    1.5  # of a blot's field, within ``scale`` pixels: its edge is rough, and it seldom falls apart
+    1.5  # decrease of a blot's field per ``scale`` pixels: a rough edge, but seldom several pieces
 )
-# Share of pasted copies that are inverted, so that even a one-pixel image has something to paste.
+# Fraction of pasted copies that are inverted, so that a copy differs even in a one-pixel image.
 _NEGATIVE = 0.25
 
 
 class Blobs(Corruption):
-    """Overwrite irregular regions that cover a share ``area`` of the image."""
+    """Overwrite irregular regions that cover the fraction ``area`` of the image."""
 
     physical: ClassVar[str] = "area"
 
@@ -49,24 +52,24 @@ class Blobs(Corruption):
         None,
         ge=0,
         le=1,
-        description="share of the image's pixels that are hit",
+        description="fraction of the image's pixels that are filled",
     )
     scale: float = Field(
-        2.0, gt=0, description="how coarse the regions are: the noise's smoothing, in pixels"
+        2.0, gt=0, description="sigma of the noise's smoothing in pixels; larger is coarser"
     )
     shape: Literal["spots", "blot", "scratches"] = Field(
-        "spots", description="several roundish regions, one region, or long thin bent regions"
+        "spots", description="several round regions, one region, or long thin curved regions"
     )
     fill: Literal["black", "white", "grey", "noise", "paste", "mixed"] = Field(
         "black",
-        description="what fills a region: black, white, one grey per image, noise, content from "
-        "elsewhere in the image, or 'mixed', one of these drawn for each image",
+        description="content of the regions: black, white, one grey per image, noise, content from "
+        "elsewhere in the image (paste), or one of these drawn for each image (mixed)",
     )
     opacity: float = Field(
         1.0,
         gt=0,
         le=1,
-        description="least opacity of the fill: each image draws its own, log-uniform up to 1",
+        description="lowest opacity of the fill; drawn for each image, log-uniform up to 1",
     )
 
     def change(
@@ -76,9 +79,9 @@ class Blobs(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Fill each image's own region."""
+        """Fill the regions of each image."""
         hit = self._region(images, strength, seed, index)[:, None]
-        out = images * ~hit  # two products and a sum are quicker than a choice, and as exact
+        out = images * ~hit  # two products and a sum are faster than np.where, and as exact
         out += self._filling(images, seed, index) * hit
         return out
 
@@ -89,10 +92,10 @@ class Blobs(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.bool_]:
-        """Return the pixels that are hit: bool ``[n, H, W]``, as many in each image."""
+        """Return the filled pixels: bool ``[n, H, W]``, the same number in each image."""
         h, w = images.shape[2:]
         field = _smooth((h, w), self.scale, seed, "blobs/shape", index)
-        # Near the zero line of a second field, where the first one is high.
+        # Scratches follow the zero line of a second field where the first one is high.
         if self.shape == "scratches":
             field -= np.float32(_THIN) * np.abs(
                 _smooth((h, w), self.scale, seed, "blobs/line", index)
@@ -109,7 +112,7 @@ class Blobs(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Return what the regions show: float32 like ``images``."""
+        """Return the content of the regions: float32 like ``images``."""
         if self.fill == "mixed":
             chosen = (uniform(seed, "blobs/fill", index, 1)[:, 0] * np.float32(len(_FILLS))).astype(
                 np.int64
@@ -151,7 +154,7 @@ def _distance(
     seed: int,
     index: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """Return each pixel's distance from the centre of its image's blot, float32 ``[n, H, W]``."""
+    """Return each pixel's distance from the centre of the blot, float32 ``[n, H, W]``."""
     n, _, h, w = images.shape
     draws = uniform(seed, "blobs/centre", index, 2)
     weight = images.mean(axis=1, dtype=np.float64).reshape(n, -1)
@@ -167,7 +170,7 @@ def _distance(
 
 @lru_cache(maxsize=64)
 def _gaussian(length: int, scale: float) -> NDArray[np.float32]:
-    """Return the matrix that smooths along an axis; rows of length 1 keep the variance at 1."""
+    """Return the matrix that smooths along an axis; rows of norm 1 keep the variance at 1."""
     away = np.subtract.outer(np.arange(length), np.arange(length)) / scale
     kernel: NDArray[np.float64] = np.exp(-0.5 * away**2)
     kernel /= np.linalg.norm(kernel, axis=1, keepdims=True)
@@ -180,7 +183,7 @@ def _fill(
     seed: int,
     index: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """Return what may be seen through the region: float32 like ``images``."""
+    """Return the image that the regions show: float32 like ``images``."""
     if fill == "paste":
         return _elsewhere(images, seed, index)
     if fill == "noise":
@@ -199,7 +202,7 @@ def _elsewhere(
     seed: int,
     index: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """Return each image rolled by a random step and randomly flipped along each axis."""
+    """Return each image shifted cyclically and flipped at random along each axis."""
     draws = uniform(seed, "blobs/paste", index, 5)
     rows, columns = (
         _walk(draws[:, 2 * axis : 2 * axis + 2], length)
@@ -211,7 +214,7 @@ def _elsewhere(
 
 
 def _walk(draws: NDArray[np.float32], length: int) -> NDArray[np.int64]:
-    """Return, for each image, where each position along an axis takes its content from."""
+    """Return the source position of each position along an axis, for each image."""
     step = 1 + (draws[:, :1].astype(np.float64) * max(length - 1, 1)).astype(np.int64)
     way = np.where(draws[:, 1:] < 0.5, 1, -1)
     return (way * np.arange(length) + step) % length

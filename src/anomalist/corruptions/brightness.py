@@ -1,8 +1,8 @@
-"""All values of an image grow or shrink by one amount: too long or too short an exposure.
+"""Adds one random offset to all values of an image: over- or underexposure.
 
-Strength: ``shift`` = severity, as a share of the range. Each image has two draws: up or down, and
-u. Then shift x (1 + u) / 2 is added to all its values or subtracted from them, and the result is
-clipped to [0, 1].
+Strength: ``shift`` = severity, as a fraction of the value range. Each image has two draws: the sign
+and u in [0, 1). The offset shift x (1 + u) / 2 is added to all values or subtracted from them, and
+the result is clipped to [0, 1].
 
 Source: brightness of ImageNet-C, Hendrycks & Dietterich, ICLR 2019, which only brightens.
 """
@@ -22,7 +22,7 @@ __all__ = ["Brightness"]
 
 
 class Brightness(Corruption):
-    """Add up to ``shift`` to every value, or take it away."""
+    """Add an offset of up to ``shift`` to all values, or subtract it."""
 
     physical: ClassVar[str] = "shift"
 
@@ -30,10 +30,10 @@ class Brightness(Corruption):
         None,
         ge=0,
         le=1,
-        description="the most that is added, as a share of the range",
+        description="largest offset, as a fraction of the value range",
     )
     direction: Literal["brighter", "darker", "either"] = Field(
-        "either", description="which way; 'either' draws one of the two for each image"
+        "either", description="sign of the offset; 'either' draws it for each image"
     )
 
     def change(
@@ -43,7 +43,7 @@ class Brightness(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Add each image's own amount and clip."""
+        """Add the offset of each image and clip."""
         draws = uniform(seed, "brightness", index, 2)
         amount = np.float32(strength / 2) * (1 + draws[:, 0])
         limit = {"brighter": 1.0, "darker": 0.0, "either": 0.5}[self.direction]

@@ -1,8 +1,8 @@
-"""Values draw nearer to the image's mean or move away from it: a flat or a harsh picture.
+"""Lowers or raises the contrast: values move towards the image's mean or away from it.
 
-Strength: ``amount`` c = severity. Each image has two draws: less or more contrast, and u. With c' =
-c (1 + u) / 2, the distance of every value from the image's mean is multiplied by 1 - c', or divided
-by it and clipped to [0, 1].
+Strength: ``amount`` c = severity. Each image has two draws: less or more contrast, and u in [0, 1).
+With c' = c (1 + u) / 2, the difference of every value from the image's mean is multiplied by 1 - c'
+or divided by it. The result is clipped to [0, 1].
 
 Source: contrast of ImageNet-C, Hendrycks & Dietterich, ICLR 2019, which only lowers contrast.
 """
@@ -22,7 +22,7 @@ __all__ = ["Contrast"]
 
 
 class Contrast(Corruption):
-    """Scale the distance of every value from the image's mean."""
+    """Scale the difference of every value from the image's mean."""
 
     physical: ClassVar[str] = "amount"
 
@@ -30,10 +30,10 @@ class Contrast(Corruption):
         None,
         ge=0,
         le=1,
-        description="the largest loss of contrast, or the corresponding gain",
+        description="largest relative loss of contrast, or the inverse gain",
     )
     direction: Literal["less", "more", "either"] = Field(
-        "either", description="which way; 'either' draws one of the two for each image"
+        "either", description="less or more contrast; 'either' draws one for each image"
     )
 
     def change(
@@ -43,14 +43,14 @@ class Contrast(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Move each image's values along the line to its mean."""
+        """Scale the differences from the mean of each image and clip."""
         draws = uniform(seed, "contrast", index, 2).astype(np.float64)
         amount = strength * (1 + draws[:, 0]) / 2  # below 1, since a draw is
         limit = {"less": 1.0, "more": 0.0, "either": 0.5}[self.direction]
         gain = np.where(draws[:, 1] < limit, -amount, amount / (1 - amount)).astype(np.float32)[
             :, None, None, None
         ]
-        # A flat image has then exact zeros, whatever the mean's rounding.
+        # The differences of a constant image are exactly 0, even if its mean is rounded.
         moved = images - images[:, :1, :1, :1]
         moved -= moved.reshape(len(images), -1).mean(axis=1)[:, None, None, None]
         moved *= gain

@@ -1,12 +1,12 @@
-"""A square patch of the image is pasted elsewhere in it: a wrong part that looks right by itself.
+"""Copies a square patch of the image to another place: a plausible part in the wrong position.
 
-As in CutPaste, the patch comes from the same image, so the result for an image depends only on its
-number.
+As in CutPaste, the patch comes from the same image, so the result for an image does not depend on
+the other images.
 
-Strength: ``side`` = ceil(severity x half the shorter side). Each image draws how far the patch
-moves, between a quarter and a half of the image along one axis or both, then its place u, v in [0,
-1), uniform where both the patch and its copy lie within the image. A larger patch contains each
-smaller one.
+Strength: ``side`` = ceil(severity x half the shorter side). Each image draws the displacement of
+the patch, between a quarter and a half of the image along at least one axis. It then draws the
+position, uniform over all positions where the patch and its copy lie within the image. A larger
+patch contains each smaller one.
 
 Source: CutPaste, Li et al., CVPR 2021, whose patches are rectangles of any shape.
 """
@@ -35,7 +35,7 @@ class CutPaste(Corruption):
     side: int | None = Field(None, ge=0, description="side of the square in pixels")
 
     def most(self, shape: tuple[int, int]) -> int:
-        """Half the shorter side."""
+        """Return half the shorter side."""
         return max(min(shape) // 2, 1)
 
     def change(
@@ -45,11 +45,11 @@ class CutPaste(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Copy each image's own square."""
+        """Copy one square of each image."""
         shape = (images.shape[2], images.shape[3])
         side = int(strength)
         steps = _steps(shape)
-        if len(steps) == 0:  # an image of one pixel has no elsewhere
+        if len(steps) == 0:  # an image of one pixel has no other place
             return images
         draws = uniform(seed, "cut_paste", index, 3)
         step = steps[pick(draws[:, 0], len(steps))]

@@ -1,10 +1,10 @@
-"""A disc of the image is warped, as if drawn on rubber; the rest does not change.
+"""Warps a disc of the image elastically; pixels outside the disc do not change.
 
 Strength: ``radius`` in pixels = severity x a third of the shorter side (at least 1.5 pixels). Each
-image draws the disc's centre, a pixel where the largest disc fits into the image, and 4 x 4 vectors
-on a grid over the largest disc, each component uniform within ``reach`` of the largest radius. The
-smoothly interpolated vectors say where each pixel takes its value from, whatever the severity; the
-warped image fades in from the disc's edge inwards.
+image draws the disc's centre, a pixel where the largest disc fits into the image. It also draws 4 x
+4 displacement vectors on a grid over the largest disc; each component is uniform within ``reach``
+of the largest radius. The displacement of a pixel is interpolated smoothly between these vectors
+and does not depend on the severity. The warped image fades in from the disc's edge inwards.
 
 Source: elastic deformations, Simard et al., ICDAR 2003, which deform the whole image.
 """
@@ -24,7 +24,7 @@ from anomalist.corruptions._sampling import pick, replace_around
 __all__ = ["ElasticWarp"]
 
 _GRID = 4  # vectors along each side of the grid
-_FADE = 0.3  # width of the soft edge, as a share of the largest radius
+_FADE = 0.3  # width of the soft edge, as a fraction of the largest radius
 
 
 class ElasticWarp(Corruption):
@@ -37,11 +37,11 @@ class ElasticWarp(Corruption):
         0.6,
         gt=0,
         le=1,
-        description="how far a value may travel along each axis, as a share of the largest radius",
+        description="largest displacement along each axis, as a fraction of the largest radius",
     )
 
     def most(self, shape: tuple[int, int]) -> float:
-        """A third of the shorter side, 1.5 pixels at least."""
+        """Return a third of the shorter side, at least 1.5 pixels."""
         return round(max(min(shape) / 3, 1.5), 9)
 
     def change(
@@ -51,7 +51,7 @@ class ElasticWarp(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Warp each image's own disc."""
+        """Warp one disc of each image."""
         shape = images.shape[2:]
         most = self.most((shape[0], shape[1]))
         draws = uniform(seed, "elastic_warp", index, 2 + 2 * _GRID**2)

@@ -1,9 +1,10 @@
-"""The image is out of focus: a Gaussian blur.
+"""Blurs the image with a Gaussian kernel: out of focus.
 
 Strength: ``sigma`` in pixels = severity x an eighth of the shorter side (of at least 16 pixels).
-Each image has one uniform draw u and is blurred by the standard deviation sigma (1 + u) / 2. The
-kernel is lowered by its value at three standard deviations, so that it ends there without a step:
-pixels farther from an edge do not change at all. The image is mirrored at its border.
+Each image has one uniform draw u in [0, 1) and is blurred with the standard deviation sigma (1 + u)
+/ 2. The kernel's value at three standard deviations is subtracted from the kernel, so that it ends
+there without a step; pixels farther from an edge do not change at all. The image is mirrored at its
+border.
 
 Source: Gaussian blur of ImageNet-C, Hendrycks & Dietterich, ICLR 2019.
 """
@@ -24,14 +25,14 @@ __all__ = ["GaussianBlur"]
 
 
 class GaussianBlur(Corruption):
-    """Blur by a standard deviation of up to ``sigma`` pixels."""
+    """Blur with a standard deviation of up to ``sigma`` pixels."""
 
     physical: ClassVar[str] = "sigma"
 
     sigma: float | None = Field(None, ge=0, description="largest standard deviation in pixels")
 
     def most(self, shape: tuple[int, int]) -> float:
-        """An eighth of the shorter side, 2 pixels at least."""
+        """Return an eighth of the shorter side, at least 2 pixels."""
         return max(min(shape), 16) / 8
 
     def change(
@@ -53,7 +54,7 @@ def _along(
     weights: NDArray[np.float32],
     axis: int,
 ) -> NDArray[np.float32]:
-    """Blur along one axis. The sum is of differences, so a constant image stays as it is."""
+    """Blur along one axis by summing differences, so that constant images do not change."""
     reach = weights.shape[1]
     length = images.shape[axis]
     border = [(reach, reach) if number == axis else (0, 0) for number in range(4)]

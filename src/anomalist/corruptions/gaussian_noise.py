@@ -1,4 +1,4 @@
-"""Additive Gaussian noise, clipped to [0, 1]: a noisy sensor.
+"""Adds Gaussian noise and clips to [0, 1]: a noisy sensor.
 
 Strength: ``sigma`` = severity, in units of the full value range. Each value (pixel and channel) has
 one standard normal draw z and becomes clip(x + sigma z), so every change grows with sigma.
@@ -29,7 +29,7 @@ class GaussianNoise(Corruption):
         None,
         ge=0,
         le=1,
-        description="standard deviation, as a share of the range",
+        description="standard deviation, as a fraction of the value range",
     )
 
     def change(

@@ -1,10 +1,11 @@
-"""The mirrored image shines through: a double exposure, a reflection in glass.
+"""Superimposes the image's mirror image: a double exposure, a reflection in glass.
 
-Strength: ``opacity`` = severity. Each image has two draws: which mirror (left-right, top-bottom or
-both), and u. With a = opacity (1 + u) / 2 and the mirrored image m, x becomes 1 - (1 - x)(1 - a m),
-the sum of two lights that never leaves [0, 1].
+Strength: ``opacity`` = severity. Each image has two draws: the mirror axis (left-right, top-bottom
+or both), and u in [0, 1). With a = opacity (1 + u) / 2 and the mirrored image m, x becomes 1 - (1 -
+x)(1 - a m), which stays in [0, 1].
 
-Source: reflections as additive layers, Levin & Weiss, TPAMI 2007; here of the image itself.
+Source: reflections as additive layers, Levin & Weiss, TPAMI 2007; here the reflection is of the
+image itself.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = ["Ghosting"]
 
 
 class Ghosting(Corruption):
-    """Add the image's own mirror image, at up to ``opacity``."""
+    """Superimpose the mirror image with an opacity of up to ``opacity``."""
 
     physical: ClassVar[str] = "opacity"
 
@@ -31,7 +32,7 @@ class Ghosting(Corruption):
         None,
         ge=0,
         le=1,
-        description="the largest share of the mirror image's light that is added",
+        description="largest opacity of the mirror image",
     )
 
     def change(
@@ -41,7 +42,7 @@ class Ghosting(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Add each image's own mirror image."""
+        """Superimpose the mirror image of each image."""
         draws = uniform(seed, "ghosting", index, 2)
         mirror = pick(draws[:, 0], 3)
         light = np.empty_like(images)

@@ -1,8 +1,8 @@
-"""Single rows slip sideways: a scanner that shook, a video line out of step.
+"""Shifts single rows sideways: a shaking scanner, unsynchronised video lines.
 
 Strength: ``lines`` = ceil(severity x height). Each image has one random order of its rows. The
-first ``lines`` rows shift, each around the border by its own 1 to width / 8 pixels, left or right.
-More lines therefore include the fewer.
+first ``lines`` rows shift left or right, with wrap-around, each by its own random 1 to width / 8
+pixels. A higher number of lines includes the rows of every lower number.
 
 Source: line jitter of video restoration, Kokaram, "Motion picture restoration", 1998.
 """
@@ -23,14 +23,14 @@ __all__ = ["LineJitter"]
 
 
 class LineJitter(Corruption):
-    """Shift ``lines`` rows, each by its own amount."""
+    """Shift ``lines`` rows, each by a random distance."""
 
     physical: ClassVar[str] = "lines"
 
-    lines: int | None = Field(None, ge=0, description="how many rows")
+    lines: int | None = Field(None, ge=0, description="number of shifted rows")
 
     def most(self, shape: tuple[int, int]) -> int:
-        """The height."""
+        """Return the height."""
         return shape[0]
 
     def change(
@@ -40,7 +40,7 @@ class LineJitter(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Shift the first rows of each image's own order."""
+        """Shift the first rows of each image's random order."""
         n, _, h, w = images.shape
         draws = uniform(seed, "line_jitter", index, 2 * h)
         rows = order(draws[:, :h])[:, : int(strength)]

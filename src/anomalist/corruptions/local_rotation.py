@@ -1,9 +1,9 @@
-"""A disc of the image is rotated about its centre: a part that was mounted askew.
+"""Rotates a disc of the image about its centre: a misaligned part.
 
 Strength: ``radius`` in pixels = severity x a third of the shorter side (at least 1.5 pixels). Each
-image draws the disc's centre, where the largest disc fits into the image, and an angle between half
-of ``angle`` and all of it, in either direction. Values between pixels are interpolated; nothing
-changes outside the disc, whose edge is one pixel soft.
+image draws the disc's centre, where the largest disc fits into the image, the direction, and an
+angle between half of ``angle`` and ``angle``. Values between pixels are interpolated. The edge of
+the disc is one pixel wide; pixels outside it do not change.
 
 Source: rotations of AugMix, Hendrycks et al., ICLR 2020, which rotate the whole image.
 """
@@ -24,7 +24,7 @@ __all__ = ["LocalRotation"]
 
 
 class LocalRotation(Corruption):
-    """Turn a disc of ``radius`` pixels."""
+    """Rotate a disc of ``radius`` pixels."""
 
     physical: ClassVar[str] = "radius"
 
@@ -33,11 +33,11 @@ class LocalRotation(Corruption):
         90.0,
         gt=0,
         le=180,
-        description="the largest turn in degrees; each image draws its own",
+        description="largest rotation in degrees; drawn for each image",
     )
 
     def most(self, shape: tuple[int, int]) -> float:
-        """A third of the shorter side, 1.5 pixels at least."""
+        """Return a third of the shorter side, at least 1.5 pixels."""
         return round(max(min(shape) / 3, 1.5), 9)
 
     def change(
@@ -47,7 +47,7 @@ class LocalRotation(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Turn each image's own disc."""
+        """Rotate one disc of each image."""
         shape = images.shape[2:]
         draws = uniform(seed, "local_rotation", index, 4)
         room = np.maximum(

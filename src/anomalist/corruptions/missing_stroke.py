@@ -1,9 +1,9 @@
-"""One connected piece of a stroke is erased: a broken line, ink that did not take.
+"""Erases one connected piece of a stroke: a broken line, missing ink.
 
-A stroke is what is brighter than the image's darkest value by more than ``level`` of its range (in
-the mean of the channels). Each image draws one of these pixels. All pixels that can be reached from
-it in ``radius`` steps over such pixels, to any of the eight neighbours, take each channel's darkest
-value.
+The stroke is the set of pixels that exceed the image's darkest value by more than ``level`` times
+its value range (in the mean of the channels). Each image draws one pixel of the stroke. All stroke
+pixels within ``radius`` steps of it take the darkest value of each channel; a step leads along the
+stroke to any of the eight neighbours.
 
 Strength: ``radius`` in steps = ceil(severity x half the shorter side). More steps reach every pixel
 that fewer steps reach.
@@ -28,20 +28,22 @@ __all__ = ["MissingStroke"]
 
 
 class MissingStroke(Corruption):
-    """Erase the bright pixels within ``radius`` steps of one of them."""
+    """Erase the stroke within ``radius`` steps of a random stroke pixel."""
 
     physical: ClassVar[str] = "radius"
 
-    radius: int | None = Field(None, ge=0, description="steps along the stroke, to each side")
+    radius: int | None = Field(
+        None, ge=0, description="length of the erased piece in each direction, in pixels"
+    )
     level: float = Field(
         0.1,
         ge=0,
         lt=1,
-        description="where a stroke begins, as a share of the image's range",
+        description="threshold of the stroke, as a fraction of the image's value range",
     )
 
     def most(self, shape: tuple[int, int]) -> int:
-        """Half the shorter side."""
+        """Return half the shorter side."""
         return max(min(shape) // 2, 1)
 
     def change(
@@ -51,7 +53,7 @@ class MissingStroke(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Erase each image's own piece."""
+        """Erase one piece of each image's stroke."""
         grey = images[:, 0] if images.shape[1] == 1 else images.mean(axis=1)
         low = grey.min(axis=(1, 2), keepdims=True)
         high = grey.max(axis=(1, 2), keepdims=True)
@@ -64,7 +66,7 @@ class MissingStroke(Corruption):
 
 
 def _one_of(marked: NDArray[np.bool_], draw: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Mark a random one of each image's marked pixels ``[n, H, W]``, if there are any."""
+    """Mark one random pixel among the marked pixels ``[n, H, W]`` of each image, if any."""
     until = np.cumsum(marked.sum(axis=2), axis=1)  # marked pixels up to each row's end
     number = pick(draw, until[:, -1])
     row = (until <= number[:, None]).sum(axis=1) % marked.shape[1]
@@ -78,7 +80,7 @@ def _one_of(marked: NDArray[np.bool_], draw: NDArray[np.float32]) -> NDArray[np.
 
 
 def _neighbours(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Mark what is marked and its eight neighbours."""
+    """Mark the marked pixels and their eight neighbours."""
     wide = marked.copy()
     wide[:, :, 1:] |= marked[:, :, :-1]
     wide[:, :, :-1] |= marked[:, :, 1:]

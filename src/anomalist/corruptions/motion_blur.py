@@ -1,9 +1,9 @@
-"""The image is smeared along a line: the object or the camera moved.
+"""Blurs the image along a line: motion of the object or the camera.
 
 Strength: ``length`` in pixels = severity x the shorter side (of at least 16 pixels). Each image has
-two draws: the direction, any angle, and u. The whole extent of the smear is length (1 + u) / 2,
-with the weights of a Gaussian up to three standard deviations on either side. The line is drawn
-pixel by pixel; the image is mirrored at its border.
+two draws: the direction, any angle, and u in [0, 1). The total extent of the kernel is length (1 +
+u) / 2, with Gaussian weights up to three standard deviations on either side. The kernel samples the
+line pixel by pixel; the image is mirrored at its border.
 
 Source: motion blur of ImageNet-C, Hendrycks & Dietterich, ICLR 2019, also with Gaussian weights.
 """
@@ -28,10 +28,10 @@ class MotionBlur(Corruption):
 
     physical: ClassVar[str] = "length"
 
-    length: float | None = Field(None, ge=0, description="largest extent of the smear in pixels")
+    length: float | None = Field(None, ge=0, description="largest extent of the kernel in pixels")
 
     def most(self, shape: tuple[int, int]) -> float:
-        """The shorter side, 16 pixels at least."""
+        """Return the shorter side, at least 16 pixels."""
         return max(min(shape), 16)
 
     def change(
@@ -41,7 +41,7 @@ class MotionBlur(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Sum the weighted differences to the pixels along each image's own line."""
+        """Sum the weighted differences from the pixels along each image's line."""
         shape = (images.shape[2], images.shape[3])
         draws = uniform(seed, "motion_blur", index, 2)
         angle = np.float32(np.pi) * draws[:, :1]

@@ -1,9 +1,9 @@
-"""A square hole at a random place, filled with black, white or noise: dirt, glare, a missing part.
+"""Covers a random square with black, white or noise: dirt, glare, a missing part.
 
-Strength: ``side`` = ceil(severity x shorter side of the region that may be hit). The region is the
-image without ``margin`` pixels on each side. With draws u, v in [0, 1) the hole's corner is floor(u
-(H - side + 1)), floor(v (W - side + 1)) within the region: it is uniform for every side, and a
-larger hole contains each smaller one.
+Strength: ``side`` = ceil(severity x shorter side of the region). The region is the image without
+``margin`` pixels on each side; its size is H x W here. With draws u, v in [0, 1) the corner of the
+square is floor(u (H - side + 1)), floor(v (W - side + 1)) within the region. The position is
+uniform for every side, and a larger square contains each smaller one.
 
 Source: Cutout, DeVries & Taylor, 2017.
 """
@@ -29,13 +29,11 @@ class PatchOcclusion(Corruption):
     physical: ClassVar[str] = "side"
 
     side: int | None = Field(None, ge=0, description="side of the square in pixels")
-    fill: Literal["black", "white", "noise"] = Field(
-        "black", description="what the square is filled with"
-    )
-    margin: int = Field(0, ge=0, description="pixels at each border that are never hit")
+    fill: Literal["black", "white", "noise"] = Field("black", description="content of the square")
+    margin: int = Field(0, ge=0, description="width of the border that is never covered, in pixels")
 
     def most(self, shape: tuple[int, int]) -> int:
-        """The shorter side of the region."""
+        """Return the shorter side of the region."""
         return min(self._region(shape))
 
     def _region(self, shape: tuple[int, int]) -> tuple[int, int]:
@@ -54,7 +52,7 @@ class PatchOcclusion(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Fill each image's own square."""
+        """Fill one square of each image."""
         h, w = images.shape[2:]
         side = int(strength)
         corners = uniform(seed, "patch_occlusion/corner", index, 2)

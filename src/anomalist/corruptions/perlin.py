@@ -1,14 +1,14 @@
-"""Irregular regions cut out of Perlin noise are filled with a texture: stains, foreign matter.
+"""Fills irregular regions of Perlin noise with a texture: stains, foreign matter.
 
 Each image has a field of Perlin noise with 2, 4 or 8 cells along each axis. The number of cells and
-the start of the first one are drawn for each axis. The ceil(area x H x W) pixels where the noise is
-highest are hit, so a larger area contains each smaller one.
+the offset of the first one are drawn for each axis. The ceil(area x H x W) pixels where the noise
+is highest are filled, so a larger area contains each smaller one.
 
-Strength: ``area`` = severity, the share of the image's pixels that are hit. Where the fill equals
-the original value, such as black on black, nothing changes.
+Strength: ``area`` = severity, the fraction of the image's pixels that are filled. Where the fill
+equals the original value, such as black on black, nothing changes.
 
-Source: DRAEM, Zavrtanik et al., ICCV 2021, whose textures are photographs; noise of Perlin,
-SIGGRAPH 1985, with the fade of Perlin, SIGGRAPH 2002.
+Source: DRAEM, Zavrtanik et al., ICCV 2021, whose textures are photographs; noise as in Perlin,
+SIGGRAPH 1985, with the fade function of Perlin, SIGGRAPH 2002.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ from anomalist.corruptions._sampling import pick
 __all__ = ["Perlin"]
 
 _CELLS = (2, 4, 8)
-_POINTS = _CELLS[-1] + 2  # of the lattice along an axis: it may begin up to a cell before the image
-# Places of the lattice relative to the image, so that no pixel is nearer to a point than another.
+# Lattice points along an axis; the lattice may begin up to a cell before the image.
+_POINTS = _CELLS[-1] + 2
+# Offsets of the lattice from the image, so that no pixel is always nearest to a lattice point.
 _PHASES = 16
-_SPREAD = 0.9  # turns noise, which seldom goes beyond 0.6 in size, into a texture around 0.5
+_SPREAD = 0.9  # scales noise, which is seldom beyond +-0.6, to a texture around 0.5
 
 
 class Perlin(Corruption):
-    """Overwrite regions of Perlin noise that cover a share ``area`` of the image."""
+    """Overwrite regions of Perlin noise that cover the fraction ``area`` of the image."""
 
     physical: ClassVar[str] = "area"
 
@@ -43,11 +44,11 @@ class Perlin(Corruption):
         None,
         ge=0,
         le=1,
-        description="share of the image's pixels that are hit",
+        description="fraction of the image's pixels that are filled",
     )
     fill: Literal["texture", "noise", "black", "white"] = Field(
         "texture",
-        description="what a region shows: Perlin noise of its own, noise in each pixel, black or "
+        description="content of the regions: a texture of Perlin noise, white noise, black or "
         "white",
     )
 
@@ -58,7 +59,7 @@ class Perlin(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Fill each image's own regions."""
+        """Fill the regions of each image."""
         n, _, h, w = images.shape
         field = _noise((h, w), seed, "perlin/shape", index)
         place = h * w - math.ceil(round(strength * h * w, 9))
@@ -108,8 +109,9 @@ def _noise(
 def _weights(length: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the fade of lattice points along an axis, and fade times distance.
 
-    Both are float32 ``[48, length, points]``: the noise is the sum over points of fade x (gradient
-    . distance), and the fade of a point is the product of those along both axes.
+    Both are float32 ``[48, length, points]``. The noise is the sum over points of the fade times
+    the dot product of gradient and distance. The fade of a point is the product of the fades along
+    both axes.
     """
     position = (np.arange(length) + 0.5) / length
     # No pixel falls on a lattice point, where all noise is 0.

@@ -1,8 +1,8 @@
-"""Pixels go black, each with the same probability: dead sensor elements.
+"""Sets random pixels to black: dead sensor elements.
 
-Strength: ``probability`` = severity. A pixel has one uniform draw u and is dropped if u <
-probability, so pixels that are dropped at one strength stay dropped at every higher one. All
-channels of a pixel are dropped together.
+Strength: ``probability`` = severity. Each pixel has one uniform draw u in [0, 1) and becomes black
+if u < probability, so pixels that are black at one strength are black at every higher one. All
+channels of a pixel change together.
 
 Source: masking noise of denoising autoencoders, Vincent et al., ICML 2008.
 """
@@ -30,7 +30,7 @@ class PixelDropout(Corruption):
         None,
         ge=0,
         le=1,
-        description="chance that a pixel goes black",
+        description="probability that a pixel becomes black",
     )
 
     def change(
@@ -40,7 +40,7 @@ class PixelDropout(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Drop the pixels whose draw lies under the probability."""
+        """Set the pixels whose draw is below the probability to 0."""
         n, _, h, w = images.shape
         kept = uniform(seed, "pixel_dropout", index, h * w).reshape(n, 1, h, w) >= np.float32(
             strength

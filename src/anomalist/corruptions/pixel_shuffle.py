@@ -1,9 +1,9 @@
-"""Pixels inside a square trade places: texture is lost, the histogram stays.
+"""Shuffles the pixels of a square: its texture changes, its histogram does not.
 
-Strength: ``share`` = severity. Each image draws the place of a square, whose side is ``size`` times
-the shorter side, and a random order of its pixels. The first half of them are paired with the
-second half, and the first ceil(share x pairs) pairs trade places. A stronger shuffle therefore
-trades the same pairs and more.
+Strength: ``share`` = severity. Each image draws the position of a square, whose side is ``size``
+times the shorter side, and a random order of its pixels. The first half of the pixels is paired
+with the second half, and the first ceil(share x pairs) pairs are swapped. A higher share swaps the
+same pairs and more.
 
 Source: patch shuffling, Kang et al., "PatchShuffle regularization", 2017.
 """
@@ -25,7 +25,7 @@ __all__ = ["PixelShuffle"]
 
 
 class PixelShuffle(Corruption):
-    """Let ``share`` of a square's pixels trade places in pairs."""
+    """Swap pairs of pixels within a square."""
 
     physical: ClassVar[str] = "share"
 
@@ -33,13 +33,13 @@ class PixelShuffle(Corruption):
         None,
         ge=0,
         le=1,
-        description="share of the square's pixels that trade places",
+        description="fraction of the square's pixels that are swapped",
     )
     size: float = Field(
         0.5,
         gt=0,
         le=1,
-        description="side of the square, as a share of the image's shorter side",
+        description="side of the square, as a fraction of the image's shorter side",
     )
 
     def change(
@@ -49,7 +49,7 @@ class PixelShuffle(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Shuffle each image's own square."""
+        """Shuffle one square of each image."""
         n, channels, h, w = images.shape
         side = max(2, round(self.size * min(h, w)))
         height = min(side, h)

@@ -1,12 +1,12 @@
-"""Square blocks lose their fine detail and show their borders, as in a strongly compressed JPEG.
+"""Quantises square blocks, so that detail is lost and block borders show: JPEG artefacts.
 
-The image is cut into 8 x 8 blocks. The position of the grid is drawn for each image, and blocks at
-the border may be smaller. In a block that is hit, each coefficient of the discrete cosine transform
-at frequencies i, j is rounded to a multiple of ``step`` (1 + i + j), as JPEG's tables rise with
-frequency. Channels are processed separately.
+The image is divided into 8 x 8 blocks. The position of the grid is drawn for each image, and blocks
+at the border may be smaller. In a quantised block, each coefficient of the discrete cosine
+transform at frequencies i, j is rounded to a multiple of ``step`` (1 + i + j); the quantisation
+tables of JPEG also increase with frequency. Channels are processed separately.
 
-Strength: ``share`` = severity, the share of the blocks that are hit, rounded up. Each image has one
-random order of its blocks; a stronger corruption takes the same blocks and more.
+Strength: ``share`` = severity, the fraction of the blocks that are quantised, rounded up. Each
+image has one random order of its blocks; a higher share quantises the same blocks and more.
 
 Source: JPEG, Wallace, Communications of the ACM 1991; JPEG compression of ImageNet-C, Hendrycks &
 Dietterich, ICLR 2019.
@@ -32,7 +32,7 @@ _SIDE = 8
 
 
 class Quantisation(Corruption):
-    """Quantise ``share`` of the image's blocks."""
+    """Quantise a fraction of the image's blocks."""
 
     physical: ClassVar[str] = "share"
 
@@ -40,10 +40,12 @@ class Quantisation(Corruption):
         None,
         ge=0,
         le=1,
-        description="share of the blocks that are quantised",
+        description="fraction of the blocks that are quantised",
     )
     step: float = Field(
-        0.2, gt=0, description="what the lowest coefficient is rounded to; white is 8 of it in JPEG"
+        0.2,
+        gt=0,
+        description="quantisation step of the lowest coefficient, which is 8 in a white block",
     )
 
     def change(
@@ -53,7 +55,7 @@ class Quantisation(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Quantise the first blocks of each image's own order."""
+        """Quantise the first blocks of each image's random order."""
         h, w = images.shape[2:]
         grid = pick(uniform(seed, "quantisation/grid", index, 2), _SIDE)
         rows = _transforms(h)
@@ -72,7 +74,7 @@ class Quantisation(Corruption):
 
 
 class _Transforms(NamedTuple):
-    """How an axis is cut into blocks, for each of the eight grids."""
+    """The division of an axis into blocks, for each of the eight grid positions."""
 
     # [8, length, length], the orthonormal cosine transform of each block.
     matrix: NDArray[np.float32]
@@ -101,14 +103,14 @@ def _hit(
     seed: int,
     index: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    """Mark the pixels of the blocks that are hit: bool ``[n, H, W]``.
+    """Mark the pixels of the quantised blocks: bool ``[n, H, W]``.
 
     Args:
         rows: the number of each row's block, ``[n, H]``.
         columns: the number of each column's block, ``[n, W]``.
-        share: of the blocks that are hit.
-        seed: of the draws.
-        index: the images' numbers.
+        share: fraction of the blocks that are quantised.
+        seed: seed of the draws.
+        index: the number of each image in its data set.
     """
     n = len(rows)
     most = [(blocks.shape[1] + 2 * _SIDE - 2) // _SIDE for blocks in (rows, columns)]

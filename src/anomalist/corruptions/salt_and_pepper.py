@@ -1,8 +1,9 @@
-"""Pixels turn white or black, each kind half of the time: impulse noise, broken transmission.
+"""Sets random pixels to white or black: impulse noise, transmission errors.
 
-Strength: ``probability`` = severity. A pixel has one uniform draw u and is hit if u < probability;
-the last of the draw's 24 bits chooses white or black. A pixel that is hit at one strength is
-therefore the same at every higher one. All channels of a pixel change together.
+Strength: ``probability`` = severity. Each pixel has one uniform draw u in [0, 1) and changes if u <
+probability. The last of the draw's 24 bits chooses white or black with equal probability. A pixel
+that changes at one strength has the same value at every higher one. All channels of a pixel change
+together.
 
 Source: impulse noise in Gonzalez & Woods, "Digital image processing".
 """
@@ -30,7 +31,7 @@ class SaltAndPepper(Corruption):
         None,
         ge=0,
         le=1,
-        description="chance that a pixel goes white or black",
+        description="probability that a pixel becomes white or black",
     )
 
     def change(
@@ -40,11 +41,11 @@ class SaltAndPepper(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Overwrite the pixels whose draw lies under the probability."""
+        """Overwrite the pixels whose draw is below the probability."""
         n, _, h, w = images.shape
         draws = uniform(seed, "salt_and_pepper", index, h * w).reshape(n, 1, h, w)
         hit = draws < np.float32(strength)
         white = (draws * np.float32(2**24)).astype(np.int32)
-        white &= hit  # the last bit, where it is hit
+        white &= hit  # the last bit of the pixels that change
         changed = images * ~hit
         return np.maximum(changed, white, out=changed, casting="unsafe")

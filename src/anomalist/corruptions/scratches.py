@@ -1,12 +1,12 @@
-"""Thin bent lines run over the image: scratches, hairs, fibres.
+"""Draws thin curved lines over the image: scratches, hairs, fibres.
 
 Strength: ``length`` in pixels = severity x the shorter side. Each image draws ``count`` scratches,
-each with a centre anywhere, any direction, and a bend. A scratch is a piece of a parabola,
-``width`` pixels wide, that grows from its centre to both sides. A pixel is covered by 1/2 + half
-the width minus its distance from the curve, clipped to [0, 1]; with hard edges it is covered
-completely or not at all. A longer scratch therefore covers everything that a shorter one does.
+each with a random centre, direction and curvature. A scratch is a piece of a parabola, ``width``
+pixels wide, that grows from its centre to both sides. The opacity of a pixel is 1/2 + half the
+width minus its distance from the curve, clipped to [0, 1]; with hard edges it is 0 or 1. A longer
+scratch covers all pixels of a shorter one.
 
-Source: the zigzag lines of MNIST-C, Mu & Gilmer, 2019; here bent, and anywhere.
+Source: the zigzag lines of MNIST-C, Mu & Gilmer, 2019; here curved and at random positions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from anomalist.corruptions._sampling import soften
 __all__ = ["Scratches"]
 
 _BEND = (
-    1.0  # the largest rise of a curve at the end of a full-length scratch, as a share of its half
+    1.0  # largest rise of a curve at the end of a full-length scratch, relative to half its length
 )
 
 
@@ -40,16 +40,16 @@ class Scratches(Corruption):
         2,
         ge=1,
         le=100,
-        description="scratches an image",
+        description="number of scratches per image",
     )
     width: float = Field(1.0, gt=0, description="width in pixels")
     edges: Literal["soft", "hard"] = Field(
-        "soft", description="drawn with antialiasing, or without"
+        "soft", description="with anti-aliasing (soft) or without (hard)"
     )
-    value: Literal["white", "black"] = Field("white", description="what a scratch turns to")
+    value: Literal["white", "black"] = Field("white", description="colour of the scratches")
 
     def most(self, shape: tuple[int, int]) -> float:
-        """The shorter side."""
+        """Return the shorter side."""
         return min(shape)
 
     def change(
@@ -59,7 +59,7 @@ class Scratches(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Lay each image's own scratches over it."""
+        """Draw the scratches of each image."""
         h, w = images.shape[2:]
         draws = uniform(seed, "scratches", index, 4 * self.count).reshape(-1, self.count, 4)
         cover = np.zeros((len(images), 1, h, w), np.float32)
@@ -73,7 +73,7 @@ class Scratches(Corruption):
         length: float,
         draws: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Return how far one scratch covers each pixel: float32 ``[n, H, W]`` in [0, 1]."""
+        """Return the opacity of one scratch at each pixel: float32 ``[n, H, W]`` in [0, 1]."""
         h, w = shape
         y = np.arange(h, dtype=np.float32) + np.float32(0.5) - np.float32(h) * draws[:, :1]
         x = np.arange(w, dtype=np.float32) + np.float32(0.5) - np.float32(w) * draws[:, 1:2]

@@ -1,8 +1,8 @@
-"""Light falls off from one side of the image to the other, as under a lamp at its side.
+"""Darkens the image from one side to the other: uneven illumination.
 
-Strength: ``loss`` = severity. Each image has two draws: the direction, any angle, and u. Then x is
-multiplied by 1 - loss (1 + u) / 2 t, where t grows evenly along that direction from 0 at one end of
-the image to 1 at the other.
+Strength: ``loss`` = severity. Each image has two draws: the direction, any angle, and u in [0, 1).
+Then x is multiplied by 1 - loss (1 + u) / 2 t, where t increases linearly along that direction from
+0 at one end of the image to 1 at the other.
 
 Source: multiplicative shading of microscopy, Likar et al., Journal of Microscopy 2000.
 """
@@ -22,7 +22,7 @@ __all__ = ["Shading"]
 
 
 class Shading(Corruption):
-    """Darken the image along a direction, by up to ``loss`` of the light."""
+    """Darken the image along a direction, by a factor of up to 1 - ``loss``."""
 
     physical: ClassVar[str] = "loss"
 
@@ -30,7 +30,7 @@ class Shading(Corruption):
         None,
         ge=0,
         le=1,
-        description="the most light that is lost, at the dark end",
+        description="largest relative loss of brightness, at the dark end",
     )
 
     def change(
@@ -40,13 +40,13 @@ class Shading(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Take each image's own share of the light away."""
+        """Darken each image along its own direction."""
         h, w = images.shape[2:]
         draws = uniform(seed, "shading", index, 2)
         angle = np.float32(2 * np.pi) * draws[:, :1]
         down = np.sin(angle)
         across = np.cos(angle)
-        # The image's extent that way.
+        # The image's extent along the direction.
         reach = np.float32(h) * np.abs(down) + np.float32(w) * np.abs(across)
         most = np.float32(strength) * (1 + draws[:, 1:]) / 2
         y, x = (

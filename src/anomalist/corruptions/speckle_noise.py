@@ -1,4 +1,4 @@
-"""Noise in proportion to the brightness: the grain of ultrasound, radar and laser light.
+"""Multiplies by Gaussian noise: the speckle of ultrasound, radar and laser images.
 
 Strength: ``sigma`` = severity. Each value (pixel and channel) has one standard normal draw z and
 becomes clip(x + sigma x z), so black stays black and every change grows with sigma.
@@ -29,7 +29,7 @@ class SpeckleNoise(Corruption):
         None,
         ge=0,
         le=1,
-        description="standard deviation, as a share of the value itself",
+        description="standard deviation, relative to the pixel value",
     )
 
     def change(
@@ -39,7 +39,7 @@ class SpeckleNoise(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Add each value times its scaled draw and clip."""
+        """Add the product of value and scaled draw, and clip."""
         noise = normal(seed, "speckle_noise", index, images[0].size).reshape(images.shape)
         noise *= images
         noise *= np.float32(strength)

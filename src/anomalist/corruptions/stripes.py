@@ -1,8 +1,9 @@
-"""Full rows or columns turn white or black: broken lines of a sensor or a scanner.
+"""Sets full rows or columns to white or black: broken lines of a sensor or a scanner.
 
 Strength: ``lines`` = ceil(severity x half), where half is half the shorter side, rounded down, but
-at least 1: severity 1 covers half of a square image. Each image has one random order of its rows
-and columns; the first ``lines`` are hit, so more lines include the fewer.
+at least 1, so severity 1 covers half of a square image. Each image has one random order of its rows
+and columns, and the first ``lines`` of them change. A higher number of lines includes the lines of
+every lower number.
 
 Source: the stripe of MNIST-C, Mu & Gilmer, 2019, which is one broad band.
 """
@@ -27,14 +28,14 @@ class Stripes(Corruption):
 
     physical: ClassVar[str] = "lines"
 
-    lines: int | None = Field(None, ge=0, description="how many rows or columns")
+    lines: int | None = Field(None, ge=0, description="number of rows or columns")
     direction: Literal["rows", "columns", "either"] = Field(
-        "either", description="which way; 'either' draws one of the two for each image"
+        "either", description="direction of the lines; 'either' draws it for each image"
     )
-    value: Literal["white", "black"] = Field("white", description="what a line turns to")
+    value: Literal["white", "black"] = Field("white", description="colour of the lines")
 
     def most(self, shape: tuple[int, int]) -> int:
-        """Half the shorter side."""
+        """Return half the shorter side."""
         return max(min(shape) // 2, 1)
 
     def change(
@@ -44,7 +45,7 @@ class Stripes(Corruption):
         seed: int,
         index: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Overwrite the first lines of each image's own order."""
+        """Overwrite the first lines of each image's random order."""
         n, _, h, w = images.shape
         draws = uniform(seed, "stripes", index, 1 + h + w)
         rows = _first(draws[:, 1 : 1 + h], int(strength))
@@ -63,7 +64,7 @@ class Stripes(Corruption):
 
 
 def _first(draws: NDArray[np.float32], count: int) -> NDArray[np.bool_]:
-    """Mark the ``count`` smallest draws of each row (equal draws: the earlier one first)."""
+    """Mark the ``count`` smallest draws of each row; ties go to the earlier draw."""
     marked = np.zeros(draws.shape, np.bool_)
     np.put_along_axis(marked, order(draws)[:, :count], True, axis=1)
     return marked

@@ -1,4 +1,4 @@
-"""Data sets, one file each: ``mnist.py`` is the data set ``mnist``, its class ``Mnist``."""
+"""Data sets, one per file: ``mnist.py`` defines ``mnist`` with the class ``Mnist``."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def names() -> list[str]:
 
 
 def load(spec: str | Mapping[str, Any] | DatasetConfig) -> Dataset:
-    """Return the data set that ``spec`` names, fetched on first use.
+    """Load a data set, and download it on first use.
 
     Args:
-        spec: ``"mnist"``, ``"textures:texture=brick,side=64"``, or whatever else ``parse`` takes.
+        spec: ``"mnist"``, ``"textures:texture=brick,side=64"``, or any other argument of ``parse``.
 
     Raises:
-        InputError: an unknown name, option or value; or the data set is not here and cannot be
-            fetched.
+        InputError: an unknown name, option or value; or the data set is missing and cannot be
+            downloaded.
     """
     return parse(spec).load()
 
 
 def status(spec: str | Mapping[str, Any] | DatasetConfig) -> Status:
-    """Return whether the data set is ready, can be fetched or must be provided; fetches nothing.
+    """Return whether the data set is ready, can be downloaded or must be provided.
 
     Raises:
         InputError: an unknown name, option or value.
@@ -53,5 +53,5 @@ def status(spec: str | Mapping[str, Any] | DatasetConfig) -> Status:
 
 
 def __getattr__(name: str) -> Any:
-    """Import a data set's class when it is first asked for (PEP 562)."""
+    """Import a data set's class on first access (PEP 562)."""
     return catalog.lazy_class("datasets", name)

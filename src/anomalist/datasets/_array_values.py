@@ -1,4 +1,4 @@
-"""The values of a user's arrays: labels, masks and ranges, checked and brought to one form."""
+"""Check and convert the values of a user's arrays: labels, masks and ranges."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from anomalist.core.npy import check_bytes
 
 __all__ = ["check_labels", "check_masks", "class_index", "class_names", "is_finite", "unit_range"]
 
-_CHUNK = 1 << 24  # values looked at together
+_CHUNK = 1 << 24  # values processed at once
 
 
 def unit_range(
@@ -21,7 +21,7 @@ def unit_range(
     low: float,
     high: float,
 ) -> NDArray[np.float32]:
-    """Return images of any type as float32 in which 0 stands for ``low`` and 1 for ``high``."""
+    """Return images of any type as float32, scaled so that ``low`` is 0 and ``high`` is 1."""
     scaled = np.empty(images.shape, np.float32)
     rows = max(1, _CHUNK // max(1, images[0].size))
     # float64 would round whole numbers beyond 2^53.
@@ -29,22 +29,21 @@ def unit_range(
     wide = np.dtype(np.longdouble if exact else np.float64)
     for start in range(0, len(images), rows):
         offset = images[start : start + rows].astype(wide) - low
-        # The caller refuses values that are not finite.
+        # The caller rejects values that are not finite.
         with np.errstate(over="ignore", invalid="ignore"):
             scaled[start : start + rows] = (offset / (high - low)).astype(np.float32)
     return scaled
 
 
 def check_labels(path: Path, labels: NDArray[Any] | None, count: int) -> NDArray[Any] | None:
-    """Return labels ``[count]``, if there are any."""
+    """Return checked labels ``[count]``, or None."""
     if labels is None:
         return None
     fits = labels.shape in ((count,), (count, 1))
     if not fits or labels.dtype.kind not in "iubUS":
         got = f"{labels.dtype} {list(labels.shape)}"
         raise InputError(
-            f"{path}: labels must be integers, truth values or text [{count}], one per image, got "
-            f"{got}"
+            f"{path}: labels must be integers, booleans or text [{count}], one per image, got {got}"
         )
     check_bytes(labels.nbytes, f"{path}: labels")
     return labels.reshape(-1)
@@ -53,13 +52,13 @@ def check_labels(path: Path, labels: NDArray[Any] | None, count: int) -> NDArray
 def check_masks(
     path: Path, masks: NDArray[Any] | None, shape: tuple[int, ...]
 ) -> NDArray[Any] | None:
-    """Return masks of ``shape``, if there are any."""
+    """Return checked masks of ``shape``, or None."""
     if masks is None:
         return None
     fits = masks.shape in (shape, (*shape, 1))
     if not fits or masks.dtype.kind not in "iubf":
         got = f"{masks.dtype} {list(masks.shape)}"
-        raise InputError(f"{path}: masks must be {list(shape)}, as the images are, got {got}")
+        raise InputError(f"{path}: masks must be {list(shape)}, like the images, got {got}")
     return masks.reshape(shape)
 
 
@@ -71,7 +70,7 @@ def class_names(
     if not given:
         return ("good",) if all(part is None for part in masks) else ("good", "anomaly")
     if len(given) < len(labels) or len({part.dtype.kind.replace("u", "i") for part in given}) > 1:
-        raise InputError("arrays.labels: both splits need labels, of one type")
+        raise InputError("arrays.labels: both splits need labels of the same type")
     if given[0].dtype.kind == "b":
         return ("good", "anomaly")
     values = np.unique(np.concatenate([np.unique(part) for part in given]))
@@ -80,7 +79,7 @@ def class_names(
 
 
 def class_index(labels: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.int64]:
-    """Return the number of each label's class, ``[N]``."""
+    """Return the class index of each label, ``[N]``."""
     if labels.dtype.kind == "b":
         return labels.astype(np.int64)
     values, places = np.unique(labels, return_inverse=True)
@@ -97,7 +96,7 @@ def _texts(values: NDArray[Any]) -> list[str]:
 
 
 def is_finite(images: NDArray[Any]) -> bool:
-    """Return whether all values are finite, looking at some images at a time."""
+    """Return whether all values are finite, checking batches of images."""
     rows = max(1, _CHUNK // max(1, images[0].size))
     return all(
         bool(np.isfinite(images[start : start + rows]).all())

@@ -1,4 +1,4 @@
-"""DatasetConfig: the base of every file in ``datasets/``."""
+"""The base class of all data sets."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Status(NamedTuple):
     """Whether a data set can be used on this machine.
 
     Attributes:
-        state: it is here, it can be fetched, or a person has to put it there (manual).
-        detail: the folder or file: where it lies, comes from, or has to be put.
+        state: ready, fetchable (it can be downloaded), or manual (the user must provide it).
+        detail: the folder or file where the data set is, comes from, or must be put.
     """
 
     state: Literal["ready", "fetchable", "manual"]
@@ -27,43 +27,43 @@ class Status(NamedTuple):
 
 
 class DatasetConfig(NamedConfig):
-    """A data set and its options; making one reads nothing, only :meth:`load` does.
+    """A data set and its options; only :meth:`load` reads data.
 
-    In sets with real defects ``class_names[0]`` is "good" (normal), the other classes are the types
-    of defect, and masks are given where they are known, all false for good images.
+    In data sets with real defects ``class_names[0]`` is "good" (normal) and the other classes are
+    the types of defect. Masks are present if they are known; those of good images are all false.
     """
 
     registry: ClassVar[str] = "datasets"
 
     licence: ClassVar[str]  # of the images
-    size: ClassVar[str]  # how many images, e.g. "70,000 images"
+    size: ClassVar[str]  # number of images, e.g. "70,000 images"
     shape: ClassVar[str]  # of one image, channels first, e.g. "1 x 28 x 28"
     home: ClassVar[str]  # the address of its authors' page
-    own: ClassVar[bool] = False  # whether it reads a user's own files, of any number
+    own: ClassVar[bool] = False  # whether it reads the user's own files
 
     @property
     def image_folder(self) -> Path | None:
-        """The user's folder that images are read from; None for other sets."""
+        """The user's folder of images; None for other data sets."""
         return None
 
     @abstractmethod
     def load(self) -> Dataset:
-        """Return the data set, fetched on first use; the same data every time.
+        """Load the data set, and download it on first use; the data are always the same.
 
         Raises:
-            InputError: it is not here and cannot be fetched, or its files are not as expected.
+            InputError: it is missing and cannot be downloaded, or its files are not as expected.
         """
 
     @abstractmethod
     def status(self) -> Status:
-        """Return whether the data set is on this machine; fetches and reads next to nothing."""
+        """Return whether the data set is on this machine, without downloading or reading it."""
 
 
 parse = DatasetConfig.parse
 
 
 def old_text(spec: str) -> str:
-    """Return a spec with the spelling of version 0.1, which the names of trials are hashed from."""
+    """Return a spec in the spelling of version 0.1, which the keys of trials are hashes of."""
     name, options = parse_spec(spec, "data set")
     if not options:
         return spec

@@ -1,7 +1,7 @@
-"""Safe readers of the file formats of data sets; none of them trusts its input.
+"""Safe readers of the file formats of data sets, which do not trust their input.
 
 IDX is the format of MNIST's authors: https://yann.lecun.com/exdb/mnist (a magic number, one
-big-endian 32-bit size a dimension, then the values).
+big-endian 32-bit size per dimension, then the values).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["check_sha256", "read_idx", "read_idx_stream", "unpickle_arrays"]
 
 _IDX_UINT8 = 8  # the code of unsigned bytes, the third byte of the magic number
 
-# `_reconstruct` is private, but is what every pickled array names as its maker.
+# `_reconstruct` is private, but every pickled array refers to it.
 _RECONSTRUCT = np.empty(0).__reduce__()[0]
 _ADMITTED = {
     ("numpy", "ndarray"): np.ndarray,
@@ -34,17 +34,17 @@ _ADMITTED = {
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Return the uint8 array of an IDX file, gzip-compressed or plain by its first bytes.
+    """Return the uint8 array of an IDX file, plain or gzip-compressed.
 
     Args:
         path: the file.
-        shape: the shape that it must have. No more memory is asked for than this, whatever the
-            header says and however far the file would inflate.
+        shape: the expected shape. It limits the memory that is allocated, regardless of the header
+            and the uncompressed size.
 
     Raises:
         InputError: the file is not IDX, not uint8, of another shape, too short, too long or
             damaged.
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as raw:
         zipped = raw.read(2) == b"\x1f\x8b"
@@ -57,11 +57,11 @@ def read_idx_stream(
     name: str,
     shape: tuple[int, ...],
 ) -> NDArray[np.uint8]:
-    """Return the uint8 array of an open IDX file; ``name`` is its name in errors."""
+    """Return the uint8 array of an open IDX file; ``name`` appears in error messages."""
     size = math.prod(shape)
     try:
         _check_idx_header(name, stream.read(4 + 4 * len(shape)), shape)
-        values = stream.read(size + 1)  # one more, to notice a longer file
+        values = stream.read(size + 1)  # one more byte, to detect a longer file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{name} is a damaged gzip file: {error}") from None
     if len(values) != size:
@@ -74,20 +74,20 @@ def check_sha256(data: bytes, sha256: str, what: str) -> None:
     """Check the sha256 of ``data``; ``what`` names it in the message.
 
     Raises:
-        InputError: it differs.
+        InputError: the hash differs.
     """
     if hashlib.sha256(data).hexdigest() != sha256:
         raise InputError(f"{what} has the wrong sha256")
 
 
 def unpickle_arrays(stream: IO[bytes] | gzip.GzipFile) -> Any:
-    """Return what a pickle holds, where that is NumPy arrays in plain containers and nothing else.
+    """Return the contents of a pickle of NumPy arrays in plain containers.
 
-    Strings written by Python 2 become bytes. Check the stream's hash first: this keeps a pickle
-    from running code, not from asking for much memory.
+    Strings written by Python 2 become bytes. Check the hash of the stream first: this function
+    prevents a pickle from running code, but not from allocating much memory.
 
     Raises:
-        InputError: the pickle names anything but NumPy's arrays, or is damaged.
+        InputError: the pickle refers to anything but NumPy arrays, or is damaged.
     """
     try:
         return _ArraysOnly(stream, encoding="bytes").load()
@@ -100,7 +100,7 @@ def unpickle_arrays(stream: IO[bytes] | gzip.GzipFile) -> Any:
         IndexError,
         AttributeError,
     ) as error:
-        raise InputError(f"not a pickle of NumPy arrays alone: {error}") from None
+        raise InputError(f"not a pickle of NumPy arrays only: {error}") from None
 
 
 class _ArraysOnly(pickle.Unpickler):

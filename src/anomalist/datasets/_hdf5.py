@@ -1,4 +1,4 @@
-"""Reader of HDF5 files, through h5py (an extra): contiguous arrays are memory-mapped."""
+"""Reader of HDF5 files with h5py (an extra); contiguous arrays are memory-mapped."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["read_hdf5"]
 
 
 def read_hdf5(path: Path) -> Readers:
-    """Return a reader for each array of an HDF5 file, by its path; arrays are read when asked for.
+    """Return a function that reads each array of an HDF5 file, by the array's path.
 
-    Links to other files are not followed. The readers raise InputError where an array cannot be
-    read, or would take more memory than :data:`~anomalist.core.npy.MOST_BYTES`.
+    Links to other files are not followed. The functions raise InputError if an array cannot be read
+    or would take more memory than :data:`~anomalist.core.npy.MOST_BYTES`.
 
     Raises:
-        InputError: it is not an HDF5 file, or h5py is not installed.
-        OSError: it cannot be read.
+        InputError: the file is not HDF5, or h5py is not installed.
+        OSError: the file cannot be read.
     """
     try:
         import h5py
@@ -44,9 +44,7 @@ def read_hdf5(path: Path) -> Readers:
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise
-        raise InputError(
-            f"{path} is not an HDF5 file, or a damaged one: {str(error)[:120]}"
-        ) from None
+        raise InputError(f"{path} is not an HDF5 file, or is damaged: {str(error)[:120]}") from None
     return {name: partial(_read, path, name) for name in names}
 
 
@@ -59,12 +57,12 @@ def _read(path: Path, name: str) -> NDArray[Any]:
             array = opened[name]
             if array.dtype.hasobject or array.dtype.names is not None or array.shape is None:
                 raise InputError(
-                    f"{what} holds no plain numbers, truth values or text of a fixed length"
+                    f"{what} does not contain plain numbers, booleans or fixed-length text"
                 )
             if array.external or array.is_virtual:
-                raise InputError(f"{what} lies in other files; copy it into this one")
+                raise InputError(f"{what} is stored in other files; copy it into this one")
             size = math.prod(array.shape) * array.dtype.itemsize
-            start = array.id.get_offset()  # None where it is in pieces, packed, or not written
+            start = array.id.get_offset()  # None if chunked, compressed or not written
             if start is not None and array.id.get_storage_size() == size and size:
                 return np.memmap(path, array.dtype, "r", start, array.shape)
             check_bytes(size, what)

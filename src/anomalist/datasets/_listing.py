@@ -16,7 +16,7 @@ _HEAD = ("data set", "status", "size", "shape", "licence", "where")
 
 
 def table() -> list[str]:
-    """Return a header and a line for each data set in aligned columns; nothing is fetched."""
+    """Return a header and one line per data set in aligned columns, without downloads."""
     rows = [_HEAD]
     for config in map(parse, catalog.names("datasets")):
         state, detail = config.status()
@@ -29,7 +29,7 @@ def table() -> list[str]:
 
 
 def details(spec: str | dict[str, Any] | DatasetConfig) -> Iterator[str]:
-    """Yield the lines that say all about one data set: its papers, licence, state and options.
+    """Yield the description of one data set: papers, licence, status and options.
 
     Raises:
         InputError: an unknown name, option or value.

@@ -1,4 +1,4 @@
-"""Statistics of a data set, to inspect it and to compare it with other copies."""
+"""Statistics of a data set, to inspect it or to compare it with other copies."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from anomalist.images import Dataset, ImageSet
 __all__ = ["stats"]
 
 _CHUNK = 4096  # images converted to float at a time
-_DIGITS = 6  # of mean and std: machines that add in another order differ beyond them
+_DIGITS = 6  # of mean and std; further digits depend on the order of summation
 
 
 def stats(dataset: Dataset) -> dict[str, Any]:
     """Return counts, shape, mean, standard deviation and hashes of both splits, for JSON.
 
-    It depends only on the data, not on where they came from.
+    The result depends only on the data, not on their source.
 
     Args:
         dataset: any data set.
@@ -58,7 +58,7 @@ def _split(images: ImageSet) -> dict[str, Any]:
 
 
 def _moments(images: ImageSet) -> tuple[float | None, float | None]:
-    """Return mean and standard deviation in float64, by chunks: memory may not hold the set."""
+    """Return mean and standard deviation in float64, by chunks to limit the memory."""
     if images.images.size == 0:
         return None, None
     sums = []

@@ -1,13 +1,14 @@
-"""Your own arrays: .npy, .npz, HDF5 or a folder of .npy files, memory-mapped where they can be.
+"""Your own arrays: .npy, .npz, HDF5 or a folder of .npy files, memory-mapped if possible.
 
 Images are ``[N, H, W]``, ``[N, H, W, C]`` or, with ``channels=first``, ``[N, C, H, W]``, of any
-real numbers. The values of black and white are set once for all images (``low`` and ``high``) and
-never taken from an image, since scaling each by its own values would hide anomalies of intensity.
-Labels are one integer, truth value (true is an anomaly) or text per image. Masks are ``[N, H, W]``,
-true or not 0 where a pixel is marked. Nothing is ever unpickled.
+real numbers. The options ``low`` and ``high`` set the values of black and white once for all
+images. They are never computed per image, because scaling each image by its own values would hide
+anomalies of intensity. Labels are one integer, boolean (true is an anomaly) or text per image.
+Masks are ``[N, H, W]``; pixels that are true or not 0 are marked. Nothing is ever unpickled.
 
-uint8, uint16 and float32 are used where they lie; other types are brought to [0, 1] by ``low`` and
-``high`` in float64 and become float32 in memory, so that a small range far from 0 keeps its steps.
+uint8, uint16 and float32 arrays are used in place. Other types are scaled to [0, 1] by ``low`` and
+``high`` in float64 and stored as float32 in memory, so that small ranges far from 0 keep their
+resolution.
 """
 
 from __future__ import annotations
@@ -37,18 +38,18 @@ from anomalist.images import Dataset, ImageSet
 __all__ = ["Arrays"]
 
 _HDF5 = (".h5", ".hdf5", ".hdf")
-_EXACT = 1 << 53  # whole numbers up to it are the same as floats
-_MOST_CHANNELS = 4  # a longer last axis, behind a second one that is not, is hardly of channels
+_EXACT = 1 << 53  # integers up to this are exact as float64
+_MOST_CHANNELS = 4  # a longer last axis is unlikely to be channels if the second axis is shorter
 # A split's "images", "labels" and "masks", as they are stored.
 _Raw = dict[str, NDArray[Any] | None]
 
 
 class Arrays(DatasetConfig):
-    """Arrays that lie in one file, or in one folder of .npy files.
+    """Arrays in one file, or in one folder of .npy files.
 
-    In the names of arrays ``{split}`` stands for "train" and "test". Where the name of the images
-    has no ``{split}``, and for a single .npy file, the last images, in the order of the file, are
-    the test split; labels and masks are then "labels" and "masks" unless named.
+    In the names of arrays ``{split}`` stands for "train" and "test". If the name of the images has
+    no ``{split}``, and for a single .npy file, the last images of the file are the test split. The
+    default names of labels and masks are then "labels" and "masks".
     """
 
     licence: ClassVar[str] = "yours"
@@ -61,24 +62,22 @@ class Arrays(DatasetConfig):
         None, description="a .npy, .npz, .h5 or .hdf5 file, or a folder of .npy files"
     )
     images: str = Field(
-        "{split}_images", description="name of the images; {split} becomes train and test"
+        "{split}_images", description="name of the images; {split} stands for train and test"
     )
-    labels: str = Field(
-        "{split}_labels", description="name of the labels, used where there are any"
-    )
-    masks: str = Field("{split}_masks", description="name of the masks, used where there are any")
+    labels: str = Field("{split}_labels", description="name of the labels, used if they exist")
+    masks: str = Field("{split}_masks", description="name of the masks, used if they exist")
     channels: Literal["first", "last"] = Field(
         "last",
-        description="which axis of four-dimensional images holds channels; required if both the "
-        "second and the last could",
+        description="axis of the channels in four-dimensional images; required if the second and "
+        "the last axis are both possible",
     )
-    low: float | None = Field(None, description="the value of black; required except for uint8")
-    high: float | None = Field(None, description="the value of white; required except for uint8")
+    low: float | None = Field(None, description="value of black; required except for uint8")
+    high: float | None = Field(None, description="value of white; required except for uint8")
     test_share: float = Field(
         0.2,
         gt=0,
         lt=1,
-        description="share of images, the last ones, to test on if the file is not split",
+        description="fraction of the images, the last ones, for testing if the file is not split",
     )
 
     @model_validator(mode="after")
@@ -90,7 +89,7 @@ class Arrays(DatasetConfig):
             )
         if max(abs(self.low or 0), abs(self.high or 0)) > _EXACT:
             raise InputError(
-                "arrays: low and high lie beyond 2^53, where floats are rounded; subtract a number "
+                "arrays: low and high exceed 2^53, where floats are rounded; subtract a constant "
                 "from all values"
             )
         return self
@@ -99,12 +98,12 @@ class Arrays(DatasetConfig):
         """Return the arrays as a data set.
 
         Raises:
-            InputError: no path, no such file or array, arrays that do not fit each other, values
-                that are not numbers, or no ``low`` and ``high`` where they are needed.
+            InputError: no path, no such file or array, arrays of different shapes, values that are
+                not numbers, or missing ``low`` and ``high``.
         """
         if self.path is None:
             raise InputError(
-                "arrays.path is missing: name a file or folder, as in arrays:path=images.npz"
+                "arrays.path is missing: give a file or folder, as in arrays:path=images.npz"
             )
         try:
             raw = self._raw(self.path, _readers(self.path))
@@ -117,14 +116,15 @@ class Arrays(DatasetConfig):
         other = " x ".join(map(str, test.images.shape[1:]))
         if one != other:
             raise InputError(
-                f"{self.path}: training images are {one}, test images are {other}; make them alike"
+                f"{self.path}: training images are {one}, test images are {other}; give both the "
+                "same shape"
             )
         return Dataset(str(self), train, test, str(self.path))
 
     def status(self) -> Status:
-        """Return "ready" where ``path`` exists, else "manual"."""
+        """Return "ready" if ``path`` exists, else "manual"."""
         if self.path is None:
-            return Status("manual", "anywhere; then name it: arrays:path=FILE")
+            return Status("manual", "any location; give it as arrays:path=FILE")
         return Status("ready" if self.path.exists() else "manual", str(self.path))
 
     def _raw(self, path: Path, readers: Readers) -> tuple[_Raw, _Raw]:
@@ -135,8 +135,8 @@ class Arrays(DatasetConfig):
             count = len(images) - max(1, round(self.test_share * len(images)))
             if count < 1:
                 raise InputError(
-                    f"arrays: {path} holds {len(images)} images; two are needed, one of them to "
-                    "test"
+                    f"arrays: {path} contains {len(images)} images; at least two are needed, one "
+                    "of them for testing"
                 )
             return (
                 {key: None if value is None else value[:count] for key, value in whole.items()},
@@ -182,7 +182,7 @@ class Arrays(DatasetConfig):
         if what == "images" or what in self.model_fields_set:
             there = ", ".join(sorted(readers)[:20]) or "none"
             raise InputError(
-                f"arrays.{what}: {path} has no array {name!r}; it has: {there}; say {what}=NAME"
+                f"arrays.{what}: {path} has no array {name!r}; it has: {there}; set {what}=NAME"
             )
         return None
 
@@ -198,9 +198,8 @@ class Arrays(DatasetConfig):
         is_said = "channels" in self.model_fields_set
         if not is_said and images.shape[1] <= _MOST_CHANNELS < images.shape[3]:
             raise InputError(
-                f"{path}: images {list(images.shape)} look as if channels came first: say "
-                "channels=first, or "
-                f"channels=last if each has {images.shape[3]} channels"
+                f"{path}: images {list(images.shape)} seem to have channels first: set "
+                f"channels=first, or channels=last if they have {images.shape[3]} channels"
             )
         return images if self.channels == "first" else np.moveaxis(images, 3, 1)
 
@@ -223,8 +222,8 @@ class Arrays(DatasetConfig):
             high = 1.0
         if images.dtype == np.float32 and not is_finite(images):
             raise InputError(
-                f"{self.path}: images hold NaN, or values that are not finite as float32; repair "
-                "them"
+                f"{self.path}: images contain NaN, or values that are not finite as float32; "
+                "repair them"
             )
         if train and self.low is not None:
             self._check_range(part["images"])
@@ -241,16 +240,16 @@ class Arrays(DatasetConfig):
         return ImageSet(images, numbers, names, masks, (low, high))
 
     def _check_range(self, images: NDArray[Any] | None) -> None:
-        """Refuse training values that are all beyond one end of the range: all black, or white."""
+        """Check that training values are not all beyond one end of the range (black or white)."""
         assert images is not None
         low, high = self._value_range(images)
         least = float(images.min())
         most = float(images.max())
         if least > high or most < low:
             raise InputError(
-                f"arrays: {self.path} holds values from {least:.12g} to {most:.12g}, none of which "
-                "lies between "
-                f"low={low:.12g} and high={high:.12g}: say which values stand for black and white"
+                f"arrays: {self.path} contains values from {least:.12g} to {most:.12g}, none of "
+                f"them between low={low:.12g} and high={high:.12g}: set low and high to the values "
+                "of black and white"
             )
 
     def _value_range(self, images: NDArray[Any]) -> tuple[float, float]:
@@ -261,14 +260,13 @@ class Arrays(DatasetConfig):
         low = float(images.min())
         high = float(images.max())
         raise InputError(
-            f"arrays: {self.path} holds {images.dtype} from {low:g} to {high:g}; say which values "
-            "stand for black and "
-            "white, once for all images: low=…,high=…"
+            f"arrays: {self.path} contains {images.dtype} from {low:g} to {high:g}; set the values "
+            "of black and white for all images: low=…,high=…"
         )
 
 
 def _readers(path: Path) -> Readers:
-    path.stat()  # it may not be there at all
+    path.stat()  # raises OSError if it does not exist
     if path.is_dir():
         return {file.stem: partial(read_npy, file) for file in sorted(path.glob("*.npy"))}
     if path.suffix == ".npy":
@@ -278,5 +276,5 @@ def _readers(path: Path) -> Readers:
     if path.suffix.lower() in _HDF5:
         return read_hdf5(path)
     raise InputError(
-        f"arrays.path: {path} is no .npy, .npz, .h5 or .hdf5 file, nor a folder of .npy files"
+        f"arrays.path: {path} is not a .npy, .npz, .h5 or .hdf5 file or a folder of .npy files"
     )

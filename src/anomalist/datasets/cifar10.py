@@ -1,8 +1,8 @@
 """60,000 colour photographs of ten classes, 32 x 32 (Krizhevsky, 2009).
 
 A. Krizhevsky: Learning multiple layers of features from tiny images, technical report, University
-of Toronto, 2009. The binary version is read, not the pickled one: a record is a label of one
-byte, then the red, the green and the blue plane.
+of Toronto, 2009. The binary version is used, not the pickled one. A record consists of a label of
+one byte and the red, the green and the blue plane.
 
 File: cifar-10-binary.tar.gz.
 """
@@ -31,7 +31,7 @@ ARCHIVE = "cifar-10-binary.tar.gz"
 FILES = Official(
     {ARCHIVE: "md5:c32a1d4ab5d03f1284b67883e8d87530"},
     ("https://www.cs.toronto.edu/~kriz/",),
-    probe_seconds=900,  # of one file of 170 MB
+    probe_seconds=900,  # for one file of 170 MB
 )
 KINDS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -42,7 +42,7 @@ _BATCHES = {
 }
 _COUNT = 10_000  # records in a batch
 _RECORD = 1 + 3 * 32 * 32  # bytes in a record
-# Bytes of the unpacked archive, with room for its small files.
+# Limit of the uncompressed bytes, with room for the archive's small files.
 _MOST = 6 * _COUNT * _RECORD + (1 << 20)
 
 
@@ -55,10 +55,10 @@ class Cifar10(DatasetConfig):
     home: ClassVar[str] = "https://www.cs.toronto.edu/~kriz/cifar.html"
 
     def load(self) -> Dataset:
-        """Return CIFAR-10; the first call fetches 170 MB.
+        """Return CIFAR-10; the first call downloads 170 MB.
 
         Raises:
-            InputError: the archive is neither here nor fetchable.
+            InputError: the archive is missing and cannot be downloaded.
         """
         folder, source = ensure(self.name, FILES)
         batches = _read_batches(folder / ARCHIVE)
@@ -66,7 +66,7 @@ class Cifar10(DatasetConfig):
         return Dataset(self.name, train, test, source)
 
     def status(self) -> Status:
-        """Return "ready" where the archive lies in the data folder, else "fetchable"."""
+        """Return "ready" if the archive is in the data folder, else "fetchable"."""
         return official.status(self.name, FILES)
 
 

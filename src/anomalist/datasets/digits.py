@@ -1,7 +1,7 @@
-"""1,797 handwritten digits, 8 x 8 grey in 17 levels: small, part of scikit-learn, instant.
+"""1,797 handwritten digits, 8 x 8 grey in 17 levels, from scikit-learn: no download.
 
 E. Alpaydin, C. Kaynak: Optical recognition of handwritten digits, UCI machine learning repository,
-1998 (doi:10.24432/C50P49). scikit-learn carries the test part, by 13 writers.
+1998 (doi:10.24432/C50P49). scikit-learn contains the test part, by 13 writers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from anomalist.images import Dataset, ImageSet
 
 __all__ = ["Digits"]
 
-_TRAIN = 1_200  # the first ones: images are sorted by writer, so few writers are on both sides
+_TRAIN = 1_200  # the first images: they are sorted by writer, so few writers are in both splits
 
 
 class Digits(DatasetConfig):
@@ -31,7 +31,7 @@ class Digits(DatasetConfig):
 
     def load(self) -> Dataset:
         """Return the digits; the classes are "0" to "9"."""
-        from sklearn.datasets import load_digits  # a second, which a status need not wait for
+        from sklearn.datasets import load_digits  # takes a second, which `status` does not need
 
         digits = load_digits()
         images = digits.images.astype(np.uint8)[:, None]
@@ -44,7 +44,7 @@ class Digits(DatasetConfig):
         return Dataset(self.name, train, test, "scikit-learn")
 
     def status(self) -> Status:
-        """Return "ready": scikit-learn is always there."""
+        """Return "ready", because scikit-learn is always installed."""
         spec = find_spec("sklearn")
         assert spec is not None
         assert spec.submodule_search_locations is not None

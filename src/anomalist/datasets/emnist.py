@@ -1,11 +1,11 @@
-"""145,600 handwritten letters in 26 classes, capital or small, 28 x 28 grey (Cohen et al., 2017).
+"""145,600 handwritten letters in 26 classes, both cases, 28 x 28 grey (Cohen et al., 2017).
 
 G. Cohen, S. Afshar, J. Tapson, A. van Schaik: EMNIST: an extension of MNIST to handwritten letters,
-arXiv:1702.05373, 2017. This is the authors' split "letters", in which the two forms of a letter are
-one kind. The published images are transposed (columns first); here they are upright, like
-MNIST's.
+arXiv:1702.05373, 2017. This is the authors' split "letters", in which upper and lower case of a
+letter are one class. The published images are transposed (columns first); here they are upright,
+like those of MNIST.
 
-File: gzip.zip (562 MB, in which all splits of EMNIST lie).
+File: gzip.zip (562 MB, with all splits of EMNIST).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FILES = Official(
         "https://biometrics.nist.gov/cs_links/EMNIST/",
         "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/",
     ),
-    probe_seconds=1800,  # of one file of 562 MB
+    probe_seconds=1800,  # for one file of 562 MB
 )
 COUNTS = {"train": 124_800, "test": 20_800}
 
@@ -49,17 +49,17 @@ class Emnist(DatasetConfig):
     home: ClassVar[str] = "https://www.nist.gov/itl/products-and-services/emnist-dataset"
 
     def load(self) -> Dataset:
-        """Return the letters; the first call fetches 562 MB, in which all of EMNIST lies.
+        """Return the letters; the first call downloads 562 MB, which contain all of EMNIST.
 
         Raises:
-            InputError: the archive is neither here nor fetchable.
+            InputError: the archive is missing and cannot be downloaded.
         """
         folder, source = ensure(self.name, FILES)
         train, test = (_read_split(folder / "gzip.zip", split) for split in COUNTS)
         return Dataset(self.name, train, test, source)
 
     def status(self) -> Status:
-        """Return "ready" where the archive lies in the data folder, else "fetchable"."""
+        """Return "ready" if the archive is in the data folder, else "fetchable"."""
         return official.status(self.name, FILES)
 
 
@@ -79,7 +79,7 @@ def _read_member(
     member: str,
     shape: tuple[int, ...],
 ) -> NDArray[np.uint8]:
-    """Return an IDX file of the archive, which is unpacked no further than ``shape`` asks for."""
+    """Return an IDX file of the archive, decompressed only as far as ``shape`` requires."""
     try:
         with (
             zipfile.ZipFile(archive) as opened,

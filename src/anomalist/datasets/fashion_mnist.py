@@ -1,4 +1,4 @@
-"""70,000 pictures of clothes in ten classes, 28 x 28 grey (Xiao, Rasul & Vollgraf, 2017).
+"""70,000 images of clothes in ten classes, 28 x 28 grey (Xiao, Rasul & Vollgraf, 2017).
 
 H. Xiao, K. Rasul, R. Vollgraf: Fashion-MNIST: a novel image dataset for benchmarking machine
 learning algorithms, arXiv:1708.07747, 2017.
@@ -53,13 +53,13 @@ class FashionMnist(DatasetConfig):
     home: ClassVar[str] = "https://github.com/zalandoresearch/fashion-mnist"
 
     def load(self) -> Dataset:
-        """Return Fashion-MNIST; the first call fetches 31 MB.
+        """Return Fashion-MNIST; the first call downloads 31 MB.
 
         Raises:
-            InputError: the files are neither here nor fetchable.
+            InputError: the files are missing and cannot be downloaded.
         """
         return mnist_like.load(self.name, FILES, KINDS)
 
     def status(self) -> Status:
-        """Return "ready" where the four files lie in the data folder, else "fetchable"."""
+        """Return "ready" if the four files are in the data folder, else "fetchable"."""
         return official.status(self.name, FILES)

@@ -4,8 +4,8 @@ P. Bergmann, M. Fauser, D. Sattlegger, C. Steger: MVTec AD, a comprehensive real
 unsupervised anomaly detection, CVPR 2019: ``train/good``, ``test/KIND``,
 ``ground_truth/KIND/NAME_mask.png``.
 
-Intensities are never stretched to the values of one image: that would hide anomalies of intensity.
-Images are decoded once, by all cores, into a cache that later runs map into memory.
+Intensities are never scaled by the values of a single image, because that would hide anomalies of
+intensity. Images are decoded once, on all cores, into a cache that later runs memory-map.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["Folder"]
 
 _Side = Annotated[int, Field(ge=1, le=8192)]
-_SHOWN = 20  # broken files that are named on the screen; all are named in a file
+_SHOWN = 20  # unreadable files listed on the console; a file lists all
 _FADED_SHOWN = 5
-_MISSING = "any folder of images: folder:path=FOLDER"
+_MISSING = "any folder of images; give it as folder:path=FOLDER"
 
 
 def _size(value: Any) -> Any:
@@ -60,7 +60,7 @@ def _intensity(value: Any) -> Any:
 
 
 class Folder(DatasetConfig):
-    """Images in a folder, brought to one size."""
+    """Images in a folder, resized to one size."""
 
     licence: ClassVar[str] = "your own"
     size: ClassVar[str] = "any number of images"
@@ -70,48 +70,48 @@ class Folder(DatasetConfig):
     old_names: ClassVar[Mapping[str, str]] = {"resize_mode": "fit", "max_broken_share": "broken"}
     old_values: ClassVar[Mapping[str, Mapping[str, str]]] = {"resize_mode": {"stretch": "squash"}}
 
-    path: str = Field("", description="the folder of images")
+    path: str = Field("", description="folder of images")
     resize: Annotated[tuple[_Side, _Side], BeforeValidator(_size)] = Field(
         (256, 256),
-        description="the size that all images are brought to: 256, or 192x256 (height x width)",
+        description="size of all images after resizing: 256, or 192x256 (height x width)",
     )
     resize_mode: Literal["stretch", "pad", "mirror", "crop"] = Field(
         "stretch",
-        description="how another aspect ratio is handled: the image is stretched, padded with "
-        "black, continued by its mirror images (and so is its mask), or cropped",
+        description="how other aspect ratios are handled: stretch the image, pad it with black, "
+        "mirror it at its borders (together with its mask), or crop it",
     )
     channels: Literal["auto", "grey", "colour"] = Field(
-        "auto", description="grey, colour, or auto: colour if one of the files has it"
+        "auto", description="grey, colour, or auto: colour if at least one file is in colour"
     )
     intensity: Annotated[Literal["dtype"] | tuple[float, float], BeforeValidator(_intensity)] = (
         Field(
             "dtype",
-            description="black and white: 'dtype' for 0..255, 0..65535, in floats 0..1; or "
-            "LOW;HIGH in the file's values",
+            description="values of black and white: 'dtype' for 0..255, 0..65535 or, in floats, "
+            "0..1; or LOW;HIGH in the units of the files",
         )
     )
     anomalous: str = Field(
         "",
-        description="a list of the anomalous images, a file in the folder; not for the MVTec "
+        description="file in the folder that lists the anomalous images; not for the MVTec AD "
         "layout",
     )
     good: tuple[str, ...] = Field(
-        (), description="folders of normal images, if no layout names them; '.' for all others"
+        (), description="folders of normal images without a known layout; '.' for all other folders"
     )
     bad: tuple[str, ...] = Field(
-        (), description="folders of anomalous images, if no layout names them"
+        (), description="folders of anomalous images without a known layout"
     )
     max_broken_share: float = Field(
         0.01,
         ge=0,
         le=1,
-        description="the share of broken files above which loading stops",
+        description="largest fraction of unreadable files; with more, loading stops",
     )
     test_share: float = Field(
         0.2,
         gt=0,
         lt=1,
-        description="the share of good images to test on, without MVTec layout",
+        description="fraction of the good images for testing, without the MVTec AD layout",
     )
     seed: int = Field(0, ge=0, description="seed of the choice of these test images")
 
@@ -123,19 +123,21 @@ class Folder(DatasetConfig):
     def load(self) -> Dataset:
         """Return the images: uint8, uint16 or float32, with masks if there are any.
 
-        The first class is "good", the others are the kinds of anomaly. The first call decodes all
-        files into the data folder (see ``status``). Files that cannot be read are named on standard
-        error and excluded.
+        The first class is "good", the others are the types of defect. The first call decodes all
+        files into the data folder. Files that cannot be read are listed on standard error and
+        excluded.
 
         Raises:
-            InputError: no such folder, nothing in it, too many broken files, or no room for the
-                decoded images.
+            InputError: the folder does not exist or has no images, too many files are unreadable,
+                or there is no space for the decoded images.
         """
         from anomalist.datasets._image_files import cache, jobs, layouts
 
         root = self.image_folder
         if root is None:
-            raise InputError("the data set folder needs to know where: folder:path=FOLDER")
+            raise InputError(
+                "folder.path is missing: give a folder of images as folder:path=FOLDER"
+            )
         hints = layouts.LayoutHints(self.anomalous, self.good, self.bad, self.test_share, self.seed)
         layout = layouts.find(root, hints)
         entries = [entry for entry in layout.entries if entry.fault is None]
@@ -147,25 +149,25 @@ class Folder(DatasetConfig):
         faults |= {entries[row].name: fault for row, fault in decoding.faults.items()}
         if decoding.turned:
             announce(
-                f"folder: {decoding.turned:,} images are turned as their EXIF data say; a mask "
-                "must show them so too"
+                f"folder: {decoding.turned:,} images are rotated according to their EXIF data; "
+                "their masks must have the same orientation"
             )
         self._report(layout, faults, [entries[row].name for row in decoding.faded], decoding.folder)
         return self._dataset(root, [entries[row] for row in decoding.kept], decoding, len(faults))
 
     def status(self) -> Status:
-        """Return whether the folder is there."""
+        """Return "ready" if the folder exists, else "manual"."""
         root = self.image_folder
         if root is None:
             return Status("manual", _MISSING)
         return Status("ready" if root.is_dir() else "manual", str(root))
 
     def _window(self, entries: Sequence[Entry]) -> tuple[float, float] | None:
-        """Return the values of black and white; None if the dtype of a file defines them.
+        """Return the values of black and white; None if the dtype of the files defines them.
 
         Raises:
-            InputError: a package for DICOM or FITS is not installed, or such files are read without
-                a range.
+            InputError: the package for DICOM or FITS is not installed, or ``intensity`` is not set
+                for such files.
         """
         from anomalist.datasets._image_files import dicom_fits
 
@@ -176,7 +178,7 @@ class Folder(DatasetConfig):
             return self.intensity
         if physical:
             raise InputError(
-                "folder.intensity: DICOM and FITS values have no range of their own; give LOW;HIGH"
+                "folder.intensity: DICOM and FITS values have no default range; give LOW;HIGH"
             )
         return None
 
@@ -187,38 +189,38 @@ class Folder(DatasetConfig):
         faded: Sequence[str],
         folder: Path,
     ) -> None:
-        """Name what is broken, and stop if it is too much.
+        """List the files that cannot be used, and stop if there are too many.
 
         Raises:
-            InputError: a larger share of the images than ``max_broken_share`` cannot be used.
+            InputError: a larger fraction of the images than ``max_broken_share`` cannot be used.
         """
         if layout.reading:
             announce(f"folder: {printable(layout.reading)}")
         if layout.others:
             most = layout.others.most_common(5)
             others = ", ".join(f"{count:,} {printable(ending)}" for ending, count in most)
-            announce(f"folder: files left alone: {others}")
+            announce(f"folder: ignored files: {others}")
         if faded:
             shown = ", ".join(map(printable, faded[:_FADED_SHOWN]))
             more = ", …" if len(faded) > _FADED_SHOWN else ""
             announce(
-                f"folder: in {len(faded):,} anomalous images no marked pixel is left at this size: "
+                f"folder: the masks of {len(faded):,} anomalous images are empty at this size: "
                 f"{shown}{more}"
             )
         lines = [f"{printable(name)}: {printable(fault)}" for name, fault in sorted(faults.items())]
         listing = folder / "broken.txt"
-        with contextlib.suppress(OSError):  # a cache that can only be read has it already
+        with contextlib.suppress(OSError):  # a read-only cache contains it already
             write_text(listing, "".join(f"{line}\n" for line in lines))
         for line in lines[:_SHOWN]:
             announce(f"folder: broken: {line}")
         if len(lines) > _SHOWN:
-            announce(f"folder: broken: and {len(lines) - _SHOWN:,} more, all in {listing}")
+            announce(f"folder: broken: and {len(lines) - _SHOWN:,} more, all listed in {listing}")
         count = len(layout.entries)
         if len(lines) > self.max_broken_share * count:
             raise InputError(
                 f"folder: {len(lines):,} of {count:,} images cannot be used, more than "
-                f"max_broken_share={self.max_broken_share:g}; the first is {lines[0]}; all are in "
-                f"{listing}"
+                f"max_broken_share={self.max_broken_share:g}; the first is {lines[0]}; all are "
+                f"listed in {listing}"
             )
 
     def _dataset(
@@ -234,7 +236,7 @@ class Folder(DatasetConfig):
         files = np.array([printable(entry.name) for entry in entries], np.str_)
         count = sum(not entry.test for entry in entries)
         if count == 0:
-            raise InputError(f"folder: no image to train on in {str(root)!r}")
+            raise InputError(f"folder: no training image in {str(root)!r}")
         no_masks = None
         if decoding.masks is not None:
             no_masks = np.broadcast_to(np.False_, (count, *self.resize))

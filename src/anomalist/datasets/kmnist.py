@@ -1,8 +1,8 @@
 """70,000 characters of old cursive Japanese in ten classes, 28 x 28 grey (Clanuwat et al., 2018).
 
 T. Clanuwat, M. Bober-Irizar, A. Kitamoto, A. Lamb, K. Yamamoto, D. Ha: Deep learning for classical
-Japanese literature, arXiv:1812.01718, 2018. Kuzushiji-MNIST; made by ROIS-DS Center for Open Data
-in the Humanities from the Kuzushiji dataset of the National Institute of Japanese Literature
+Japanese literature, arXiv:1812.01718, 2018. Kuzushiji-MNIST; created by ROIS-DS Center for Open
+Data in the Humanities from the Kuzushiji dataset of the National Institute of Japanese Literature
 (doi:10.20676/00000341).
 
 Files: train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz,
@@ -41,13 +41,13 @@ class Kmnist(DatasetConfig):
     home: ClassVar[str] = "http://codh.rois.ac.jp/kmnist/"
 
     def load(self) -> Dataset:
-        """Return Kuzushiji-MNIST; the first call fetches 21 MB.
+        """Return Kuzushiji-MNIST; the first call downloads 21 MB.
 
         Raises:
-            InputError: the files are neither here nor fetchable.
+            InputError: the files are missing and cannot be downloaded.
         """
         return mnist_like.load(self.name, FILES, KINDS)
 
     def status(self) -> Status:
-        """Return "ready" where the four files lie in the data folder, else "fetchable"."""
+        """Return "ready" if the four files are in the data folder, else "fetchable"."""
         return official.status(self.name, FILES)

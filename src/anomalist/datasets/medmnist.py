@@ -2,14 +2,14 @@
 
 J. Yang, R. Shi, D. Wei, Z. Liu, L. Zhao, B. Ke, H. Pfister, B. Ni: MedMNIST v2, a large-scale
 lightweight benchmark for 2D and 3D biomedical image classification, Scientific Data 10:41, 2023.
-Addresses, MD5, classes and licences are those that its authors publish (package medmnist 3.0.2,
+Addresses, MD5, classes and licences are those published by its authors (package medmnist 3.0.2,
 info.py).
 
-The training and the validation images together are the training split here: a task holds out its
-own images. In chestmnist an image may show several findings; "no finding" and "several findings"
-are classes of their own.
+The training split contains the published training and validation images, because each task holds
+out its own images. In chestmnist an image may show several findings; "no finding" and "several
+findings" are separate classes.
 
-File: the set's name and .npz.
+File: SET.npz, where SET is the set's name.
 """
 
 from __future__ import annotations
@@ -158,19 +158,19 @@ class Medmnist(DatasetConfig):
     shape: ClassVar[str] = "1 or 3 x 28 x 28"
     home: ClassVar[str] = "https://medmnist.com"
 
-    set: Set = Field("pneumoniamnist", description=f"which set: {', '.join(get_args(Set))}")
+    set: Set = Field("pneumoniamnist", description=f"name of the set: {', '.join(get_args(Set))}")
     path: Path | None = Field(
         None,
-        description="a .npz file of that set to read instead of the official one; other sizes are "
-        "accepted too",
+        description="a .npz file of that set to read instead of the official one, also at other "
+        "image sizes",
     )
 
     def load(self) -> Dataset:
-        """Return the set; the first call fetches 0.6 to 126 MB.
+        """Return the set; the first call downloads 0.6 to 126 MB.
 
         Raises:
-            InputError: the file is neither here nor fetchable, or ``path`` is not a file of this
-                set.
+            InputError: the file is missing and cannot be downloaded, or ``path`` is not a file of
+                this set.
         """
         if self.path is None:
             folder, source = ensure("medmnist", self._official)
@@ -185,7 +185,7 @@ class Medmnist(DatasetConfig):
         return Dataset(str(self), train, test, source)
 
     def status(self) -> Status:
-        """Return "ready" where the file lies in the data folder or at ``path``."""
+        """Return "ready" if the file is in the data folder or at ``path``."""
         if self.path is None:
             return official.status("medmnist", self._official)
         return Status("ready" if self.path.is_file() else "manual", str(self.path))
@@ -197,19 +197,19 @@ class Medmnist(DatasetConfig):
         )
 
     def _given(self, path: Path) -> tuple[Path, str]:
-        """Return the user's file, and words that say whether it is the official one."""
+        """Return the user's file, and a note on whether it is the official one."""
         others = [name for name in get_args(Set) if name in path.name and name != self.set]
         if others and self.set not in path.name:
             raise InputError(
-                f"medmnist.path: {path} names {others[0]}, medmnist.set is {self.set}; make them "
-                "agree"
+                f"medmnist.path: {path} is named like {others[0]}, but medmnist.set is {self.set}; "
+                "change one of them"
             )
         if not path.is_file():
             raise InputError(f"medmnist.path: there is no file {path}")
         if wrong(path, f"md5:{FACTS[self.set].md5}") is None:
             return path, f"{path}, the official file"
-        announce(f"{path} is not the official {self.set}.npz: its MD5 is another one")
-        return path, f"{path}, not the official file (another MD5)"
+        announce(f"{path} is not the official {self.set}.npz: its MD5 differs")
+        return path, f"{path}, not the official file (different MD5)"
 
 
 def _readers(file: Path) -> Readers:
@@ -247,7 +247,7 @@ def _images(
         wanted = "[N, H, W]" if channels == 1 else f"[N, H, W, {channels}]"
         got = f"{images.dtype} {list(images.shape)}"
         raise InputError(
-            f"{file}: {part}_images of this set are uint8 {wanted}, got {got}; see medmnist.set"
+            f"{file}: {part}_images of this set must be uint8 {wanted}, got {got}; see medmnist.set"
         )
     check_bytes(images.size, f"{file}: {part}_images")
     return images[:, None] if channels == 1 else np.moveaxis(images, 3, 1)
@@ -264,7 +264,7 @@ def _labels(
     if labels.dtype.kind not in "iu" or labels.ndim != 2 or labels.shape[1] != columns:
         got = f"{labels.dtype} {list(labels.shape)}"
         raise InputError(
-            f"{file}: {part}_labels of this set are integers [N, {columns}], got {got}; see "
+            f"{file}: {part}_labels of this set must be integers [N, {columns}], got {got}; see "
             "medmnist.set"
         )
     if columns == 1:
@@ -276,6 +276,6 @@ def _labels(
 def _read(file: Path, readers: Readers, name: str) -> NDArray[Any]:
     if name not in readers:
         raise InputError(
-            f"{file} has no array {name!r}, as files of MedMNIST have; it has: {', '.join(readers)}"
+            f"{file} is no MedMNIST file: it has no array {name!r}, only {', '.join(readers)}"
         )
     return readers[name]()

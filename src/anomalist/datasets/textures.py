@@ -1,12 +1,12 @@
-"""Crops of brick, grass, gravel or stained tissue, of any size: photographs inside scikit-image.
+"""Crops of brick, grass, gravel or stained tissue, of any size: photographs from scikit-image.
 
 The photographs are 512 x 512 and come with scikit-image,
 https://scikit-image.org/docs/stable/api/skimage.data.html: brick and gravel from cc0textures.com,
 grass by "linolafett", all CC0; ihc (immunohistochemical staining, in colour) from the Center for
 Microscopy and Molecular Imaging, without known restrictions.
 
-A photograph is cut into a grid of crops that do not overlap; the upper rows of crops
-are for training and the lower rows for testing.
+Each photograph is divided into a grid of crops that do not overlap. The upper rows of crops are for
+training, the lower rows for testing.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ _INSTALL = "pip install 'anomalist[textures]'"
 
 
 class Textures(DatasetConfig):
-    """Crops of textures, uint8 ``[N, C, side, side]``, C = 1, or 3 for ihc; one kind a texture.
+    """Crops of textures, uint8 ``[N, C, side, side]``, C = 1, or 3 for ihc; one class per texture.
 
-    Of each photograph's rows of crops the upper 70 % are the training split (rounded, at least one
-    row on each side), the others the test split. Crops of 32 give 176 and 80 a texture, crops of 64
-    give 48 and 16.
+    The upper 70 % of each photograph's rows of crops are the training split (rounded, at least one
+    row in each split), the others the test split. Side 32 gives 176 and 80 crops per texture, side
+    64 gives 48 and 16.
     """
 
     licence: ClassVar[str] = "CC0 (ihc: no known restrictions)"
-    size: ClassVar[str] = "256 crops a texture"
+    size: ClassVar[str] = "256 crops per texture"
     shape: ClassVar[str] = "1 x side x side"
     home: ClassVar[str] = "https://scikit-image.org/docs/stable/api/skimage.data.html"
 
     texture: tuple[Literal["brick", "grass", "gravel", "ihc"], ...] = Field(
         ("brick", "grass", "gravel"),
         min_length=1,
-        description="which of brick, grass, gravel and ihc; each is a kind",
+        description="textures: brick, grass, gravel or ihc; each is a class",
     )
     side: int = Field(
         32,
@@ -59,20 +59,20 @@ class Textures(DatasetConfig):
         """Return the crops.
 
         Raises:
-            InputError: scikit-image is not installed, a texture is named twice, or grey ones beside
-                a coloured one.
+            InputError: scikit-image is not installed, a texture is given twice, or grey and colour
+                textures are mixed.
         """
         status = self.status()
         if status.state != "ready":
             raise InputError(
-                f"textures are photographs inside scikit-image, which is not installed: {_INSTALL}"
+                f"textures: the photographs are in scikit-image, which is not installed: {_INSTALL}"
             )
         if len(set(self.texture)) < len(self.texture):
-            raise InputError("textures.texture: each texture can be named once")
+            raise InputError("textures.texture: give each texture only once")
         rows = [_crops(Path(status.detail) / f"{name}.png", self.side) for name in self.texture]
         if len({part.shape[2] for part in rows}) > 1:
             raise InputError(
-                "textures.texture: ihc is in colour and the others are grey; take it alone"
+                "textures.texture: ihc is in colour and the others are grey; use it alone"
             )
         first_test = min(max(1, round(_TRAIN_SHARE * len(rows[0]))), len(rows[0]) - 1)
         train = self._image_set([part[:first_test] for part in rows])
@@ -80,7 +80,7 @@ class Textures(DatasetConfig):
         return Dataset(str(self), train, test, f"scikit-image, {status.detail}")
 
     def status(self) -> Status:
-        """Return "ready" where scikit-image is installed, else "fetchable" and how."""
+        """Return "ready" if scikit-image is installed, else "fetchable" and the command."""
         spec = find_spec("skimage")
         if spec is None or not spec.submodule_search_locations:
             return Status("fetchable", _INSTALL)
@@ -93,7 +93,7 @@ class Textures(DatasetConfig):
 
 
 def _crops(file: Path, side: int) -> NDArray[np.uint8]:
-    """Return a photograph's whole crops, uint8 ``[rows, columns, C, side, side]``."""
+    """Return the complete crops of a photograph, uint8 ``[rows, columns, C, side, side]``."""
     from PIL import Image
 
     try:

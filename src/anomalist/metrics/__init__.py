@@ -1,9 +1,9 @@
-"""Metrics: pure functions of arrays (NumPy and SciPy only), each with an honest interval.
+"""Metrics: pure functions of arrays (NumPy and SciPy only), each with a confidence interval.
 
-``detection`` judges one score per image, ``localization`` one score per pixel, and ``intervals``
-says how far the image-level values can be trusted; the pixel-level intervals are in
-``localization``. Higher scores are more anomalous, ties are exact, and ``clusters`` names the
-source image wherever images are not independent.
+``detection`` evaluates one score per image, ``localization`` one score per pixel. ``intervals``
+computes the intervals of image-level metrics; those of pixel-level metrics are in ``localization``.
+Higher scores are more anomalous, ties are exact, and ``clusters`` gives the source image of each
+score if images are not independent.
 """
 
 from anomalist.metrics.detection import (

@@ -1,4 +1,4 @@
-"""Pixel metrics of many resamples at once, from one histogram of scores per cluster of images."""
+"""Pixel metrics of many resamples at once, from one histogram of scores per cluster."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from anomalist.metrics._arrays import Bool, Float, Int
 from anomalist.metrics._bootstrap import cluster_counts
 from anomalist.metrics._ranks import BLOCK, area_left_of, blocks
 
-SHIFT = 12  # bits of a float32 that are dropped: 2,048 steps remain in each doubling
-TOP = 0x7F800000 >> SHIFT  # the key of infinity, above every other
+SHIFT = 12  # dropped bits of a float32: 2,048 steps remain per factor of 2
+TOP = 0x7F800000 >> SHIFT  # the key of infinity, the largest key
 
 
 def binned_draws(
@@ -33,12 +33,12 @@ def binned_draws(
     Args:
         scores: [N, H, W].
         truth: [N, H, W], true = anomalous.
-        weights: what each anomalous pixel of ``scores``, in order, adds to the region overlap.
+        weights: contribution of each anomalous pixel, in order, to the region overlap.
         index: [N], the cluster of each image, 0 ... groups - 1.
         groups: number of clusters.
         limit: false-positive rate that ends the AUPRO.
         bins: at most 256.
-        seed: of the resampling.
+        seed: seed of the resampling.
         resamples: R.
     """
     points = scores[truth]
@@ -46,10 +46,10 @@ def binned_draws(
     every = _histogram(scores, binned, index, groups, bins)
     cells = np.repeat(index, np.count_nonzero(truth, axis=(1, 2))) * bins + binned(points)
     positive = np.bincount(cells, minlength=groups * bins)
-    # Regions weigh the same; drawn twice, an image brings its regions twice.
+    # All regions have the same weight; an image drawn twice contributes its regions twice.
     overlap = np.bincount(cells, weights, groups * bins)
-    # Falling scores, so that running sums are what a threshold flags. float32 halves the time of
-    # the product.
+    # Descending scores, so that cumulative sums are the pixels above a threshold. float32 halves
+    # the time of the product.
     table = np.empty((groups, 3, bins), np.float32)
     for column, part in enumerate((every - positive, positive, overlap)):
         table[:, column] = part.reshape(groups, bins)[:, ::-1]
@@ -90,12 +90,12 @@ def _binning(
     points: Float,
     bins: int,
 ) -> Callable[[Float], NDArray[np.int16]]:
-    """Return a monotone map from scores to bins, about equally filled by either class.
+    """Return a monotone map from scores to bins that each class fills about equally.
 
-    A bin is the number of edges at or below a score, so only the order of scores matters. For
-    speed, the bin is looked up in a table by the leading bits of (score - lowest edge), which have
-    the scores' order. Where such a key contains an edge, the table has no answer, and the few
-    scores there are compared with the edges.
+    The bin of a score is the number of edges at or below it, so only the order of scores matters.
+    For speed, a table gives the bin by the leading bits of (score - lowest edge), which have the
+    same order as the scores. For keys that contain an edge, the few scores are compared with the
+    edges.
     """
     images, rows, columns = (max(1, size // 64) for size in scores.shape)
     part = scores[::images, ::rows, ::columns]
@@ -139,12 +139,12 @@ def _histogram(
 ) -> Int:
     """Return how many pixels of each cluster fall in each bin, [groups x bins]."""
     counts = np.zeros(groups * bins, dtype=np.int64)
-    order = np.argsort(index)  # so that a block touches few clusters
+    order = np.argsort(index)  # so that a block contains few clusters
     for part in blocks(len(scores), scores[0].size, 4 * BLOCK):
         images = order[part]
         first = index[images[0]]
         last = index[images[-1]]
-        start = (index[images] - first) * bins  # of each image's cluster
+        start = (index[images] - first) * bins  # first bin of each image's cluster
         cells = binned(scores[images]).astype(np.int32)
         cells += start.astype(np.int32)[:, None, None]
         width = int(last - first + 1) * bins

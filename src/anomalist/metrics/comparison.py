@@ -6,7 +6,7 @@ import math
 from typing import Literal, NamedTuple
 
 import numpy as np
-import scipy  # its parts are loaded when they are used
+import scipy  # submodules are loaded on first access
 from numpy.typing import ArrayLike, NDArray
 
 from anomalist.core.errors import InputError
@@ -26,17 +26,17 @@ __all__ = [
 Direction = Literal["greater", "less"]
 Verdict = Literal["supported", "contradicted", "open"]
 
-NOTHING = 1e-12  # differences of metrics below this are rounding, not effects
+NOTHING = 1e-12  # smaller differences of metrics are rounding errors
 
 
 class MeanInterval(NamedTuple):
     """A mean over seeds.
 
     Attributes:
-        mean: of the values.
-        low: lower end of Student's t interval; None for one seed, which shows no spread.
-        high: its upper end; None for one seed.
-        n: seeds.
+        mean: mean of the values.
+        low: lower end of Student's t interval; None for a single seed.
+        high: its upper end; None for a single seed.
+        n: number of seeds.
     """
 
     mean: float
@@ -53,12 +53,12 @@ class Comparison(NamedTuple):
         low: lower end of Student's t interval of the difference, not corrected for other
             comparisons.
         high: its upper end.
-        effect: Cohen's d_z, the mean difference over its standard deviation; None where that is 0
-            and the mean not.
-        p: of the two-sided paired t-test that the difference is ``null``.
-        n: pairs.
-        null: the difference that is tested against: 0, or a margin.
-        p_holm: ``p`` corrected for the family; None where there was none.
+        effect: Cohen's d_z, the mean difference over its standard deviation; None if the deviation
+            is 0 and the mean is not.
+        p: p-value of the two-sided paired t-test that the difference is ``null``.
+        n: number of pairs.
+        null: the difference under the null hypothesis: 0, or a margin.
+        p_holm: ``p`` corrected for the family; None without a correction.
     """
 
     difference: float
@@ -74,12 +74,12 @@ class Comparison(NamedTuple):
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> MeanInterval:
     """Return the mean over seeds with Student's t interval (Student, 1908).
 
-    Equal values give an interval of no width: the seeds show no spread. It may leave a metric's
-    range; tables cut it.
+    If all values are equal, the interval has width 0. It may exceed the range of the metric; tables
+    clip it.
 
     Args:
-        values: ``[n]``, one a seed.
-        confidence: of the interval, in (0, 1).
+        values: ``[n]``, one per seed.
+        confidence: confidence level of the interval, in (0, 1).
 
     Raises:
         InputError: there are no values, one is not finite, or ``confidence`` is outside (0, 1).
@@ -88,7 +88,7 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> MeanInterval:
     _confidence(confidence)
     if given.ndim != 1 or not given.size or not np.all(np.isfinite(given)):
         raise InputError(
-            f"a mean over seeds takes finite values [n], one or more, got {list(given.shape)}"
+            f"a mean over seeds needs finite values [n], at least one, got {list(given.shape)}"
         )
     n = len(given)
     mean = float(given.mean())
@@ -108,16 +108,16 @@ def paired(
 ) -> Comparison:
     """Compare two settings by pairs (Student, 1908; effect size: Cohen, 1988).
 
-    Where all differences are the same, the test has no scale: p is 1 if they are ``null`` (up to
-    rounding, 1e-12), else 0, the limit of the test as the spread goes to 0. That limit ignores n;
+    If all differences are equal, the test has no scale: p is 1 if they are ``null`` (up to
+    rounding, 1e-12), else 0, the limit of the test for a spread of 0. This limit ignores n;
     :func:`verdict` does not.
 
     Args:
-        reference: ``[n]``, one value a seed.
-        other: ``[n]``, the same seeds' values in the other setting.
-        confidence: of the interval, in (0, 1).
-        null: the difference to test against; a margin other than 0 asks whether a change is large
-            enough to matter.
+        reference: ``[n]``, one value per seed.
+        other: ``[n]``, the values of the same seeds in the other setting.
+        confidence: confidence level of the interval, in (0, 1).
+        null: the difference under the null hypothesis; a margin other than 0 tests whether a change
+            is large enough to matter.
 
     Raises:
         InputError: the lengths differ, there are fewer than two pairs, a value is not finite, or
@@ -128,9 +128,9 @@ def paired(
     _confidence(confidence)
     if first.ndim != 1 or first.shape != second.shape or len(first) < 2:
         shapes = f"{list(first.shape)} and {list(second.shape)}"
-        raise InputError(f"a paired comparison takes two or more pairs, [n] and [n], got {shapes}")
+        raise InputError(f"a paired comparison needs at least two pairs, [n] and [n], got {shapes}")
     if not (np.all(np.isfinite(first)) and np.all(np.isfinite(second))):
-        raise InputError("a paired comparison takes finite values; leave unfinished seeds out")
+        raise InputError("a paired comparison needs finite values; exclude unfinished seeds")
     difference = second - first
     n = len(difference)
     mean = float(difference.mean())
@@ -146,10 +146,10 @@ def paired(
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Return Holm's adjusted p-values, which control the chance of any false finding (Holm, 1979).
+    """Return Holm's adjusted p-values, which control the family-wise error rate (Holm, 1979).
 
-    The k-th smallest of m is multiplied by m - k + 1, is at least the adjusted value of each
-    smaller one, and at most 1.
+    The k-th smallest of m values is multiplied by m - k + 1. It is at least the adjusted value of
+    each smaller one, and at most 1.
 
     Args:
         p_values: ``[m]`` in [0, 1].
@@ -159,7 +159,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """
     p = np.asarray(p_values, np.float64)
     if p.ndim != 1 or not np.all((p >= 0) & (p <= 1)):
-        raise InputError("holm takes p-values [m] in [0, 1]")
+        raise InputError("holm needs p-values [m] in [0, 1]")
     order = np.argsort(p)
     factors = np.arange(len(p), 0, -1)
     rising = np.maximum.accumulate(p[order] * factors)
@@ -173,23 +173,23 @@ def verdict(
     claim: Direction,
     alpha: float = 0.05,
 ) -> Verdict:
-    """Return what a comparison says about a claim of its direction.
+    """Return the verdict of a comparison on a claim about its direction.
 
-    The verdict is ``open`` unless p (Holm's, where there is one) is below ``alpha``; then the sign
-    decides. Where all seeds differ by exactly the same amount and the t-test has no scale, p is at
-    least the sign test's 2^(1 - n): five seeds prove nothing.
+    The verdict is ``open`` unless p (Holm's, if there is one) is below ``alpha``; then the sign
+    decides. If all seeds differ by exactly the same amount, the t-test has no scale, and p is at
+    least that of the sign test, 2^(1 - n). Five seeds are then never significant.
 
     Args:
-        comparison: what :func:`paired` returned.
-        claim: ``greater``: the difference is greater than ``comparison.null``; or ``less``.
-        alpha: the chance of a verdict other than ``open`` where there is no difference, in (0, 1).
+        comparison: the result of :func:`paired`.
+        claim: ``greater`` (the difference is greater than ``comparison.null``) or ``less``.
+        alpha: significance level, in (0, 1).
 
     Raises:
         InputError: another claim, or ``alpha`` is outside (0, 1).
     """
     if claim not in ("greater", "less") or not 0 < alpha < 1:
         raise InputError(
-            f"a verdict takes the claim greater or less and alpha in (0, 1), got {claim!r} and "
+            f"a verdict needs the claim greater or less and alpha in (0, 1), got {claim!r} and "
             f"{alpha}"
         )
     p, _ = _decisive_p(comparison)
@@ -205,20 +205,20 @@ def describe(
     metric: str,
     alpha: float = 0.05,
 ) -> str:
-    """Return what was found, in one sentence that claims no more.
+    """Return the result of a comparison in one sentence.
 
     For example: "bottleneck 4 against 32: AUROC lower by 0.012 [0.009, 0.015], d = -2.9, p = 0.0003
     (Holm)".
 
     Args:
-        comparison: as for :func:`verdict`.
-        subject: what was compared with what, and where.
-        metric: the name of the values, which lie in [0, 1]: the interval is cut to [-1, 1].
-        alpha: as for :func:`verdict`; a difference that is not significantly different from 0 is
-            called neither higher nor lower.
+        comparison: see :func:`verdict`.
+        subject: description of the compared settings.
+        metric: name of the metric. Its values are in [0, 1], so the interval is clipped to [-1, 1].
+        alpha: see :func:`verdict`; a difference that is not significant is described as neither
+            higher nor lower.
 
     Raises:
-        InputError: as for :func:`verdict`.
+        InputError: see :func:`verdict`.
     """
     size = comparison.difference
     # The difference of two metrics in [0, 1] lies in [-1, 1].
@@ -241,9 +241,9 @@ def describe(
 
 
 def _digits(size: float, low: float, high: float) -> int:
-    """Return how many decimals show at least two digits of the interval's half width.
+    """Return the number of decimals that shows at least two digits of the interval's half width.
 
-    A small effect is so not printed as 0.000.
+    Small effects are therefore not printed as 0.000.
     """
     scale = (high - low) / 2 if high - low > NOTHING else abs(size)
     if scale <= NOTHING:
@@ -252,7 +252,7 @@ def _digits(size: float, low: float, high: float) -> int:
 
 
 def _p_text(p: float, alpha: float) -> str:
-    """Return p in words, with enough digits to lie on the side of alpha that the verdict says."""
+    """Return p as text, with enough digits to be on the same side of alpha as the verdict."""
     if p < 1e-4 <= alpha:
         return "p < 0.0001"
     digits = 2
@@ -264,7 +264,7 @@ def _p_text(p: float, alpha: float) -> str:
 
 
 def _decisive_p(comparison: Comparison) -> tuple[float, str]:
-    """Return the p-value that decides, and the test to name beside it."""
+    """Return the p-value that decides, and the name of its test."""
     p = comparison.p
     test = ""
     if comparison.p_holm is not None:

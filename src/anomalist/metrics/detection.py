@@ -1,8 +1,8 @@
-"""Image-level metrics: does the score rank anomalous images above normal ones?
+"""Image-level metrics: how well do scores rank anomalous images above normal ones?
 
 Every function takes ``scores`` [N] (any real dtype, higher = more anomalous) and ``labels`` [N] (1
 or True = anomalous, 0 or False = normal). Images with equal scores are flagged together, so tied
-scores have one exact answer. ``InputError`` is raised for shapes that differ, NaN or infinity, and
+scores have one exact result. ``InputError`` is raised for different shapes, NaN or infinity, and
 labels of a single class.
 """
 
@@ -22,10 +22,10 @@ class RocCurve(NamedTuple):
     """A receiver operating characteristic, from (0, 0) at threshold infinity to (1, 1).
 
     Attributes:
-        fpr: false-positive rate at each threshold, [T + 1], rising from 0 to 1.
-        tpr: true-positive rate at each threshold, [T + 1], rising from 0 to 1.
-        thresholds: infinity, then the T distinct scores, falling; an image is flagged when score >=
-            threshold.
+        fpr: false-positive rate at each threshold, [T + 1], from 0 to 1.
+        tpr: true-positive rate at each threshold, [T + 1], from 0 to 1.
+        thresholds: infinity, then the T distinct scores, descending; an image is flagged if its
+            score >= threshold.
     """
 
     fpr: NDArray[np.float64]
@@ -50,7 +50,7 @@ def confusions(scores: Float, labels: Bool) -> tuple[Int, Int, Float]:
 
 
 def needed(tpr: float, positives: Any) -> Any:
-    """Return how many of ``positives`` make a true-positive rate of ``tpr``, despite rounding."""
+    """Return how many of ``positives`` give a true-positive rate of ``tpr``, despite rounding."""
     return np.ceil(tpr * positives - 1e-9)
 
 
@@ -62,10 +62,10 @@ def roc_curve(scores: ArrayLike, labels: ArrayLike) -> RocCurve:
         labels: [N], 1 = anomalous.
 
     Returns:
-        The curve, with the point (0, 0) in front.
+        The curve, starting with the point (0, 0).
 
     Raises:
-        InputError: shapes differ, a score is not finite, or one class is missing.
+        InputError: shapes differ, a score is not finite, or a class is missing.
     """
     true, false, thresholds = confusions(*scored(scores, labels))
     return RocCurve(
@@ -85,10 +85,10 @@ def auroc(scores: ArrayLike, labels: ArrayLike) -> float:
         labels: [N], 1 = anomalous.
 
     Raises:
-        InputError: shapes differ, a score is not finite, or one class is missing.
+        InputError: shapes differ, a score is not finite, or a class is missing.
     """
     true, false, _ = confusions(*scored(scores, labels))
-    # Trapezoids in whole numbers, doubled: exact for any number of images.
+    # Doubled trapezoids in integers, which are exact for any number of images.
     widths = np.diff(false, prepend=0)
     heights = true + np.append(0, true[:-1])
     pairs = int(true[-1]) * int(false[-1])
@@ -99,15 +99,15 @@ def average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
     """Return the average precision, in (0, 1].
 
     It is the sum of (R_k - R_{k-1}) P_k over the distinct thresholds: the step-wise area under the
-    precision-recall curve, without the optimism of linear interpolation (Davis and Goadrich 2006).
-    Chance is the share of anomalous images.
+    precision-recall curve, without the optimistic bias of linear interpolation (Davis and Goadrich
+    2006). Chance level is the fraction of anomalous images.
 
     Args:
         scores: [N], higher = more anomalous.
         labels: [N], 1 = anomalous.
 
     Raises:
-        InputError: shapes differ, a score is not finite, or one class is missing.
+        InputError: shapes differ, a score is not finite, or a class is missing.
     """
     true, false, _ = confusions(*scored(scores, labels))
     precision = true / (true + false)
@@ -120,10 +120,10 @@ def fpr_at_tpr(
     labels: ArrayLike,
     tpr: float = 0.95,
 ) -> float:
-    """Return the lowest false-positive rate at which at least ``tpr`` of the anomalies are caught.
+    """Return the lowest false-positive rate with a true-positive rate of at least ``tpr``.
 
-    There is no interpolation: the rate belongs to a threshold that can be used (FPR95 of Liang et
-    al. 2018, ODIN).
+    The rate is not interpolated, so it belongs to an actual threshold (FPR95 of Liang et al. 2018,
+    ODIN).
 
     Args:
         scores: [N], higher = more anomalous.
@@ -146,15 +146,15 @@ def fpr_at_tpr(
 def best_f1(scores: ArrayLike, labels: ArrayLike) -> float:
     """Return the highest F1 = 2 TP / (2 TP + FP + FN) over all thresholds, in (0, 1].
 
-    The threshold is chosen on the labels that it is evaluated with, so this is an upper bound of
-    what a threshold fixed beforehand can reach (F1: van Rijsbergen 1979).
+    The threshold is optimised on the evaluated labels, so this is an upper bound for thresholds
+    that are fixed beforehand (F1: van Rijsbergen 1979).
 
     Args:
         scores: [N], higher = more anomalous.
         labels: [N], 1 = anomalous.
 
     Raises:
-        InputError: shapes differ, a score is not finite, or one class is missing.
+        InputError: shapes differ, a score is not finite, or a class is missing.
     """
     true, false, _ = confusions(*scored(scores, labels))
     return float(np.max(2 * true / (true + false + true[-1])))

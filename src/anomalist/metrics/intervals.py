@@ -1,8 +1,8 @@
-"""Confidence intervals of the image-level metrics that respect pairing.
+"""Confidence intervals of image-level metrics for paired and clustered images.
 
-A corrupted image and its clean twin, or five corruptions of one image, are not independent.
-``clusters`` [N] names the source image of each score; images of one source are kept together.
-Without it every image counts as independent.
+A corrupted image and its clean copy, or five corruptions of one image, are not independent.
+``clusters`` [N] gives the source image of each score; images of the same source are resampled
+together. By default every image is independent.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import scipy  # its parts are loaded when they are used
+import scipy  # submodules are loaded on first access
 from numpy.typing import ArrayLike, NDArray
 
 from anomalist.core.errors import InputError
@@ -28,10 +28,10 @@ from anomalist.metrics.detection import average_precision, best_f1, fpr_at_tpr, 
 __all__ = ["Estimate", "auroc_interval", "detection_intervals", "roc_band"]
 
 Counts = NDArray[np.float32]
-# Thresholds that resampled curves go through.
-_HIGHEST = 1024  # so many of the highest scores: low false-positive rates need each of them
+# Thresholds of resampled curves.
+_HIGHEST = 1024  # number of highest scores: low false-positive rates need all of them
 _OTHERS = 3072
-_FEWEST_FOR_FPR95 = 20  # of fewer anomalies a rate of 95 % is all of them
+_FEWEST_FOR_FPR95 = 20  # of fewer anomalies, a rate of 95 % means all of them
 
 
 def auroc_interval(
@@ -40,27 +40,27 @@ def auroc_interval(
     clusters: ArrayLike | None = None,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Return the AUROC with an interval for clustered images that holds up to perfect separation.
+    """Return the AUROC with an interval for clustered images, valid up to perfect separation.
 
-    The variance is DeLong's (DeLong et al. 1988), from each image's placement value (the share of
-    the other class that it is ranked right against), with the placements of one cluster summed
-    first (Obuchowski 1997, Nonparametric analysis of clustered ROC curve data, eq. 5). Near 1 that
-    variance is a poor guide, and at 1 it is zero: see
-    :func:`anomalist.metrics._bootstrap.score_estimate` for what is made of it. Time O(N log N).
+    The variance is DeLong's (DeLong et al. 1988), computed from the placement values of the images
+    (the fraction of the other class that an image is ranked correctly against). Placements of one
+    cluster are summed first (Obuchowski 1997, Nonparametric analysis of clustered ROC curve data,
+    eq. 5). Near 1 this variance is unreliable, and at 1 it is zero;
+    :func:`anomalist.metrics._bootstrap.score_estimate` therefore adjusts it. Time O(N log N).
 
-    Coverage of 95 % intervals, simulated (binormal scores, AUROC 0.6 to 0.999): 94 to 100 %, paired
-    or not, from 10 images in the rarer class on. With one image or one cluster in a class, the
-    spread is unknown and the interval is [0, 1].
+    Simulated coverage of 95 % intervals (binormal scores, AUROC 0.6 to 0.999): 94 to 100 %, paired
+    or not, with at least 10 images in the rarer class. If a class has only one image or one
+    cluster, its spread is unknown and the interval is [0, 1].
 
     Args:
         scores: [N], higher = more anomalous.
         labels: [N], 1 = anomalous.
-        clusters: [N], the source image of each score, or None where all are independent.
+        clusters: [N], the source image of each score; None: all are independent.
         confidence: in (0, 1).
 
     Returns:
-        The estimate in [0, 1], never of zero width, constant scores included; ``n`` is the number
-        of clusters.
+        The estimate in [0, 1], whose interval never has width 0, even for constant scores; ``n`` is
+        the number of clusters.
 
     Raises:
         InputError: shapes differ, a score is not finite, one class is missing, or ``confidence`` is
@@ -106,7 +106,7 @@ def _units(index: Int, truth: Bool) -> tuple[int, int]:
 
 
 def _placements(points: Float, others: Float) -> NDArray[np.float64]:
-    """Return the share of ``others`` below each point, with ties counted half."""
+    """Return the fraction of ``others`` below each point, with ties counted half."""
     rising = np.sort(others)
     twice = np.searchsorted(rising, points) + np.searchsorted(rising, points, side="right")
     return np.asarray(twice / (2 * len(others)), dtype=np.float64)
@@ -123,23 +123,23 @@ def detection_intervals(
 ) -> dict[str, Estimate]:
     """Return every image-level metric with its interval.
 
-    ``auroc`` is ``auroc_interval``. The variance of the others comes from resamples of whole
-    clusters (Field and Welsh 2007, the cluster bootstrap): the scores are sorted once, and a
-    resample only changes how often each one counts. ``fpr95`` has a score interval like ``auroc``.
-    ``average_precision`` and ``best_f1`` have the bootstrap's interval, corrected for bias.
+    ``auroc`` is that of :func:`auroc_interval`. The variance of the other metrics comes from
+    resamples of whole clusters (cluster bootstrap: Field and Welsh 2007). The scores are sorted
+    once; a resample only changes their counts. ``fpr95`` has a score interval like ``auroc``.
+    ``average_precision`` and ``best_f1`` have bias-corrected bootstrap intervals.
 
-    Coverage of 95 % intervals, simulated (normal scores 1, 2 and 3.5 standard deviations apart; 10
+    Simulated coverage of 95 % intervals (normal scores 1, 2 and 3.5 standard deviations apart; 10
     to 300 anomalies among 200 to 1,000 normal images): ``average_precision`` 94 to 100 %,
-    ``best_f1`` 92 to 100 %, ``fpr95`` 88 to 97 %, since the threshold that catches 95 % depends on
-    few anomalies. Fewer than 20 do not show where 95 % of all would be caught: the interval of
-    ``fpr95`` then ends at 1.
+    ``best_f1`` 92 to 100 %, ``fpr95`` 88 to 97 %, because its threshold depends on few anomalies.
+    Fewer than 20 anomalies cannot determine the threshold for 95 %; the interval of ``fpr95`` then
+    ends at 1.
 
     Args:
         scores: [N], higher = more anomalous.
         labels: [N], 1 = anomalous.
-        clusters: [N], the source image of each score, or None where all are independent.
-        seed: of the resampling; the same seed gives the same intervals.
-        resamples: how many.
+        clusters: [N], the source image of each score; None: all are independent.
+        seed: seed of the resampling; the same seed gives the same intervals.
+        resamples: number of resamples.
         confidence: in (0, 1).
 
     Returns:
@@ -147,7 +147,7 @@ def detection_intervals(
         exact.
 
     Raises:
-        InputError: as ``auroc_interval``, or fewer than two resamples.
+        InputError: see :func:`auroc_interval`, or fewer than two resamples.
     """
     values, truth = scored(scores, labels)
     check_options(confidence, resamples)
@@ -163,7 +163,7 @@ def detection_intervals(
     for true, false in _resampled(values, truth, index, groups, seed, resamples):
         chunks.append(_resampled_metrics(true, false))
     thinned = np.concatenate(chunks, axis=1)
-    # Fewer thresholds shift the value and its resamples alike, so the shift is taken back.
+    # Fewer thresholds shift the value and its resamples equally, so the shift is subtracted.
     shifts = np.array([*exact.values()])[:, None] - thinned[:, :1]
     draws = dict(zip(exact, thinned[:, 1:] + shifts, strict=True))
     estimates = {"auroc": auroc_interval(values, truth, index, confidence)}
@@ -190,24 +190,24 @@ def roc_band(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return a pointwise band of the ROC curve, by the cluster bootstrap and vertical averaging.
 
-    At each false-positive rate the true-positive rate is read off each resampled curve (Fawcett
-    2006, sec. 9.1). The band covers the curve at each rate with the given confidence, not the whole
-    curve at once.
+    At each false-positive rate, the ends of the band are quantiles of the true-positive rates of
+    the resampled curves (Fawcett 2006, sec. 9.1). The band covers the curve at each rate with the
+    given confidence, but not the whole curve simultaneously.
 
     Args:
         scores: [N], higher = more anomalous.
         labels: [N], 1 = anomalous.
-        clusters: [N], the source image of each score, or None where all are independent.
+        clusters: [N], the source image of each score; None: all are independent.
         grid: [K] false-positive rates in [0, 1]; None means 0, 0.01, ... 1.
-        seed: of the resampling; the same seed gives the same band.
-        resamples: how many.
+        seed: seed of the resampling; the same seed gives the same band.
+        resamples: number of resamples.
         confidence: in (0, 1).
 
     Returns:
         Three arrays [K]: the false-positive rates, the band's lower and its upper end in [0, 1].
 
     Raises:
-        InputError: as ``detection_intervals``, or a grid outside [0, 1].
+        InputError: see :func:`detection_intervals`, or a grid outside [0, 1].
     """
     values, truth = scored(scores, labels)
     check_options(confidence, resamples)
@@ -216,7 +216,7 @@ def roc_band(
         grid = np.linspace(0, 1, 101)
     rates = floats(grid, "grid").astype(np.float64)
     if rates.ndim != 1 or not rates.size or rates.min() < 0 or rates.max() > 1:
-        raise InputError("grid: give false-positive rates in [0, 1] as one row")
+        raise InputError("grid: give false-positive rates in [0, 1] as a one-dimensional array")
     curves = []
     for chunk in _resampled(values, truth, index, groups, seed, resamples):
         for true, false in zip(*chunk, strict=True):
@@ -227,7 +227,7 @@ def roc_band(
     curves = curves[1:]  # the first is the curve of the data
     if not curves:
         raise InputError(
-            "clusters: no resample holds both classes; an interval needs more clusters"
+            "clusters: no resample contains both classes; an interval needs more clusters"
         )
     tail = (1 - confidence) / 2
     low, high = np.quantile(curves, (tail, 1 - tail), axis=0)
@@ -242,10 +242,10 @@ def _resampled(
     seed: int,
     resamples: int,
 ) -> Iterator[tuple[Counts, Counts]]:
-    """Yield the true and the false positives of 1 + R curves, some at a time, [*, T].
+    """Yield the true and the false positives of 1 + R curves in batches, ``[*, T]``.
 
     The first curve is that of the data. The columns are thresholds at distinct scores, from high to
-    low: all of them, or a part as :func:`_thinned` describes.
+    low: all of them, or a subset chosen by :func:`_thinned`.
     """
     order = np.argsort(values)[::-1]
     anomalous = truth[order]
@@ -265,14 +265,14 @@ def _resampled(
 
 
 def _thinned(ends: Int, anomalous: Bool) -> Int:
-    """Return some of the ends of runs of equal scores; the last one is always among them.
+    """Return a subset of the ends of runs of equal scores, always including the last one.
 
-    These are the highest 1,024, 3,072 that are evenly spaced among the rest, and, if they are few,
-    all ends after which the class changes. The best F1 lies at one of the latter, and scores that
-    separate the classes nearly perfectly have few.
+    The subset contains the highest 1,024 ends, 3,072 evenly spaced ends among the rest and, if they
+    are few, all ends after which the class changes. The best F1 is at one of the latter, and there
+    are few of them if the scores separate the classes nearly perfectly.
 
     Args:
-        ends: where runs of equal scores end, rising.
+        ends: ends of runs of equal scores, ascending.
         anomalous: the class of each score, from high to low.
     """
     rest = len(ends) - _HIGHEST
@@ -290,14 +290,14 @@ def _thinned(ends: Int, anomalous: Bool) -> Int:
 def _resampled_metrics(true: Counts, false: Counts) -> Counts:
     """Return average precision, FPR95 and best F1 of R resampled curves, [3, R].
 
-    Curves without both classes give NaN.
+    Curves without one of the classes give NaN.
     """
     positives = true[:, -1]
     negatives = false[:, -1]
     steps = np.diff(true, axis=1, prepend=np.float32(0))
     with np.errstate(invalid="ignore", divide="ignore"):
-        flagged = np.maximum(true + false, 1)  # nothing drawn yet: 0 of 1, not 0 of 0
-        # float32 holds the counts exactly, but not the sum of so many products.
+        flagged = np.maximum(true + false, 1)  # 0 / 1 instead of 0 / 0 before the first drawn score
+        # The counts are exact in float32, but the sum of many products is not.
         precision = np.einsum("rt,rt->r", steps, true / flagged, dtype=np.float64) / positives
         caught = np.argmax(true >= needed(0.95, positives[:, None]), axis=1)
         false_then = np.take_along_axis(false, caught[:, None], axis=1)

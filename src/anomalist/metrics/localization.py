@@ -1,9 +1,9 @@
-"""Pixel-level metrics, pooled over all images: are the anomalous pixels found?
+"""Pixel-level metrics, pooled over all images: how well do scores find anomalous pixels?
 
-``maps`` [N, H, W] hold scores of any real dtype (higher = more anomalous) and ``masks`` [N, H, W]
-booleans (true = anomalous). ``InputError`` is raised for shapes that differ, NaN or infinity, and
+``maps`` [N, H, W] contain scores of any real dtype (higher = more anomalous) and ``masks`` [N, H,
+W] booleans (true = anomalous). ``InputError`` is raised for different shapes, NaN or infinity, and
 masks of a single class. Pixels with equal scores are flagged together, so every value is exact,
-ties included.
+even with ties.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def pixel_auroc(maps: ArrayLike, masks: ArrayLike) -> float:
 def pixel_average_precision(maps: ArrayLike, masks: ArrayLike) -> float:
     """Return the average precision over all pixels of all images, in (0, 1].
 
-    As ``average_precision``; chance is the share of anomalous pixels.
+    See ``average_precision``; chance level is the fraction of anomalous pixels.
 
     Args:
         maps: [N, H, W], higher = more anomalous.
@@ -70,15 +70,16 @@ def pixel_average_precision(maps: ArrayLike, masks: ArrayLike) -> float:
 def aupro(maps: ArrayLike, masks: ArrayLike, fpr_limit: float = 0.3) -> float:
     """Return the area under the per-region-overlap curve up to a false-positive rate, normalised.
 
-    At a threshold t the overlap (PRO) is the mean over all regions of the share of the region's
+    At a threshold t the overlap (PRO) is the mean over all regions of the fraction of the region's
     pixels with score >= t, and the false-positive rate is that of all normal pixels (Bergmann et
-    al. 2021, The MVTec anomaly detection dataset, sec. 5.2.2). Regions are 8-connected and never
-    join across images. The curve runs through all distinct scores, by the trapezoid rule, and is
-    cut at the limit by linear interpolation. The area is divided by the limit.
+    al. 2021, The MVTec anomaly detection dataset, sec. 5.2.2). Regions are 8-connected within each
+    image. The area is computed by the trapezoid rule over all distinct scores, with linear
+    interpolation at the limit, and divided by the limit.
 
-    No curve is built: PRO is a sum over anomalous pixels, each of which raises it by (region size x
-    regions)^-1 once its own score is reached. So each adds its weight times the distance of its
-    rate from the limit, and normal pixels below the limit's threshold have no influence.
+    The implementation does not build a curve. PRO is a sum over anomalous pixels, each of which
+    increases it by (region size x regions)^-1 at its own score. Each pixel therefore contributes
+    its weight times the distance of its false-positive rate from the limit. Normal pixels below the
+    threshold at the limit have no influence.
 
     Args:
         maps: [N, H, W], higher = more anomalous.
@@ -86,7 +87,7 @@ def aupro(maps: ArrayLike, masks: ArrayLike, fpr_limit: float = 0.3) -> float:
         fpr_limit: in (0, 1].
 
     Returns:
-        The area in [0, 1]. Chance is ``fpr_limit`` / 2.
+        The area in [0, 1]. Chance level is ``fpr_limit`` / 2.
 
     Raises:
         InputError: shapes differ, a score is not finite, one class of pixel is missing, or
@@ -103,18 +104,18 @@ def localization_metrics(
     masks: ArrayLike,
     fpr_limit: float = 0.3,
 ) -> dict[str, float]:
-    """Return all three pixel metrics from one sort: the same values in half the time.
+    """Return all three pixel metrics from one sort, in half the time.
 
     Args:
         maps: [N, H, W], higher = more anomalous.
         masks: [N, H, W], true = anomalous.
-        fpr_limit: of the AUPRO, in (0, 1].
+        fpr_limit: limit of the AUPRO, in (0, 1].
 
     Returns:
         ``pixel_auroc``, ``pixel_ap`` and ``aupro``.
 
     Raises:
-        InputError: as :func:`aupro`.
+        InputError: see :func:`aupro`.
     """
     limit = fraction(fpr_limit, "fpr_limit")
     scores, truth = mapped(maps, masks)
@@ -133,35 +134,35 @@ def localization_intervals(
     resamples: int = 500,
     confidence: float = 0.95,
 ) -> dict[str, Estimate]:
-    """Return every pixel-level metric with its interval; sorting and labelling are shared.
+    """Return every pixel-level metric with its interval.
 
-    The values are exact. Pixels of one image are far from independent, so the variance comes from
-    resamples of whole clusters of images, and the interval is a score interval like that of the
+    The values are exact. Pixels of one image are not independent, so the variance comes from
+    resamples of whole clusters of images. The interval is a score interval like that of the
     image-level AUROC (:func:`anomalist.metrics._bootstrap.score_estimate`): near 1 it allows for
-    one more image whose defect is missed.
+    one more image with a missed defect. Sorting and labelling are shared between the metrics.
 
-    Coverage of 95 % intervals, simulated (150 draws each; true AUPRO 0.942, 0.9971 and 0.9997; 5,
+    Simulated coverage of 95 % intervals (150 draws each; true AUPRO 0.942, 0.9971 and 0.9997; 5,
     30, 100 and 300 anomalous images among as many normal ones, at least 100): ``pixel_auroc`` and
     ``aupro`` 96 to 100 %, ``pixel_ap`` 95 to 100 %. Few images give wide intervals even near 1:
     with 30 anomalous images and a value of 0.9999 the lower end is near 0.93. If a single cluster
-    has all anomalies, nothing shows how they vary: [0, 1].
+    contains all anomalies, their variation is unknown and the interval is [0, 1].
 
-    Resamples are computed from one histogram per cluster. Half of its bin edges are quantiles of
+    Resamples are computed from one histogram per cluster. Half of the bin edges are quantiles of
     the normal pixels and half of the anomalous ones, so that only the order of scores matters.
-    Within a bin scores count as tied, which moves the AUROC by at most about 1 / ``bins`` and the
-    AUPRO by 1 / (``bins`` x ``fpr_limit``); average precision has no such bound. Nearly the same
-    error is in every resample, so the variance does not include it.
+    Scores within a bin count as tied, which changes the AUROC by at most about 1 / ``bins`` and the
+    AUPRO by 1 / (``bins`` x ``fpr_limit``); there is no such bound for average precision. The error
+    is nearly the same in every resample, so the variance does not include it.
 
     Args:
         maps: [N, H, W], higher = more anomalous.
         masks: [N, H, W], true = anomalous.
-        clusters: [N], the source image of each map (a clean image and its corrupted twin share it),
-            or None where all images are independent.
-        threshold: a pixel is flagged when its score > threshold; adds ``iou`` and ``dice``.
-        fpr_limit: of the AUPRO, in (0, 1].
-        bins: of the histograms, 8 to 256.
-        seed: of the resampling; the same seed gives the same intervals.
-        resamples: how many.
+        clusters: [N], the source image of each map, which a clean image and its corrupted copy
+            share; None: all images are independent.
+        threshold: pixels with score > threshold are flagged, which adds ``iou`` and ``dice``.
+        fpr_limit: limit of the AUPRO, in (0, 1].
+        bins: number of bins of the histograms, 8 to 256.
+        seed: seed of the resampling; the same seed gives the same intervals.
+        resamples: number of resamples.
         confidence: in (0, 1).
 
     Returns:
@@ -225,17 +226,17 @@ def _exact(
 def _area_and_precision(points: Float, normals: Float) -> tuple[float, float]:
     """Return pixel AUROC and average precision.
 
-    The AUROC is 1 - the mean share of normal pixels above an anomalous one, ties counted half. The
-    average precision is the mean over anomalous pixels of the precision at their own score.
+    The AUROC is 1 minus the mean fraction of normal pixels above an anomalous one; ties count half.
+    The average precision is the mean over anomalous pixels of the precision at their score.
 
     Args:
         points: [P], scores of the anomalous pixels, sorted in place.
-        normals: [Q], those of the normal pixels, rising.
+        normals: [Q], scores of the normal pixels, ascending.
     """
     points.sort()
     above = 0
     precision = 0.0
-    first = 0  # of the points that are equal to the one before
+    first = 0  # first index of the current run of equal points
     for part, over, reach in normals_above(points, normals):
         above += int(over.sum()) + int(reach.sum())
         stretch = points[part]
@@ -261,14 +262,14 @@ def _region_area(
 
     Args:
         points: [P], scores of the anomalous pixels.
-        weights: [P], of :func:`region_weights`.
-        normals: [Q], scores of the normal pixels, rising.
+        weights: [P], see :func:`region_weights`.
+        normals: [Q], scores of the normal pixels, ascending.
         limit: in (0, 1].
     """
-    highest = math.ceil(limit * len(normals))  # so many normal pixels make the limit
+    highest = math.ceil(limit * len(normals))  # number of normal pixels at the limit
     floor = normals[len(normals) - highest]
     counted = normals[np.searchsorted(normals, floor) :]
-    lost = 0.0  # what separates the area from that of perfect scores, which is then exactly 1
+    lost = 0.0  # difference from the area of perfect scores, so that these give exactly 1
     for start in range(0, len(points), BLOCK):
         part = slice(start, start + BLOCK)
         relevant = points[part] >= floor
@@ -283,12 +284,12 @@ def _region_area(
 
 
 def region_weights(truth: Bool) -> Weights:
-    """Return 1 / the size of its region for each anomalous pixel, in order.
+    """Return 1 / (size of its region) for each anomalous pixel, in order.
 
-    The weights of a region add up to 1, so that all weights add up to the number of regions.
+    The weights of a region sum to 1, so all weights sum to the number of regions.
     """
     touching = np.zeros((3, 3, 3), dtype=bool)
-    touching[1] = True  # neighbours in all eight directions, but none in another image
+    touching[1] = True  # eight neighbours, all in the same image
     weights = []
     for part in blocks(len(truth), truth[0].size, 1 << 20):
         block = truth[part]

@@ -16,14 +16,14 @@ __all__ = ["dice", "flag_counts", "iou", "overlap_draws"]
 def iou(predicted: ArrayLike, masks: ArrayLike) -> float:
     """Return the intersection over union of all pixels of all images (Jaccard index).
 
-    It is |predicted and true| / |predicted or true|.
+    It is ``|predicted and true| / |predicted or true|``.
 
     Args:
         predicted: [N, H, W], true = flagged as anomalous.
         masks: [N, H, W], true = anomalous.
 
     Returns:
-        The ratio in [0, 1]; 1 where nothing is flagged and nothing is anomalous.
+        The ratio in [0, 1]; 1 if no pixel is flagged and no pixel is anomalous.
 
     Raises:
         InputError: shapes differ, or values other than 0 and 1.
@@ -35,14 +35,14 @@ def iou(predicted: ArrayLike, masks: ArrayLike) -> float:
 def dice(predicted: ArrayLike, masks: ArrayLike) -> float:
     """Return the Dice coefficient of all pixels of all images (pixel F1).
 
-    It is 2 |predicted and true| / (|predicted| + |true|).
+    It is ``2 |predicted and true| / (|predicted| + |true|)``.
 
     Args:
         predicted: [N, H, W], true = flagged as anomalous.
         masks: [N, H, W], true = anomalous.
 
     Returns:
-        The ratio in [0, 1]; 1 where nothing is flagged and nothing is anomalous.
+        The ratio in [0, 1]; 1 if no pixel is flagged and no pixel is anomalous.
 
     Raises:
         InputError: shapes differ, or values other than 0 and 1.
@@ -74,7 +74,7 @@ def overlap_draws(
 
 
 def _stacks(predicted: ArrayLike, masks: ArrayLike) -> tuple[Bool, Bool]:
-    """Return checked boolean stacks [N, H, W], which may hold a single class."""
+    """Return checked boolean arrays [N, H, W], which may contain a single class."""
     flagged = bools(predicted, "predicted")
     truth = bools(masks, "masks")
     same_shape(flagged, truth, ("predicted", "masks"), 3)
@@ -82,13 +82,13 @@ def _stacks(predicted: ArrayLike, masks: ArrayLike) -> tuple[Bool, Bool]:
 
 
 def flag_counts(flagged: Bool, truth: Bool) -> Int:
-    """Return each image's numbers of pixels that are both, flagged, and true, [3, N]."""
+    """Return the numbers of pixels that are both, flagged, and true, per image, [3, N]."""
     stacks = (flagged & truth, flagged, truth)
     return np.stack([np.count_nonzero(stack, axis=(1, 2)) for stack in stacks])
 
 
 def _overlaps(counts: NDArray[Any]) -> NDArray[np.float64]:
-    """Return IoU and Dice, [2, R], from the counts of :func:`flag_counts`; 1 where all are 0."""
+    """Return IoU and Dice, [2, R], from the counts of :func:`flag_counts`; 1 if all are 0."""
     both, flagged, true = counts
     total = flagged + true
     is_empty = total == 0

@@ -1,8 +1,8 @@
 """Psychometric curves: how detection grows with severity.
 
-The curve is the one that psychophysics fits to an observer's answers (Wichmann & Hill, "The
-psychometric function: I", Perception & Psychophysics 2001), with chance at 1/2 and a ceiling that
-may be below 1:
+The model is the curve that psychophysics fits to an observer's responses (Wichmann & Hill, "The
+psychometric function: I", Perception & Psychophysics 2001), with chance level 1/2 and a ceiling
+that may be below 1::
 
     AUROC(s) = 1/2 + (ceiling - 1/2) (1 - exp(-(s / scale)^shape))
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import scipy  # its parts are loaded when they are used
+import scipy  # submodules are loaded on first access
 from numpy.typing import ArrayLike, NDArray
 
 from anomalist.core.errors import InputError
@@ -29,19 +29,19 @@ __all__ = [
 Array = NDArray[np.float64]
 Start = tuple[float, float, float]
 
-_SHAPES = (0.2, 10.0)  # beyond them a curve is flat or a step on any measured scale
-_SCALE_ROOM = 5.0  # how far the scale may leave the measured severities: a factor exp(5)
+_SHAPES = (0.2, 10.0)  # beyond these a curve is flat or a step on any measured scale
+_SCALE_ROOM = 5.0  # the scale may exceed the measured severities by a factor of exp(5)
 _FEWEST_POINTS = 3
 
 
 class Curve(NamedTuple):
-    """A fitted curve, which never falls.
+    """A fitted monotone curve.
 
     Attributes:
-        scale: severity at which the AUROC has covered 63 % of the way to the ceiling.
+        scale: severity at which the AUROC has reached 63 % of the way to the ceiling.
         shape: steepness.
-        ceiling: the AUROC that it tends to, in [0.5, 1].
-        rmse: root mean squared residual of the mean AUROCs; large where they fall or have a kink.
+        ceiling: limit of the AUROC, in [0.5, 1].
+        rmse: root mean squared residual of the mean AUROCs; large if they decrease or have a kink.
     """
 
     scale: float
@@ -63,17 +63,16 @@ class Curve(NamedTuple):
 
 
 class Psychometric(NamedTuple):
-    """A curve fitted to several seeds, beside what it was fitted to.
+    """A curve fitted to several seeds, with its data.
 
     Attributes:
-        severity: ``[k]``, as measured, rising.
-        auroc: ``[k]``, the means over seeds there.
-        n: seeds.
+        severity: ``[k]``, measured severities, ascending.
+        auroc: ``[k]``, means over seeds.
+        n: number of seeds.
         curve: the fitted curve.
-        isotonic: ``[k]``, the non-falling values of at least 0.5 that lie nearest to ``auroc``
-            (isotonic regression).
-        isotonic_rmse: their residual, the least of any monotone fit; large where the means fall or
-            are below 0.5.
+        isotonic: ``[k]``, isotonic regression of ``auroc``, with values of at least 0.5.
+        isotonic_rmse: its residual, the smallest of any monotone fit; large if the means decrease
+            or are below 0.5.
     """
 
     severity: tuple[float, ...]
@@ -92,23 +91,23 @@ def fit_curve(
     """Fit the curve to mean AUROCs by least squares.
 
     Args:
-        severity: ``[k]``, above 0, three or more.
+        severity: ``[k]``, above 0, at least three.
         auroc: ``[k]`` in [0, 1].
-        start: the logarithm of the scale, the shape and the ceiling from which the fit begins;
-            None: the best of four fits from different starts.
+        start: initial logarithm of the scale, shape and ceiling; None: the best of four fits with
+            different initial values.
 
     Raises:
-        InputError: too few points, lengths that differ, or values out of range.
+        InputError: too few points, different lengths, or values out of range.
     """
     s = np.asarray(severity, np.float64)
     y = np.asarray(auroc, np.float64)
     if s.ndim != 1 or s.shape != y.shape or len(s) < _FEWEST_POINTS:
         raise InputError(
-            f"a psychometric curve takes three or more points [k] and [k], got {s.shape} and "
+            f"a psychometric curve needs at least three points [k] and [k], got {s.shape} and "
             f"{y.shape}"
         )
     if not (np.all((s > 0) & np.isfinite(s)) and np.all((y >= 0) & (y <= 1))):
-        raise InputError("a psychometric curve takes severities above 0 and AUROCs in [0, 1]")
+        raise InputError("a psychometric curve needs severities above 0 and AUROCs in [0, 1]")
     if start is not None:
         return _fit_from(start, s, y)
     ceiling = float(np.clip(y.max(), 0.51, 0.99))
@@ -120,18 +119,18 @@ def fit_curve(
 
 
 def fit_psychometric(severity: ArrayLike, auroc: ArrayLike) -> Psychometric:
-    """Fit the curve to several seeds, and compare it with the best of all fits that never fall.
+    """Fit the curve to several seeds, and compare it with the best monotone fit.
 
     Args:
-        severity: ``[k]``, above 0, three or more, all distinct, in any order.
+        severity: ``[k]``, above 0, at least three, distinct, in any order.
         auroc: ``[n, k]`` in [0, 1], a row per seed.
 
     Raises:
-        InputError: shapes that do not fit, equal severities, or as for :func:`fit_curve`.
+        InputError: invalid shapes, equal severities, or see :func:`fit_curve`.
     """
     s, y = rising_severities(severity, auroc)
     mean = y.mean(axis=0)
-    # Clipped, it is the best of the fits above chance.
+    # Clipping gives the best monotone fit above chance.
     isotonic = np.maximum(scipy.optimize.isotonic_regression(mean).x, 0.5)
     isotonic_rmse = float(np.sqrt(np.mean((isotonic - mean) ** 2)))
     return Psychometric(
@@ -145,25 +144,25 @@ def fit_psychometric(severity: ArrayLike, auroc: ArrayLike) -> Psychometric:
 
 
 def rising_severities(severity: ArrayLike, auroc: ArrayLike) -> tuple[Array, Array]:
-    """Return severities ``[k]`` in rising order and their AUROCs ``[n, k]``.
+    """Return severities ``[k]`` in ascending order and their AUROCs ``[n, k]``.
 
     Args:
         severity: ``[k]``, all distinct.
         auroc: ``[n, k]`` in [0, 1], a row per seed.
 
     Raises:
-        InputError: shapes that do not fit, equal severities, or AUROCs out of range.
+        InputError: invalid shapes, equal severities, or AUROCs out of range.
     """
     s = np.asarray(severity, np.float64)
     y = np.asarray(auroc, np.float64)
     fits = s.ndim == 1 and y.ndim == 2 and y.size > 0 and y.shape[1] == len(s)
     if not fits or len(np.unique(s)) < len(s):
         raise InputError(
-            f"a psychometric curve takes distinct severities [k], AUROCs [n, k]; got {s.shape}, "
+            f"a psychometric curve needs distinct severities [k], AUROCs [n, k]; got {s.shape}, "
             f"{y.shape}"
         )
-    if not np.all((y >= 0) & (y <= 1)):  # a mean could hide it
-        raise InputError("a psychometric curve takes AUROCs in [0, 1]; leave unfinished seeds out")
+    if not np.all((y >= 0) & (y <= 1)):  # the mean could be in range
+        raise InputError("a psychometric curve needs AUROCs in [0, 1]; exclude unfinished seeds")
     order = np.argsort(s)
     return s[order], np.ascontiguousarray(y[:, order])  # a mean's last bits depend on the layout
 
@@ -173,20 +172,20 @@ def energy_at(
     severities: ArrayLike,
     energies: ArrayLike,
 ) -> Array:
-    """Return the mean changed energy at severities between the measured ones.
+    """Interpolate the mean changed energy at severities.
 
-    Energy is a scale on which unlike corruptions can be compared. The interpolation is cubic and
-    monotone (Fritsch & Carlson, SIAM J. Numer. Anal. 1980), through the nearest values that never
-    fall.
+    Energy is a scale on which different corruptions are comparable. The interpolation is cubic and
+    monotone (Fritsch & Carlson, SIAM J. Numer. Anal. 1980), through the isotonic regression of the
+    measured energies.
 
     Args:
-        severity: of any shape, within the measured ones.
-        severities: ``[k]`` measured, two or more, all distinct.
+        severity: severities of any shape, within the measured range.
+        severities: ``[k]``, measured, at least two, distinct.
         energies: ``[k]``, such as the mean squared change of a pixel.
 
     Raises:
-        InputError: shapes that do not fit, values that are not finite, or a severity beyond the
-            measured ones.
+        InputError: invalid shapes, values that are not finite, or a severity outside the measured
+            range.
     """
     s = np.asarray(severities, np.float64)
     e = np.asarray(energies, np.float64)
@@ -194,7 +193,7 @@ def energy_at(
     fits = s.ndim == 1 and s.shape == e.shape and len(s) >= 2
     if not fits or len(np.unique(s)) < len(s) or not np.all(np.isfinite(s + e)):
         raise InputError(
-            f"energies are finite, at two or more distinct severities, got {s.shape} and {e.shape}"
+            f"energies must be finite at two or more distinct severities, got {s.shape}, {e.shape}"
         )
     if not np.all((wanted >= s.min()) & (wanted <= s.max())):
         raise InputError(f"energies are known only for severities from {s.min():g} to {s.max():g}")

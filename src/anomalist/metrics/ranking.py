@@ -1,10 +1,11 @@
 """Ranking: do detectors differ over many data sets, and which pairs of them do?
 
-The protocol of J. Demsar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7,
-2006: ranks within each data set; Friedman's test of whether any detectors differ; then which pairs
-do, by Nemenyi's critical difference of mean ranks or by Wilcoxon's signed-rank test with Holm's
-correction. Wilcoxon's test uses only the two detectors of a pair, while a difference of mean ranks
-depends on which others take part (Benavoli, Corani & Mangili, JMLR 17, 2016).
+The protocol is that of J. Demsar, "Statistical comparisons of classifiers over multiple data sets",
+JMLR 7, 2006. Detectors are ranked within each data set; Friedman's test shows whether any of them
+differ; Nemenyi's critical difference of mean ranks, or Wilcoxon's signed-rank test with Holm's
+correction, shows which pairs differ. Wilcoxon's test uses only the two detectors of a pair, whereas
+a difference of mean ranks depends on the other detectors (Benavoli, Corani & Mangili, JMLR 17,
+2016).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-import scipy  # its parts are loaded when they are used
+import scipy  # submodules are loaded on first access
 from numpy.typing import ArrayLike, NDArray
 
 from anomalist.core.errors import InputError
@@ -25,19 +26,19 @@ __all__ = ["Ranking", "cliques", "nemenyi_distance", "rank", "wilcoxon_p", "wins
 
 
 class Ranking(NamedTuple):
-    """How k detectors rank over N data sets.
+    """The ranking of k detectors over N data sets.
 
     Attributes:
-        ranks: ``[k]``, the mean rank of each; 1 is best, equal values share theirs.
+        ranks: ``[k]``, mean ranks; 1 is best, equal values share the mean of their ranks.
         statistic: Friedman's chi-squared; None for two detectors, for which Wilcoxon's test is
-            enough.
-        p: of Friedman's test; None for two detectors.
+            sufficient.
+        p: p-value of Friedman's test; None for two detectors.
         distance: Nemenyi's critical difference: detectors whose mean ranks are closer than this do
             not differ significantly.
         pairs: ``[k, k]``, Holm-corrected p-values of Wilcoxon's signed-rank test, 1 on the
             diagonal.
-        least: the smallest corrected p-value that N data sets can give, for the clearest pair.
-        n: data sets.
+        least: the smallest corrected p-value that is possible with N data sets.
+        n: number of data sets.
     """
 
     ranks: NDArray[np.float64]
@@ -55,7 +56,7 @@ def rank(values: ArrayLike, alpha: float = 0.05) -> Ranking:
     Args:
         values: ``[N, k]``, the metric of each of k detectors on each of N data sets; higher is
             better.
-        alpha: the level of the critical difference, in (0, 1).
+        alpha: significance level of the critical difference, in (0, 1).
 
     Raises:
         InputError: fewer than two data sets or detectors, a value that is not finite, or ``alpha``
@@ -64,7 +65,7 @@ def rank(values: ArrayLike, alpha: float = 0.05) -> Ranking:
     given = np.asarray(values, np.float64)
     if given.ndim != 2 or min(given.shape) < 2 or not np.all(np.isfinite(given)):
         raise InputError(
-            f"a ranking takes finite values [N, k] of two or more each, got {list(given.shape)}"
+            f"a ranking needs finite values [N, k], N and k at least 2, got {list(given.shape)}"
         )
     levels = np.stack([_levels(row) for row in given])
     n, k = levels.shape
@@ -96,34 +97,34 @@ def _friedman(levels: NDArray[np.int64]) -> tuple[float | None, float | None]:
 def nemenyi_distance(k: int, n: int, alpha: float = 0.05) -> float:
     """Return the critical difference of mean ranks (Demsar 2006, section 3.2.2).
 
-    It is q sqrt(k (k + 1) / (6 n)), q being the quantile of the studentised range for infinitely
-    many degrees of freedom over sqrt(2).
+    It is q sqrt(k (k + 1) / (6 n)), where q is the quantile of the studentised range for infinitely
+    many degrees of freedom, divided by sqrt(2).
 
     Args:
-        k: detectors.
-        n: data sets.
-        alpha: the level.
+        k: number of detectors.
+        n: number of data sets.
+        alpha: significance level.
 
     Raises:
         InputError: fewer than two detectors, no data set, or ``alpha`` outside (0, 1).
     """
     if k < 2 or n < 1 or not 0 < alpha < 1:
         raise InputError(
-            f"a critical difference takes k >= 2, n >= 1 and alpha in (0, 1), got {k}, {n}, {alpha}"
+            f"a critical difference needs k >= 2, n >= 1 and alpha in (0, 1), got {k}, {n}, {alpha}"
         )
     q = scipy.stats.studentized_range.ppf(1 - alpha, k, np.inf) / math.sqrt(2)
     return float(q * math.sqrt(k * (k + 1) / (6 * n)))
 
 
 def cliques(ranks: ArrayLike, alike: NDArray[np.bool_]) -> list[tuple[int, ...]]:
-    """Return the maximal groups of detectors, neighbours by rank, that do not differ significantly.
+    """Return the maximal groups of consecutive detectors that do not differ significantly.
 
     Args:
         ranks: ``[k]``, mean ranks.
         alike: ``[k, k]``, whether two detectors do not differ significantly.
 
     Returns:
-        the detectors' numbers, best rank first, of groups of two or more.
+        the indices of the detectors, best rank first, of groups of at least two.
     """
     order = np.argsort(np.asarray(ranks), kind="stable")
     groups: list[tuple[int, ...]] = []
@@ -139,10 +140,10 @@ def cliques(ranks: ArrayLike, alike: NDArray[np.bool_]) -> list[tuple[int, ...]]
 
 
 def wins(values: ArrayLike) -> NDArray[np.int64]:
-    """Return on how many data sets the row's detector is better than the column's, ``[k, k]``.
+    """Return the number of data sets on which row i is better than column j, ``[k, k]``.
 
     Args:
-        values: ``[N, k]``, higher is better; values nearer than 1e-12 are equal.
+        values: ``[N, k]``, higher is better; differences below 1e-12 count as equal.
     """
     given = np.asarray(values, np.float64)
     differences = given[:, :, None] - given[:, None, :]
@@ -151,29 +152,29 @@ def wins(values: ArrayLike) -> NDArray[np.int64]:
 
 
 def wilcoxon_p(differences: ArrayLike) -> float:
-    """Return the exact two-sided p-value of Wilcoxon's signed-rank test, ties and zeros included.
+    """Return the exact two-sided p-value of Wilcoxon's signed-rank test, with ties and zeros.
 
-    Magnitudes nearer to each other than 1e-12 (of the largest, where that is above 1) share the
+    Magnitudes that differ by less than 1e-12 (relative to the largest, if it is above 1) share the
     mean of their ranks. Zeros are ranked with the others and then dropped (Pratt, JASA 54, 1959).
-    Under the null hypothesis every other difference is positive or negative with probability 1/2,
-    so the distribution of the rank sum is a convolution. Ranks are multiples of 1/2: doubled they
-    are whole numbers, and the sum is exact for any number of ties.
+    Under the null hypothesis each remaining difference is positive or negative with probability
+    1/2, so the distribution of the rank sum is a convolution. Ranks are multiples of 1/2, so
+    doubled ranks are integers and the distribution is exact for any number of ties.
 
     Args:
         differences: ``[n]``, finite.
 
     Returns:
-        p in (0, 1]; 1 where all differences are zero.
+        p in (0, 1]; 1 if all differences are zero.
 
     Raises:
-        InputError: no difference, or one that is not finite.
+        InputError: there are no differences, or one is not finite.
     """
     given = np.asarray(differences, np.float64)
     if given.ndim != 1 or not given.size or not np.all(np.isfinite(given)):
         raise InputError(
-            f"Wilcoxon's test takes finite differences [n], one or more, got {list(given.shape)}"
+            f"Wilcoxon's test needs finite differences [n], at least one, got {list(given.shape)}"
         )
-    # The zero in front is the level that a difference must exceed to count as one.
+    # The zero at the front is the level that a difference must exceed to be nonzero.
     levels = _levels(np.append(0.0, np.abs(given)))
     nonzero = levels[1:] > levels[0]
     doubled = np.rint(2 * scipy.stats.rankdata(levels[1:])).astype(np.int64)
@@ -187,7 +188,7 @@ def wilcoxon_p(differences: ArrayLike) -> float:
 
 @lru_cache(maxsize=64)
 def _rank_sum_chances(doubled: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the chance of each sum 0, 1, ... of doubled ranks, each one in or out by a coin."""
+    """Return the probability of each sum 0, 1, ... of doubled ranks under the null hypothesis."""
     chances = np.zeros(sum(doubled) + 1)
     chances[0] = 1.0
     reached = 0
@@ -200,11 +201,11 @@ def _rank_sum_chances(doubled: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def _levels(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return whole numbers that order ``values`` [n]; neighbours nearer than rounding share one.
+    """Return integers that order ``values`` [n]; values that are equal up to rounding share one.
 
-    Subtracting metrics leaves errors of about 1e-16, so equal differences must not be compared as
-    floats. A gap of more than 1e-12 separates two levels; for values above 1 it is 1e-12 of the
-    largest.
+    Differences of metrics have rounding errors of about 1e-16, so they must not be compared for
+    equality as floats. A gap of more than 1e-12 separates two levels; for values above 1 the gap is
+    relative to the largest.
     """
     order = np.argsort(values, kind="stable")
     gap = NOTHING * max(1.0, float(np.abs(values).max()))

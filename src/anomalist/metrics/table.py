@@ -1,9 +1,8 @@
-"""The table of metrics: what each is called, what it is computed from, which way is better.
+"""The table of metrics: key, label, level, direction and the reports that show them.
 
-Evaluation, result rows, reports and plots read it. A new metric is a file of its own and a line
-here: its ``interval`` is called by :func:`anomalist.evaluation.evaluate`. The first nine share
-sorts and resamples, so they are computed together, by ``detection_intervals`` and
-``localization_intervals``.
+Evaluation, result rows, reports and plots use it. A new metric is a new file and a line here;
+:func:`anomalist.evaluation.evaluate` calls its ``interval``. The first nine metrics share sorts and
+resamples, so ``detection_intervals`` and ``localization_intervals`` compute them together.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from anomalist.metrics._bootstrap import Estimate
 __all__ = ["METRICS", "Metric", "labels_of", "of_metric", "shown_in"]
 
 Level = Literal["image", "pixel", "threshold"]
-# ``study`` counts for every study; ``leaderboard`` adds metrics to those that compare detectors.
+# ``study`` applies to every study; ``leaderboard`` only to studies that compare detectors.
 Place = Literal["run", "benchmark", "study", "leaderboard", "severity"]
 
 
@@ -27,14 +26,14 @@ class Metric:
 
     Attributes:
         key: its name in result rows.
-        label: its name in tables and pictures.
+        label: its name in tables and plots.
         level: one score per ``image``; one per ``pixel``; or decisions at a ``threshold``.
-        higher_is_better: the direction.
-        shown: the reports that have a column or a picture of it.
-        slug: its name in file names; the key unless set.
-        interval: ``interval(scores, truth, clusters, seed)`` returns the estimate: of image scores
-            ``[N]`` or maps ``[N, H, W]`` with truth alike and clusters ``[N]``. None where it is
-            computed together with others.
+        higher_is_better: whether higher values are better.
+        shown: the reports that have a column or a plot of it.
+        slug: its name in file names; by default the key.
+        interval: ``interval(scores, truth, clusters, seed)`` returns the estimate for image scores
+            ``[N]`` or maps ``[N, H, W]`` with truth of the same shape and clusters ``[N]``. None if
+            the metric is computed together with others.
     """
 
     key: str
@@ -79,16 +78,16 @@ METRICS = (
 
 
 def of_metric(key: str) -> Metric:
-    """Return the metric of this key.
+    """Return the metric with this key.
 
     Raises:
-        KeyError: there is none.
+        KeyError: there is no such metric.
     """
     return {metric.key: metric for metric in METRICS}[key]
 
 
 def shown_in(place: Place) -> list[Metric]:
-    """Return the metrics that a report shows, in the table's order."""
+    """Return the metrics that a report shows, in the order of the table."""
     return [metric for metric in METRICS if place in metric.shown]
 
 

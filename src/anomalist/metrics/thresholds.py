@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import scipy  # its parts are loaded when they are used
+import scipy  # submodules are loaded on first access
 from numpy.typing import ArrayLike, NDArray
 
 from anomalist.core.errors import InputError
@@ -24,25 +24,24 @@ __all__ = ["Bootstrap", "Threshold", "bootstrap_psychometric", "detection_thresh
 Array = NDArray[np.float64]
 
 LEVELS = (0.75, 0.95)
-_MISFIT = 0.02  # a residual worth a remark: intervals show the seeds' spread, not a misfit
-_GRID = 50  # places at which the band is known
+_MISFIT = 0.02  # residual that is reported, because intervals show only the spread of seeds
+_GRID = 50  # number of severities of the band
 _COVERAGE = 0.95
 
 
 class Threshold(NamedTuple):
-    """The severity at which a level is reached; None: not within the measured severities.
+    """The severity at which the AUROC reaches a level.
 
     Attributes:
         level: the AUROC.
-        value: the severity.
+        value: the severity; None if no measured severity reaches the level.
         low: lower end of the interval over resampled seeds; the smallest measured severity if it
-            may lie below.
-        high: upper end; None (open) if too many of the resamples do not reach the level.
+            may be lower.
+        high: upper end; None (open) if too many resamples do not reach the level.
         below: whether the smallest measured severity already reaches the level; ``value`` is then
-            that severity.
-        reason: in words, why a number is None or less certain than it looks; None if there is
-            nothing to say.
-        reached: share of the resamples that reach the level; None without resamples.
+            this severity.
+        reason: why a number is None or uncertain, as text; None without remarks.
+        reached: fraction of the resamples that reach the level; None without resamples.
     """
 
     level: float
@@ -58,9 +57,9 @@ class Bootstrap(NamedTuple):
     """A fit with its uncertainty.
 
     Attributes:
-        fit: to all seeds.
+        fit: the fit to all seeds.
         grid: ``[g]``, severities.
-        low: ``[g]``, lower end of the pointwise 95 % band of the AUROC; None for one seed.
+        low: ``[g]``, lower end of the pointwise 95 % band of the AUROC; None for a single seed.
         high: its upper end.
         thresholds: one per level.
     """
@@ -73,17 +72,17 @@ class Bootstrap(NamedTuple):
 
 
 def detection_threshold(fit: Psychometric, level: float) -> Threshold:
-    """Return where a fit reaches a level, within the measured severities and without an interval.
+    """Return the severity at which a fit reaches a level, without an interval.
 
     Args:
-        fit: of :func:`anomalist.metrics.psychometric.fit_psychometric`.
+        fit: the result of :func:`anomalist.metrics.psychometric.fit_psychometric`.
         level: an AUROC in (0.5, 1).
 
     Raises:
-        InputError: another level.
+        InputError: ``level`` is outside (0.5, 1).
     """
     if not 0.5 < level < 1:
-        raise InputError(f"a detection threshold takes a level in (0.5, 1), got {level}")
+        raise InputError(f"a detection threshold needs a level in (0.5, 1), got {level}")
     threshold = _threshold(fit.curve, level, fit.severity)
     misfit = None
     if fit.curve.rmse > _MISFIT:
@@ -105,30 +104,30 @@ def bootstrap_psychometric(
     seed: int = 0,
     resamples: int = 500,
 ) -> Bootstrap:
-    """Fit, with a 95 % band and an interval for each threshold from seeds drawn with replacement.
+    """Fit a curve with a 95 % band and threshold intervals, by resampling the seeds.
 
-    Plain percentiles are too narrow for ten seeds, so they are moved outwards by as much as
-    Student's t is wider than the normal (expanded percentile interval: Hesterberg, The American
-    Statistician 2015). A resample that does not reach the level counts as beyond the greatest
-    severity and is never excluded. One seed has no intervals.
+    Plain percentile intervals are too narrow for ten seeds. They are expanded by the ratio of
+    Student's t to the normal distribution (expanded percentile interval: Hesterberg, The American
+    Statistician 2015). Resamples that do not reach the level count as above the largest severity
+    and are not excluded. A single seed has no intervals.
 
-    No resample leaves the range of the seeds, which holds a median with probability 1 - 2^(1 - n):
-    so few seeds cannot reach 95 %, and ``reason`` says so. Simulated coverage of a threshold: 3
-    seeds 74 %, 5 seeds 90 %, 10 seeds 95 %.
+    Resamples stay within the range of the seeds, which contains the median with probability 1 -
+    2^(1 - n). Few seeds therefore cannot reach 95 %, which ``reason`` reports. Simulated coverage
+    of a threshold: 3 seeds 74 %, 5 seeds 90 %, 10 seeds 95 %.
 
     Args:
-        severity: ``[k]``, as for :func:`anomalist.metrics.psychometric.fit_psychometric`.
+        severity: ``[k]``, see :func:`anomalist.metrics.psychometric.fit_psychometric`.
         auroc: ``[n, k]``, a row per seed.
         levels: AUROCs in (0.5, 1).
-        seed: of the resampling.
-        resamples: two or more.
+        seed: seed of the resampling.
+        resamples: number of resamples, at least two.
 
     Raises:
-        InputError: as for ``fit_psychometric`` and :func:`detection_threshold`, or fewer than two
+        InputError: see ``fit_psychometric`` and :func:`detection_threshold`, or fewer than two
             resamples.
     """
     if resamples < 2:
-        raise InputError(f"resamples: {resamples} is too few; give at least 2, better 500")
+        raise InputError(f"resamples: {resamples} is too few; give at least 2, or better 500")
     s, y = rising_severities(severity, auroc)
     n = len(y)
     fit = fit_psychometric(s, y)
@@ -158,12 +157,12 @@ def _expanded_tail(n: int) -> float:
 
 
 def _quantile(ordered: Array, share: float) -> Array:
-    """Return the value at a share of sorted values, along the first axis."""
+    """Return a quantile of sorted values along the first axis."""
     return np.asarray(ordered[round(share * (len(ordered) - 1))])
 
 
 def _few_seeds(n: int) -> str | None:
-    """Return a remark where n seeds cannot reach the coverage."""
+    """Return a remark if n seeds cannot reach the coverage, else None."""
     most = 1 - 2.0 ** (1 - n)
     if most >= _COVERAGE:
         return None
@@ -179,7 +178,7 @@ def _resampled(
 ) -> Iterator[Curve]:
     """Yield the fits to seeds drawn with replacement."""
     rng = resampling(seed)
-    # A resample's fit lies near that of the whole.
+    # The fit of a resample is near that of all seeds.
     start = (float(np.log(whole.scale)), whole.shape, whole.ceiling)
     for _ in range(resamples):
         drawn = y[rng.integers(0, len(y), len(y))]
@@ -202,7 +201,7 @@ def _threshold(
 
 
 def _within(curve: Curve, level: float, measured: Sequence[float]) -> float:
-    """Return the severity that reaches the level, at least the smallest; infinity: none does."""
+    """Return the severity that reaches the level, at least the smallest; infinity if none does."""
     value = curve.reaches(level)
     if value is None or value > measured[-1]:
         return np.inf
@@ -215,7 +214,7 @@ def _add_interval(
     measured: Sequence[float],
     tail: float,
 ) -> Threshold:
-    """Return a threshold with the interval that the resamples' curves give."""
+    """Return a threshold with the interval from the curves of the resamples."""
     draws = np.sort([_within(curve, threshold.level, measured) for curve in curves])
     low = float(_quantile(draws, tail))
     high = float(_quantile(draws, 1 - tail))
@@ -223,7 +222,7 @@ def _add_interval(
     start = end = None
     if low <= measured[0]:
         start = f"the interval may begin below {measured[0]:g}"
-    if np.isinf(high) and threshold.value is not None:  # else the remark on the fit says it
+    if np.isinf(high) and threshold.value is not None:  # else the remark on the fit reports it
         end = f"open above: {missed} of {len(draws)} resamples do not reach it"
     return threshold._replace(
         low=low if np.isfinite(low) else None,
@@ -234,12 +233,12 @@ def _add_interval(
 
 
 def _not_reached(fit: Psychometric, level: float) -> str:
-    """Return how far the fit gets, and whether a mean gets further."""
+    """Return a remark on the highest AUROC of the fit and of the means."""
     greatest = fit.severity[-1]
     last = f"{fit.curve.at(greatest):.3f}"
     remark = f"not reached: {last} at the greatest severity, {greatest:g}"
     best = int(np.argmax(fit.auroc))
-    if fit.auroc[best] >= level:  # what a curve that never falls must not hide
+    if fit.auroc[best] >= level:  # a monotone curve must not hide this
         remark += (
             f", but the mean itself is {fit.auroc[best]:.3f} at {fit.severity[best]:g}: go by the "
             "points"

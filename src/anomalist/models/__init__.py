@@ -1,4 +1,4 @@
-"""Detectors, one per file: ``autoencoder.py`` is ``autoencoder``, its class ``Autoencoder``."""
+"""Detectors, one per file: ``lof.py`` defines the detector ``lof`` with the class ``Lof``."""
 
 from __future__ import annotations
 
@@ -39,5 +39,5 @@ def names() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    """Import a detector's class when it is first asked for (PEP 562)."""
+    """Import a detector's class on first access (PEP 562)."""
     return catalog.lazy_class("models", name)

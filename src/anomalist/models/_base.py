@@ -1,7 +1,7 @@
-"""Detector: the base of every file in ``models/``: fit on normal images, score any, save and load.
+"""The base class of all detectors: fit on normal images, score any image, save and load.
 
-Nothing is pickled: a saved detector is ``detector.json`` (options and hashes) beside
-``arrays.safetensors`` (what was learnt).
+Nothing is pickled: a saved detector consists of ``detector.json`` (options and hashes) and
+``arrays.safetensors`` (the learnt arrays).
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ __all__ = [
     "remove_saved",
 ]
 
-RUN_FIELDS = ("seed", "device", "precision")  # how a fit is run, as opposed to what is fitted
-# Follows the name of a detector that was trained on anomalies, if only synthetic ones.
+RUN_FIELDS = ("seed", "device", "precision")  # how a fit runs, as opposed to what is fitted
+# Appended to the name of a detector that was trained on synthetic anomalies.
 SEEN = " (trained on synthetic anomalies)"
 
 _FORMAT = 1
@@ -53,35 +53,37 @@ _ARRAYS = "arrays.safetensors"
 
 
 class Detector(NamedConfig):
-    """A detector is its own config: fields are options, what ``fit`` learns is private.
+    """An anomaly detector, which is its own config: fields are options, learnt state is private.
 
-    A subclass defines ``_fit``, ``_score``, ``_arrays`` and ``_restore``, or takes one of the bases
-    that define some of them: ``_vectors``, ``_trained``, ``_exposed``, ``_pretrained``. Checks and
-    files are handled here.
+    A subclass defines ``_fit``, ``_score``, ``_arrays`` and ``_restore``, or inherits from a base
+    that defines some of them: ``_vectors``, ``_trained``, ``_exposed``, ``_pretrained``. This class
+    checks the inputs and handles the files.
     """
 
     registry: ClassVar[str] = "models"
     unwritten: ClassVar[frozenset[str]] = frozenset(RUN_FIELDS)
 
-    version: ClassVar[int] = 1  # of the algorithm: raised when a result changes on purpose
-    # Whether the seed affects nothing except which images are kept, if some are dropped.
+    version: ClassVar[int] = 1  # of the algorithm: raised when results change on purpose
+    # Whether the seed affects only the choice of images if not all are kept.
     deterministic: ClassVar[bool] = False
-    # What a map's numbers are, for a picture's scale; a property where an option decides it.
+    # The quantity that maps show, for colour bars; a property if it depends on an option.
     map_quantity: ClassVar[str] = "anomaly score"
     needs: ClassVar[Mapping[str, str]] = {}  # modules of optional packages, and their extras
-    epoch_fields: ClassVar[tuple[str, ...]] = ()  # options that say how long it is trained
+    epoch_fields: ClassVar[tuple[str, ...]] = ()  # options that set the number of epochs
 
-    seed: int = Field(0, ge=0, description="seed of every random choice")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
+    seed: int = Field(0, ge=0, description="seed of all random choices")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="device that networks run on"
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="arithmetic of networks: 'auto' is bfloat16 on a GPU, float32 elsewhere"
+        "auto", description="number format of networks: auto is bfloat16 on a GPU, else float32"
     )
 
     _shape: tuple[int, int, int] | None = PrivateAttr(None)
 
     @abstractmethod
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
-        """Learn from normal images; ``checkpoint`` is a file that a long training resumes from."""
+        """Learn from normal images; ``checkpoint`` is a file that training resumes from."""
 
     @abstractmethod
     def _score(self, images: NDArray[np.float32]) -> Scores:
@@ -89,11 +91,11 @@ class Detector(NamedConfig):
 
     @abstractmethod
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all that was learnt."""
+        """Return the learnt arrays by name."""
 
     @abstractmethod
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Take back what ``_arrays`` returned; ``self._shape`` is set already."""
+        """Restore the state from the arrays of ``_arrays``; ``self._shape`` is set already."""
 
     def _fit_labelled(
         self,
@@ -101,39 +103,39 @@ class Detector(NamedConfig):
         labels: NDArray[np.integer[Any]],
         checkpoint: Path | None,
     ) -> None:
-        """Learn with labels; by default known anomalies are not used."""
+        """Learn from labelled images; by default known anomalies are not used."""
         self._fit(images[labels >= 0], checkpoint)
 
     @property
     def history(self) -> list[float]:
-        """The mean training loss of each epoch; empty before ``fit`` and without a loss."""
+        """The mean training loss of each epoch; empty before ``fit`` or without training."""
         return []
 
     @property
     def trained_on(self) -> tuple[str, ...]:
-        """The corruptions that it is trained on; empty for all that learn from normal images."""
+        """The corruptions used in training; empty for detectors that learn from normal images."""
         return ()
 
     @property
     def needs_known_anomalies(self) -> bool:
-        """Whether it can only be fitted with labelled anomalies."""
+        """Whether fitting requires labelled anomalies."""
         return False
 
     @property
     def versions(self) -> Any:
-        """The algorithm's version as a trial's key holds it; of an ensemble, its members' too."""
+        """The version of the algorithm in a trial's key; for ensembles also that of the members."""
         return type(self).version
 
     @property
     def label(self) -> str:
-        """The name as consoles and reports print it, with ``SEEN`` where that is due."""
+        """The name in console output and reports, with ``SEEN`` appended if it applies."""
         return self.name + SEEN if self.trained_on else self.name
 
     def check_installed(self) -> None:
-        """Check that the optional packages which it needs are installed.
+        """Check that the required optional packages are installed.
 
         Raises:
-            InputError: one is not; the message says how to install it.
+            InputError: a package is missing; the message says how to install it.
         """
         for module, extra in type(self).needs.items():
             if importlib.util.find_spec(module) is None:
@@ -141,7 +143,7 @@ class Detector(NamedConfig):
                 raise InputError(f"{self.name} needs {package}: pip install 'anomalist[{extra}]'")
 
     def shortened(self, epochs: int) -> Self:
-        """Return the detector trained for ``epochs``, in each stage, where no number is set."""
+        """Return a copy with ``epochs`` in each training stage whose number is unset."""
         unset = [field for field in self.epoch_fields if getattr(self, field) is None]
         return self.model_copy(update=dict.fromkeys(unset, epochs))
 
@@ -152,19 +154,18 @@ class Detector(NamedConfig):
         *,
         checkpoint: Path | None = None,
     ) -> Self:
-        """Learn from images that are taken to be normal, except for known anomalies.
+        """Fit the detector to images that are assumed to be normal, except for known anomalies.
 
-        A detector that cannot learn from known anomalies excludes them from training.
+        Detectors that cannot learn from known anomalies exclude them from training.
 
         Args:
             images: float32 ``[N, C, H, W]`` in [0, 1]; not modified.
-            labels: integers ``[N]``: -1 a known anomaly, 0 nothing is known, +1 known to be normal;
-                None: all 0.
-            checkpoint: a file that a long training resumes from if it exists, and writes now and
-                then.
+            labels: integers ``[N]``: -1 for a known anomaly, 0 for an unlabelled image, +1 for an
+                image known to be normal; None: all 0.
+            checkpoint: a file that training writes regularly, and resumes from if it exists.
 
         Returns:
-            the detector itself.
+            the fitted detector itself.
 
         Raises:
             InputError: wrong type, shape or values.
@@ -184,37 +185,38 @@ class Detector(NamedConfig):
         return self
 
     def score(self, images: NDArray[np.float32]) -> Scores:
-        """Score images; a score does not depend on the other images of the call.
+        """Score images; the score of an image does not depend on the others.
 
         Args:
-            images: float32 ``[N, C, H, W]`` in [0, 1], of the size that it was fitted on.
+            images: float32 ``[N, C, H, W]`` in [0, 1], of the size that the detector was fitted on.
 
         Raises:
-            InputError: not fitted yet, or wrong type, shape or values.
+            InputError: the detector is not fitted, or wrong type, shape or values.
         """
         self.check_fitted(images)
         return self._score(images)
 
     def reconstruct(self, images: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """Return what the nearest normal images would look like, float32 like ``images``.
+        """Return the detector's normal reconstruction of each image, float32 like ``images``.
 
-        None for detectors that do not reconstruct images.
+        Detectors that do not reconstruct images return None.
         """
         return None
 
     def second_score(self, images: NDArray[np.float32]) -> SecondScore | None:
-        """Return another way to score with the same fit, None for detectors that have no other.
+        """Return a second scoring rule for the same fit, or None if there is none.
 
         Args:
-            images: those that the detector was fitted on.
+            images: the images that the detector was fitted on.
         """
         return None
 
     def check_fitted(self, images: NDArray[np.float32]) -> None:
-        """Check that the detector is fitted, on images of this shape.
+        """Check that the detector is fitted on images of this shape.
 
         Raises:
-            InputError: it is not, or the images have the wrong type, shape or values.
+            InputError: the detector is not fitted, or the images have the wrong type, shape or
+                values.
         """
         if self._shape is None:
             raise InputError(f"{self.name} is not fitted yet: call fit(images), or models.load")
@@ -228,7 +230,7 @@ class Detector(NamedConfig):
         """Write the fitted detector to ``folder``: ``detector.json`` and ``arrays.safetensors``.
 
         Raises:
-            InputError: not fitted yet, or the folder cannot be written to.
+            InputError: the detector is not fitted, or the folder cannot be written to.
         """
         if self._shape is None:
             raise InputError(f"{self.name} is not fitted yet: nothing to save")
@@ -249,18 +251,18 @@ class Detector(NamedConfig):
 
 
 def remove_saved(folder: Path) -> None:
-    """Remove a saved detector's files, and the folder if nothing else is in it."""
+    """Remove the files of a saved detector, and the folder if it is empty then."""
     for name in (_DESCRIPTION, _ARRAYS):
         (folder / name).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # not there, or other files are
+    with contextlib.suppress(OSError):  # the folder is missing or contains other files
         folder.rmdir()
 
 
 def load(folder: str | Path) -> Detector:
-    """Return the fitted detector saved in ``folder``; it gives the very same scores.
+    """Return the fitted detector saved in ``folder``; its scores are the same as before.
 
     Raises:
-        InputError: a file is missing, altered, or of a format that this version does not know.
+        InputError: a file is missing, was changed, or has a format that this version cannot read.
     """
     path = Path(folder)
     for name in (_DESCRIPTION, _ARRAYS):
@@ -273,11 +275,11 @@ def load(folder: str | Path) -> Detector:
         return _restored(path)
     except InputError:
         raise
-    # What json, torch and safetensors raise on files that are not a detector's.
+    # json, torch and safetensors raise these for files that are not a detector's.
     except (ValueError, LookupError, TypeError, RuntimeError, SafetensorError, OSError) as error:
         described = str(path / _DESCRIPTION)
         raise InputError(
-            f"{described!r} cannot be read as a detector ({error}); save it anew"
+            f"{described!r} cannot be read as a detector ({error}); save it again"
         ) from None
 
 
@@ -291,8 +293,8 @@ def _restored(path: Path) -> Detector:
         )
     if hashlib.sha256(data).hexdigest() != described["arrays_sha256"]:
         raise InputError(
-            f"{str(path / _ARRAYS)!r} is not the file that was saved: its hash differs; save it "
-            "anew"
+            f"{str(path / _ARRAYS)!r} is not the file that was saved: its hash differs; save the "
+            "detector again"
         )
     chosen: type[Detector] = catalog.find_class("models", described["detector"])
     detector = chosen(**chosen.with_new_spelling(described["config"]))
@@ -303,16 +305,16 @@ def _restored(path: Path) -> Detector:
 
 
 def parse(given: str | Mapping[str, Any] | Detector) -> Detector:
-    """Return the detector that ``given`` names, not yet fitted.
+    """Return the unfitted detector that ``given`` describes.
 
-    As :meth:`NamedConfig.parse <anomalist.core.named.NamedConfig.parse>`, for example
+    See :meth:`NamedConfig.parse <anomalist.core.named.NamedConfig.parse>`; for example
     ``"autoencoder:bottleneck=16"``.
     """
     return Detector.parse(given)
 
 
 def for_run(model: Detector, run: Config) -> Detector:
-    """Return ``model``, not yet fitted, with the seed, device and precision of ``run``."""
+    """Return an unfitted copy of ``model`` with the seed, device and precision of ``run``."""
     return model.model_copy(update={name: getattr(run, name) for name in RUN_FIELDS})
 
 
@@ -325,10 +327,10 @@ def _check_labels(
     is_integer = checked.dtype.kind in "iu"
     if checked.shape != (count,) or not is_integer or not np.isin(checked, (-1, 0, 1)).all():
         got = f"{checked.dtype} {list(checked.shape)}"
-        raise InputError(f"{name}.fit takes labels [{count}] of -1, 0 or +1, got {got}")
+        raise InputError(f"{name}.fit: labels must be [{count}] of -1, 0 or +1, got {got}")
     if (checked < 0).all():
         raise InputError(
-            f"{name}.fit: every image is a known anomaly; normal or unlabelled ones are needed"
+            f"{name}.fit: all images are known anomalies; add normal or unlabelled images"
         )
     return checked
 
@@ -342,5 +344,5 @@ def _dump(detector: Detector, info: SerializationInfo) -> dict[str, Any]:
     return {"name": detector.name, **fields}
 
 
-# A detector as a field of another config, which holds the run fields itself.
+# A detector as a field of another config, which has the run fields itself.
 Model = Annotated[Detector, PlainValidator(parse), PlainSerializer(_dump)]

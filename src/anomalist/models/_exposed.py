@@ -1,6 +1,6 @@
-"""AnomalyExposedDetector: the base of detectors that learn against anomalies, synthetic or known.
+"""The base class of detectors that learn from normal images and anomalies, synthetic or known.
 
-Synthetic anomalies are normal images with synthetic defects; known ones are labelled -1.
+Synthetic anomalies are normal images with synthetic defects; known anomalies have the label -1.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _HIDDEN = 64  # units of the scoring network's hidden layer
 
 
 class AnomalyExposedDetector(TrainedDetector):
-    """Train a network on batches of normal images, each followed by as many anomalies.
+    """Train a network on batches of normal images and as many anomalies.
 
     A subclass defines ``_build``, ``_objective`` and ``_score``.
     """
@@ -64,40 +64,39 @@ class AnomalyExposedDetector(TrainedDetector):
     old_names: ClassVar[Mapping[str, str]] = {"synthetic_share": "made"}
 
     defects: tuple[CorruptionSpec, ...] = Field(
-        DEFECTS, min_length=1, description="corruptions that synthetic anomalies are made with"
+        DEFECTS, min_length=1, description="corruptions that create synthetic anomalies"
     )
     synthetic_share: float = Field(
         0.5,
         ge=0,
         le=1,
-        description="share of synthetic anomalies beside known ones; without known ones, all are "
-        "synthetic",
+        description="fraction of the anomalies that are synthetic if some are known; else all are",
     )
     epochs: int | None = Field(
         None,
         ge=1,
-        description="passes over the normal images; by default enough for about 1,500 steps",
+        description="number of epochs; by default enough for about 1,500 steps",
     )
     batch_size: int | None = Field(
         None,
         ge=1,
         description="normal images per training step, with as many anomalies; by default 64, fewer "
-        "of large images",
+        "for large images",
     )
     learning_rate: LearningRate = 1e-3
 
     @abstractmethod
     def _objective(self, output: Tensor, truth: Tensor) -> Tensor:
-        """Return the loss of the network's output; ``truth`` is float 1 for an anomaly."""
+        """Return the loss of the network's output; ``truth`` is 1.0 for anomalies, else 0.0."""
 
     @property
     def trained_on(self) -> tuple[str, ...]:
-        """The corruptions that synthetic anomalies are made with."""
+        """The corruptions that create synthetic anomalies."""
         return corruption_names(self.defects) if self.synthetic_share else ()
 
     @property
     def needs_known_anomalies(self) -> bool:
-        """Whether there are no synthetic anomalies to learn from."""
+        """Whether fitting requires labelled anomalies, because none are synthetic."""
         return self.synthetic_share == 0
 
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
@@ -113,7 +112,7 @@ class AnomalyExposedDetector(TrainedDetector):
         known = torch.from_numpy(images[labels < 0])
         if len(known) == 0 and self.needs_known_anomalies:
             raise InputError(
-                f"{self.name}: synthetic_share=0 needs known anomalies (labels -1), there are "
+                f"{self.name}: synthetic_share=0 needs known anomalies (labels -1), but there are "
                 "none; label some or raise synthetic_share"
             )
         network = self._build()
@@ -127,7 +126,7 @@ class AnomalyExposedDetector(TrainedDetector):
 
 
 class ScoringNetwork(nn.Module):
-    """Images ``[n, C, H, W]`` to a number each, ``[n]``: a convolutional encoder and one layer."""
+    """Map images ``[n, C, H, W]`` to scores ``[n]``: a convolutional encoder and one layer."""
 
     def __init__(self, shape: tuple[int, int, int], width: int) -> None:
         super().__init__()
@@ -143,12 +142,12 @@ class ScoringNetwork(nn.Module):
         width: int,
         seed: int,
     ) -> ScoringNetwork:
-        """Return the network with first weights that follow from the seed."""
+        """Return the network with initial weights drawn by the seed."""
         with seeded(seed, "weights"):
             return cls(shape, width)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the numbers."""
+        """Return the scores."""
         hidden = torch.relu(self.encoder(images))
         output = self.last(hidden) if self.training else forward_float64(self.last, hidden)
         numbers: Tensor = output[:, 0]
@@ -156,7 +155,7 @@ class ScoringNetwork(nn.Module):
 
 
 def corruption_names(defects: Sequence[Corruption]) -> tuple[str, ...]:
-    """Return the names of the corruptions, each once."""
+    """Return the distinct names of the corruptions, sorted."""
     return tuple(sorted({defect.name for defect in defects}))
 
 
@@ -166,16 +165,16 @@ def with_anomalies(
     synthetic_share: float,
     defects: Sequence[Corruption],
 ) -> tuple[Tensor, Tensor]:
-    """Return a batch followed by as many anomalies, and the truth: float 1 for an anomaly.
+    """Return a batch followed by as many anomalies, and the truth: 1.0 for anomalies.
 
-    Draws from torch's generator, which ``training.train`` sets for each step. A synthetic anomaly
-    in which nothing changed counts as normal.
+    Random numbers come from torch's generator, which ``training.train`` seeds for each step. A
+    synthetic anomaly without a changed pixel counts as normal.
 
     Args:
         batch: normal images, float32 ``[n, C, H, W]``.
         known: known anomalies ``[m, C, H, W]``; they are drawn with replacement.
-        synthetic_share: share of the anomalies that are synthetic; all are if none is known.
-        defects: what synthetic ones are made with.
+        synthetic_share: fraction of the anomalies that are synthetic; all are if none is known.
+        defects: corruptions that create synthetic anomalies.
     """
     n = len(batch)
     count = round(synthetic_share * n) if len(known) else n
@@ -195,16 +194,16 @@ def add_synthetic_anomalies(
     min_severity: float = MIN_SEVERITY,
     max_severity: float = MAX_SEVERITY,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the images with defects in most of them, and the changed pixels.
+    """Return the images with synthetic defects in most of them, and masks of the changed pixels.
 
-    Draws from torch's generator, which ``training.train`` sets for each step, so that a resumed
-    training draws the same.
+    Random numbers come from torch's generator, which ``training.train`` seeds for each step, so
+    that a resumed training draws the same.
 
     Args:
         images: float32 ``[n, C, H, W]``; not modified.
-        defects: corruptions, each at random severities unless it has a strength of its own.
-        clean_share: share of the images that are left as they are.
-        min_severity: lowest severity; drawn log-uniform.
+        defects: corruptions, applied at random severities unless their strength is set.
+        clean_share: fraction of the images that remain unchanged.
+        min_severity: lowest severity; severities are log-uniform.
         max_severity: highest severity.
     """
     n, _, height, width = images.shape
@@ -222,7 +221,7 @@ def add_synthetic_anomalies(
 
 
 def _at(defect: Corruption, severity: float) -> Corruption:
-    """Return the defect at a severity, unless it has a strength of its own."""
+    """Return the defect at a severity, unless its strength is set."""
     if defect.severity is not None or defect.given_strength is not None:
         return defect
     return defect.model_copy(update={"severity": severity})

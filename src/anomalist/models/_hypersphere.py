@@ -1,9 +1,10 @@
-"""HypersphereDetector: what Deep SVDD and Deep SAD share.
+"""The base class of Deep SVDD and Deep SAD: an encoder without biases and a fixed centre.
 
-An encoder without biases, its pre-training as an autoencoder's, and a fixed centre. Without biases,
-and with an unbounded activation, no weights but 0 map every image to one point (Ruff et al., ICML
-2018, propositions 1 to 3). Images are brought to one contrast first, as there: each less its mean,
-over its mean absolute deviation, then scaled so that the training images' values lie in [0, 1].
+The encoder is pre-trained as part of an autoencoder. With no biases and an unbounded activation,
+only zero weights map all images to one point (Ruff et al., ICML 2018, propositions 1 to 3). As in
+the paper, the contrast of images is normalised first: the image's mean is subtracted, and the
+result is divided by its mean absolute deviation. Then values are scaled so that those of the
+training images lie in [0, 1].
 """
 
 from __future__ import annotations
@@ -38,16 +39,16 @@ from anomalist.training import seeded
 __all__ = ["HypersphereDetector"]
 
 _KERNEL = 5
-_EPSILON = 1e-4  # of the normalisation over the batch
-# A centre's numbers are at least so far from 0: a coordinate at 0 is too easily learnt.
+_EPSILON = 1e-4  # of the batch normalisation
+# Smallest absolute coordinate of the centre, because a coordinate at 0 is trivial to fit.
 _MIN_COORDINATE = 0.1
-_MIN_DISTANCE = 1e-6  # squared, of a known anomaly from the centre
-_BLOCK = 256  # images brought to one contrast at once
-_MIN_DEVIATION = 1e-3  # of an image's values: a constant image stays 0
+_MIN_DISTANCE = 1e-6  # squared distance of a known anomaly from the centre
+_BLOCK = 256  # images whose contrast is normalised at once
+_MIN_DEVIATION = 1e-3  # smallest deviation of an image's values: a constant image becomes 0
 
 
 class HypersphereDetector(TrainedDetector):
-    """Draw normal images' codes together; score by the squared distance from their centre."""
+    """Pull the codes of normal images to their centre; score by the squared distance from it."""
 
     version: ClassVar[int] = 3
     usual_batch: ClassVar[int] = 128
@@ -55,29 +56,29 @@ class HypersphereDetector(TrainedDetector):
     precision_field: ClassVar[str] = "training_precision"
     epoch_fields: ClassVar[tuple[str, ...]] = ("pretraining", "epochs")
 
-    bottleneck: int = Field(32, ge=1, description="numbers in a code")
+    bottleneck: int = Field(32, ge=1, description="size of the latent code")
     width: int = Field(
-        16, ge=1, description="channels of the first convolution; doubled at each halving"
+        16, ge=1, description="channels after the first convolution; doubled at each downsampling"
     )
     pretraining: int | None = Field(
         None,
         ge=1,
-        description="passes of the autoencoder's training; by default enough for about 750 steps",
+        description="epochs of the autoencoder's training; by default enough for about 750 steps",
     )
     epochs: int | None = Field(
         None,
         ge=1,
-        description="passes of the second stage; by default enough for about 750 steps",
+        description="epochs of the second stage; by default enough for about 750 steps",
     )
     learning_rate: LearningRate = 1e-3
     weight_decay: float = Field(
-        1e-6, ge=0, description="weight of half the squared weights in both losses"
+        1e-6, ge=0, description="coefficient of the L2 penalty in both losses"
     )
     training_precision: TrainingPrecision = "bfloat16"
 
     _network: nn.Sequential | None = PrivateAttr(None)  # the encoder
     _centre: NDArray[np.float32] | None = PrivateAttr(None)  # [bottleneck]
-    _limits: tuple[float, float] = PrivateAttr((0.0, 1.0))  # of training images of one contrast
+    _limits: tuple[float, float] = PrivateAttr((0.0, 1.0))  # range of training images
 
     def _build(self) -> nn.Sequential:
         encoder, _ = self._encoder_and_decoder()
@@ -97,8 +98,8 @@ class HypersphereDetector(TrainedDetector):
 
         Args:
             images: float32 ``[N, C, H, W]`` in [0, 1].
-            labels: -1, 0 or +1 for each image; None: nothing is known about any.
-            checkpoint: of the last stage; the first has one of its own beside it.
+            labels: -1, 0 or +1 for each image; None: all 0.
+            checkpoint: file of the last stage; the first stage has its own file beside it.
             eta: weight of a labelled image.
         """
         contrasted = _contrast(images)
@@ -123,7 +124,7 @@ class HypersphereDetector(TrainedDetector):
     def _pretrain(
         self, contrasted: NDArray[np.float32], checkpoint: Path | None
     ) -> tuple[nn.Sequential, list[float]]:
-        """Train the encoder as an autoencoder's; return it and the losses, and set the centre."""
+        """Train the encoder in an autoencoder and set the centre; return encoder and losses."""
         self._limits = float(contrasted.min()), float(contrasted.max())
         scaled = _scale(contrasted, self._limits)
         encoder, decoder = self._encoder_and_decoder()
@@ -157,7 +158,7 @@ class HypersphereDetector(TrainedDetector):
         return self.weight_decay / 2 * torch.stack(squares).sum()
 
     def _encoder_and_decoder(self) -> tuple[nn.Sequential, nn.Sequential]:
-        """Return the encoder and, only for the first stage, a decoder with biases."""
+        """Return the encoder, and a decoder with biases for the first stage."""
         shape = self.image_shape
         code = self.bottleneck
         width = self.width
@@ -182,16 +183,16 @@ class HypersphereDetector(TrainedDetector):
         self._limits = (low, high)
         self._centre = arrays.pop("centre")
         if self._centre.shape != (self.bottleneck,):
-            raise ValueError(f"a centre of {self._centre.shape} numbers, not {self.bottleneck}")
+            raise ValueError(f"centre of shape {self._centre.shape}, not ({self.bottleneck},)")
         self._network = load_weights(self._build(), arrays)
 
 
 def _contrast(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return images less their mean, over their mean absolute deviation."""
+    """Return images minus their mean, divided by their mean absolute deviation."""
     contrasted = np.empty(images.shape, np.float32)
     for first in range(0, len(images), _BLOCK):
         rows = slice(first, first + _BLOCK)
-        block = images[rows].astype(np.float64, order="C")  # sums go in one order, of views too
+        block = images[rows].astype(np.float64, order="C")  # the same order for views too
         block -= block.mean(axis=(1, 2, 3), keepdims=True)
         deviation = np.abs(block).mean(axis=(1, 2, 3), keepdims=True)
         contrasted[rows] = block / np.maximum(deviation, _MIN_DEVIATION)
@@ -199,7 +200,7 @@ def _contrast(images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _scale(contrasted: NDArray[np.float32], limits: tuple[float, float]) -> NDArray[np.float32]:
-    """Return images with ``limits`` brought to 0 and 1."""
+    """Return images scaled so that ``limits`` become 0 and 1."""
     low, high = limits
     width = np.float32(max(high - low, _MIN_DEVIATION))
     scaled: NDArray[np.float32] = ((contrasted - np.float32(low)) / width).astype(np.float32)
@@ -211,7 +212,7 @@ def _encoder(
     code: int,
     width: int,
 ) -> nn.Sequential:
-    """Return 5 x 5 convolutions, each normalised and halved, then a linear layer; no biases.
+    """Return 5 x 5 convolutions with batch norm and pooling, then a linear layer; no biases.
 
     The sides are halved until the shorter one is about 7.
     """

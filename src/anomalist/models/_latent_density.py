@@ -1,4 +1,4 @@
-"""LatentDensity: the local outlier factor of codes or restorations of images."""
+"""The local outlier factor of codes or restorations of images."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ __all__ = ["LatentDensity", "by_directions", "log"]
 
 _PREFIX = "density."
 _RANGE = "density.range"
-_SMALLEST = 1e-12  # value that a logarithm is taken of
+_SMALLEST = 1e-12  # smallest argument of a logarithm
 
 
 @dataclass(frozen=True)
 class LatentDensity:
-    """LOF with 20 neighbours (Breunig et al., SIGMOD 2000) of codes among those of training images.
+    """LOF with 20 neighbours (Breunig et al., SIGMOD 2000) of codes among the training codes.
 
-    Codes are scaled into [0, 1], all numbers alike, and given to the detector ``lof`` as images of
-    one row. The range is three times as wide as that of the training codes; what lies beyond counts
-    as lying at its edge.
+    Codes are scaled to [0, 1] by one common factor and passed to the detector ``lof`` as images of
+    one row. The range is three times as wide as that of the training codes; values beyond it are
+    clipped.
 
     Attributes:
         low: the lower end of the range.
         width: the width of the range.
-        lof: fitted on the training codes.
+        lof: the detector, fitted on the training codes.
     """
 
     low: float
@@ -38,7 +38,7 @@ class LatentDensity:
 
     @classmethod
     def fit(cls, codes: NDArray[np.float32]) -> Self:
-        """Return the density of codes, float32 ``[N, K]``."""
+        """Return the density fitted on training codes, float32 ``[N, K]``."""
         low = float(codes.min())
         high = float(codes.max())
         reach = high - low or 1.0
@@ -51,12 +51,12 @@ class LatentDensity:
         return self.lof.score(self._as_images(codes)).image
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all of it as arrays, whose names begin with ``density.``."""
+        """Return the state as arrays whose names begin with ``density.``."""
         return {_RANGE: np.array([self.low, self.width]), **detector_arrays(_PREFIX, self.lof)}
 
     @classmethod
     def take(cls, arrays: dict[str, NDArray[Any]], width: int) -> Self:
-        """Take what :meth:`arrays` returned out of ``arrays``, for codes of ``width`` numbers."""
+        """Restore from the arrays of :meth:`arrays`, and remove them; codes have size ``width``."""
         low, reach = arrays.pop(_RANGE).tolist()
         return cls(low, reach, take_detector(_PREFIX, arrays, Lof(), (1, 1, width)))
 
@@ -67,11 +67,11 @@ class LatentDensity:
 
 
 def by_directions() -> Lof:
-    """Return LOF on gradient directions, as it sees digits best, for what is made from images."""
+    """Return LOF on gradient directions, its best setting for digits, for images or residuals."""
     return Lof(directions=8, blur=2.0)
 
 
 def log(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return logarithms: errors and local outlier factors have a long upper tail."""
+    """Return logarithms, because errors and local outlier factors have long upper tails."""
     logarithms: NDArray[np.float64] = np.log(np.maximum(values.astype(np.float64), _SMALLEST))
     return logarithms

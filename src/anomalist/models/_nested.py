@@ -1,4 +1,4 @@
-"""Detectors and networks inside a detector: their arrays are kept under prefixed names."""
+"""Detectors and networks inside a detector: their arrays are saved under prefixed names."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Part = TypeVar("Part", bound=Detector)
 
 
 def nest(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Return arrays of a part under names that begin with ``prefix``."""
+    """Return the arrays of a part under names that begin with ``prefix``."""
     return {prefix + name: value for name, value in arrays.items()}
 
 
 def take(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Take out of ``arrays`` what :func:`nest` put in, and return it."""
+    """Remove the arrays with this prefix from ``arrays`` and return them by their own names."""
     names = [name for name in arrays if name.startswith(prefix)]
     return {name.removeprefix(prefix): arrays.pop(name) for name in names}
 
@@ -35,7 +35,7 @@ def take_detector(
     part: Part,
     shape: tuple[int, int, int] | None,
 ) -> Part:
-    """Take what :func:`detector_arrays` put in out of ``arrays``.
+    """Remove the arrays of a nested detector from ``arrays`` and restore the detector.
 
     Returns:
         ``part``, fitted on images of ``shape``.

@@ -1,26 +1,26 @@
-"""NormalNeighbours: compare an image with the normal images that have the nearest codes.
+"""The fused score: compare an image with the normal images that have the nearest codes.
 
-An autoencoder's error alone says how far an image lies from what the decoder can draw. The codes
-z_1, ..., z_n of training images answer two more questions. Let z be the code of an image x, N(z)
-the 10 kept codes nearest to z, and g the decoder:
+The error of an autoencoder measures only how far an image lies from the images that the decoder can
+produce. The codes z_1, ..., z_n of training images allow two more comparisons. Let z be the code of
+an image x, N(z) the 10 kept codes nearest to z, and g the decoder::
 
     error       E = log of the aggregated error of x
-    relative    R = E - a - b * (mean of E over N(z))    is the error high for an image of its kind?
-    difference  d(x) = x - mean of g(z_i) over N(z)      what would normal images have there?
+    relative    R = E - a - b * (mean of E over N(z))     is the error high for similar images?
+    difference  d(x) = x - mean of g(z_i) over N(z)       how does x differ from similar images?
                 D = log of the mean of the highest tenth of (blurred d)^2,
                 H = D - a' - b' * (mean of D over N(z))
 
-a, b, a' and b' are fitted by least squares on the kept images; a kept image is not its own
-neighbour. H compares an image with its neighbours as the local outlier factor does (Breunig et al.,
-SIGMOD 2000). Let p_E, p_R and p_H be empirical p-values: the shares of the kept images whose value
-is at least as high. The score is
+The coefficients a, b, a' and b' are fitted by least squares on the kept images; a kept image is not
+its own neighbour. H compares an image with its neighbours, as the local outlier factor does
+(Breunig et al., SIGMOD 2000). Let p_E, p_R and p_H be empirical p-values: the fractions of the kept
+images whose value is at least as high. The score is::
 
-    log(p_E^(-1/2) + p_R^(-1/2) + p_H^(-1/2)).
+    log(p_E^(-1/2) + p_R^(-1/2) + p_H^(-1/2))
 
-It orders images by a power mean of the p-values, in which the smallest counts most. The exponent is
--1/2; Wilson ("The harmonic mean p-value for combining dependent tests", PNAS 2019) uses -1. Beyond
-the 99th percentile of the kept images a p-value falls exponentially, so that the highest scores are
-not tied. The map is d^2, averaged over the channels.
+It ranks images by a power mean of the p-values, in which the smallest p-value has the largest
+weight. The exponent is -1/2; Wilson ("The harmonic mean p-value for combining dependent tests",
+PNAS 2019) uses -1. Beyond the 99th percentile of the kept images, p-values decrease exponentially,
+so that the highest scores are not tied. The map is d^2, averaged over the channels.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ from anomalist.models._reconstruction_error import blurred
 __all__ = ["PREFIX", "NormalNeighbours", "kept_images", "surprise"]
 
 # Chosen on held-out training images; experiments/choose_fused_score.py compares other values.
-MAX_KEPT = 10_000  # images kept
+MAX_KEPT = 10_000  # largest number of kept images
 NEIGHBOURS = 10
-BLUR = 1 / 18  # sigma, as a share of the image's shorter side
-TAIL_SHARE = 0.01  # share of the kept images that the tail is fitted to
+BLUR = 1 / 18  # sigma, as a fraction of the image's shorter side
+TAIL_SHARE = 0.01  # fraction of the kept images that the tail is fitted to
 _FEWEST_IN_TAIL = 10
 
-_MAX_NUMBERS = 1 << 25  # pixels of all kept images together: 134 MB
+_MAX_NUMBERS = 1 << 25  # values of all kept images together: 134 MB
 _ROWS = 512  # images compared at once
-_EXACT = 1 << 22  # codes as whole numbers: their squared distances stay below 4 times this
+_EXACT = 1 << 22  # codes become integers whose squared distances are below 4 times this
 PREFIX = "neighbours."  # of the names of saved arrays
 _NO_SPREAD = 1e-12
-_SMALLEST_SCALE = 1e-6  # of a tail, in units of a logarithm: less is rounding
+_SMALLEST_SCALE = 1e-6  # of a tail, in logarithms; smaller values are rounding errors
 
 Array = NDArray[np.float32]
 Wide = NDArray[np.float64]
@@ -77,11 +77,11 @@ class _Line(NamedTuple):
 
 
 def surprise(values: Wide, normal: Wide) -> Wide:
-    """Return -log of the empirical p-value, the share of normal values at least as high, ``[N]``.
+    """Return -log of the empirical p-values of ``values`` among normal values, ``[N]``.
 
     Args:
         values: ``[N]``.
-        normal: ``[n]``, rising.
+        normal: ``[n]``, ascending.
     """
     n = len(normal)
     beyond = min(n, max(_FEWEST_IN_TAIL, round(TAIL_SHARE * n)))
@@ -100,12 +100,12 @@ class NormalNeighbours:
 
     Attributes:
         codes: float32 ``[n, K]``.
-        restored: float32 ``[n, C, H, W]``, decoded.
-        errors: ``[n]``, logarithms of their errors.
-        differences: ``[n]``, logarithms of their differences to their neighbours.
-        relative: the line of ``errors``.
-        local: the line of ``differences``.
-        normal: ``[3, n]``, rising: E, R and H of the kept images.
+        restored: float32 ``[n, C, H, W]``, the decoded codes.
+        errors: ``[n]``, logarithms of the errors E.
+        differences: ``[n]``, logarithms of the differences D.
+        relative: the least-squares line of ``errors``.
+        local: the least-squares line of ``differences``.
+        normal: ``[3, n]``, E, R and H of the kept images, each ascending.
     """
 
     codes: Array
@@ -124,7 +124,7 @@ class NormalNeighbours:
         restored: Array,
         errors: Array,
     ) -> Self:
-        """Return what is kept of normal images.
+        """Fit on the kept normal images.
 
         Args:
             images: float32 ``[n, C, H, W]``.
@@ -172,7 +172,7 @@ class NormalNeighbours:
         codes: Array,
         errors: Array,
     ) -> tuple[Wide, Array]:
-        """Return E, R and H, ``[3, N]``, and what normal images with these codes look like.
+        """Return E, R and H, ``[3, N]``, and the mean of the neighbours' reconstructions.
 
         Args:
             images: float32 ``[N, C, H, W]``.
@@ -188,11 +188,11 @@ class NormalNeighbours:
         return np.stack([own, relative, local]), expected
 
     def expected(self, codes: Array) -> Array:
-        """Return what normal images with these codes look like, float32 ``[N, C, H, W]``."""
+        """Return the mean of the neighbours' reconstructions, float32 ``[N, C, H, W]``."""
         return _mean_of(self.restored, _nearest(codes, self.codes))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all of it as arrays, whose names begin with ``neighbours.``; not ``restored``."""
+        """Return the state except ``restored`` as arrays whose names begin with ``neighbours.``."""
         arrays: dict[str, NDArray[Any]] = {
             "codes": self.codes,
             "errors": self.errors,
@@ -208,10 +208,10 @@ class NormalNeighbours:
         arrays: dict[str, NDArray[Any]],
         decode: Callable[[Array], Array],
     ) -> Self:
-        """Take what :meth:`arrays` returned out of ``arrays``; ``decode`` restores the images.
+        """Restore from the arrays of :meth:`arrays`, and remove them; ``decode`` decodes codes.
 
         Raises:
-            ValueError: the arrays do not belong together.
+            ValueError: the arrays do not fit each other.
         """
         codes = arrays.pop(f"{PREFIX}codes")
         errors = arrays.pop(f"{PREFIX}errors")
@@ -221,19 +221,19 @@ class NormalNeighbours:
         n = len(codes)
         rises = bool(np.all(normal[:, 1:] >= normal[:, :-1]))  # False for NaN too
         if not (rises and all(np.isfinite(part).all() for part in (codes, errors, differences))):
-            raise ValueError("values of normal images that do not rise or are not finite")
+            raise ValueError("values of normal images are not ascending or not finite")
         if errors.shape != (n,) or differences.shape != (n,) or normal.shape != (3, n):
-            raise ValueError("one error, one difference and three normal values a code")
+            raise ValueError("each code needs one error, one difference and three normal values")
         lines = (_Line(*relative), _Line(*local))
         return cls(codes, decode(codes), errors, differences, *lines, normal)
 
 
 def kept_images(images: Array, seed: int) -> Array:
-    """Return the training images whose codes are kept: 10,000, fewer of large ones.
+    """Return the training images whose codes are kept: at most 10,000, fewer if they are large.
 
     Args:
         images: float32 ``[N, C, H, W]``.
-        seed: of the draw.
+        seed: seed of the draw.
     """
     count = min(len(images), MAX_KEPT, max(1, _MAX_NUMBERS // images[0].size))
     chosen = generator(seed, "normal neighbours").permutation(len(images))[:count]
@@ -246,15 +246,15 @@ def _nearest(
     *,
     exclude_self: bool = False,
 ) -> NDArray[np.int64]:
-    """Return the nearest kept codes of each code, ``[N, k]``.
+    """Return the indices of the nearest kept codes of each code, ``[N, k]``.
 
-    Codes are rounded to whole numbers, so small that float32 holds their distances exactly: the
-    neighbours do not depend on the batch or on the number of threads.
+    Codes are rounded to integers that are small enough for exact distances in float32. The result
+    therefore does not depend on the batch or the number of threads.
 
     Args:
         codes: float32 ``[N, K]``.
         kept: float32 ``[n, K]``.
-        exclude_self: whether ``codes`` are the kept ones and none is its own neighbour.
+        exclude_self: whether ``codes`` are the kept codes, and no code is its own neighbour.
     """
     table = _whole_numbers(kept, kept)
     squares = table.square().sum(dim=1)
@@ -262,7 +262,7 @@ def _nearest(
     found = []
     for first in range(0, len(codes), _ROWS):
         rows = _whole_numbers(codes[first : first + _ROWS], kept)
-        # Less the square of the row itself, which is the same for all.
+        # Without the squared norm of the row, which is the same for all columns.
         distances = torch.addmm(squares, rows, table.T, alpha=-2)
         if exclude_self and len(kept) > 1:
             own = torch.arange(len(rows))
@@ -272,7 +272,7 @@ def _nearest(
 
 
 def _whole_numbers(codes: Array, kept: Array) -> torch.Tensor:
-    """Return codes rounded to whole numbers, clipped to twice the range of the kept codes."""
+    """Return codes rounded to integers, clipped to twice the range of the kept codes."""
     centre = kept.mean(axis=0, dtype=np.float64)
     reach = float(np.abs(kept - centre).max()) or 1.0
     most = max(1, math.isqrt(_EXACT // kept.shape[1]))
@@ -288,7 +288,7 @@ def _mean_of(restored: Array, index: NDArray[np.int64]) -> Array:
 
 
 def _difference(images: Array, expected: Array) -> Wide:
-    """Return the logarithms of the differences between images and what is expected, ``[N]``."""
+    """Return the logarithms of the differences between images and expected images, ``[N]``."""
     sigma = BLUR * min(images.shape[2:])
     maps = (blurred(images - expected, sigma) ** 2).mean(axis=1)
     return log(heatmaps.aggregate(maps, "top_10_percent"))

@@ -1,4 +1,4 @@
-"""PositionwiseGaussian: a normal distribution of vectors at each position of a grid."""
+"""A normal distribution of feature vectors at each position of a grid."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["PositionwiseGaussian", "regularise"]
 
 Array = NDArray[np.float32]
 
-_AT_ONCE = 16  # images in a product: always as many, since its last bits depend on its size
-_POSITIONS = 256  # whose covariances are worked on at once
-_MIN_VARIANCE = 1e-6  # mean variance that regularisation is a share of
+_AT_ONCE = 16  # images per product; constant, because the last bits of a product depend on its size
+_POSITIONS = 256  # positions whose covariances are processed at once
+_MIN_VARIANCE = 1e-6  # smallest mean variance that the regularisation is relative to
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class PositionwiseGaussian:
 
     @classmethod
     def fit(cls, parts: Iterable[Array], regularisation: float) -> Self:
-        """Return the distributions of vectors, P = h w.
+        """Return the distributions of vectors at P = h w positions.
 
         Args:
-            parts: the vectors of some images at a time, float32 ``[n, K, h, w]``.
-            regularisation: what is added to each variance, in mean variances, so that few images
-                and constant vectors do no harm.
+            parts: the vectors of batches of images, float32 ``[n, K, h, w]``.
+            regularisation: added to each variance, in units of the mean variance; it keeps the
+                covariances of few images or constant vectors invertible.
         """
         n = 0
         total = np.zeros(1)
-        # Sums of products, some positions a block, so that a block can be freed when it is done.
+        # Sums of products in blocks of positions, so that each block can be freed after use.
         products: list[NDArray[np.float64]] = []
         for part in parts:
             vectors = part.reshape(*part.shape[:2], -1).transpose(2, 0, 1).astype(np.float64)
@@ -79,12 +79,12 @@ class PositionwiseGaussian:
         return distances.reshape(n, height, width)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return both by name."""
+        """Return mean and whitening by name."""
         return {"mean": self.mean, "whitening": self.whitening}
 
 
 def regularise(covariance: NDArray[np.float64], share: float) -> None:
-    """Add a share of the mean variance to each variance of matrices ``[..., K, K]``, in place."""
+    """Add ``share`` of the mean variance to each variance of ``[..., K, K]``, in place."""
     own = np.arange(covariance.shape[-1])
     covariance[..., own, own] += _added(float(covariance[..., own, own].mean()), share)
 
@@ -94,7 +94,7 @@ def _to_covariances(
     mean: NDArray[np.float64],
     n: int,
 ) -> None:
-    """Turn sums of products into covariances, in place."""
+    """Convert sums of products to covariances, in place."""
     for rows, block in zip(_blocks(len(mean)), products, strict=True):
         own = mean[rows]
         block -= n * own[:, :, None] * own[:, None, :]
@@ -126,5 +126,5 @@ def _blocks(count: int) -> list[slice]:
 
 
 def _added(mean_variance: float, share: float) -> float:
-    """Return what is added to each variance: a share of the mean one, and never nothing."""
+    """Return the term added to each variance: ``share`` of the mean variance, always above 0."""
     return share * max(mean_variance, _MIN_VARIANCE)

@@ -1,7 +1,7 @@
-"""Images as vectors, as the detectors without a network see them: deskewed, in directions, blurred.
+"""Images as vectors for detectors without a network: deskewed, split by direction, blurred.
 
-Vectors are rounded to multiples of 2^-b (b = 20 for 28 x 28 pixels), so fine that float64 holds
-every product and partial sum of two of them exactly.
+Vectors are rounded to multiples of 2^-b (b = 20 for 28 x 28 pixels), so that float64 holds every
+product and partial sum of two vectors exactly.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ __all__ = ["batches", "deskew", "direction_planes", "grid_bits", "prepare", "rou
 Array = NDArray[np.float32]
 Wide = NDArray[np.float64]
 
-_BATCH = 256  # rows at once: keeps a batch's distances to 50,000 vectors near 100 MB
-_TINY = 1e-12  # mass of an image that counts as none
-_FLAT = 1e-9  # second moment of an image whose mass lies in one row
+_BATCH = 256  # rows per batch: their distances to 50,000 vectors take about 100 MB
+_TINY = 1e-12  # smaller masses of an image count as 0
+_FLAT = 1e-9  # smaller second moments count as mass in a single row
 
 
 def prepare(
@@ -31,20 +31,20 @@ def prepare(
 ) -> Array:
     """Return images as vectors: deskewed, split by direction, blurred and rounded.
 
-    Split planes are sampled every 2 ``blur`` pixels, at least every pixel, since no more is left in
-    them; the square root is taken of their values (Liu, Nakashima, Sako & Fujisawa, "Handwritten
-    digit recognition: benchmarking of state-of-the-art techniques", Pattern Recognition 2003:
-    direction features of the gradient).
+    Direction planes are sampled every 2 ``blur`` pixels (at least 1), because blurring removes
+    finer detail. Their values are replaced by the square roots (gradient direction features: Liu,
+    Nakashima, Sako & Fujisawa, "Handwritten digit recognition: benchmarking of state-of-the-art
+    techniques", Pattern Recognition 2003).
 
     Args:
         images: float32 ``[N, C, H, W]`` in [0, 1].
-        blur: sigma of the Gaussian in pixels, 0 for none; beyond the border the image is mirrored.
+        blur: sigma of the Gaussian in pixels, 0 for none; the image is mirrored at the border.
         deskewed: whether to shear each image by :func:`deskew`.
-        directions: planes that each channel is split into by :func:`direction_planes`; None: not
-            split.
+        directions: number of planes that :func:`direction_planes` splits each channel into; None:
+            no split.
 
     Returns:
-        float32 ``[N, D]`` in [0, 1], D = C H W unless split.
+        float32 ``[N, D]`` in [0, 1]; D = C H W without a split.
     """
     parts = []
     for rows in batches(len(images)):
@@ -63,15 +63,15 @@ def prepare(
 
 
 def direction_planes(images: Array, count: int) -> Array:
-    """Split the gradient of each channel among directions, evenly around the circle.
+    """Split the gradient of each channel into directions that are evenly spaced on the circle.
 
-    A gradient between two neighbouring directions u and v is a u + b v with a, b >= 0 (the
-    parallelogram's sides), and adds a and b to their planes. Gradients are half the difference of
-    the neighbours on both sides, beyond the border the border pixel again.
+    A gradient between two neighbouring directions u and v is a u + b v with a, b >= 0
+    (parallelogram rule), and adds a and b to their planes. Gradients are central differences; the
+    border pixel is repeated beyond the border.
 
     Args:
         images: float32 ``[N, C, H, W]`` in [0, 1].
-        count: directions, at least 3.
+        count: number of directions, at least 3.
 
     Returns:
         float32 ``[N, C count, H, W]`` in [0, 1].
@@ -83,7 +83,7 @@ def direction_planes(images: Array, count: int) -> Array:
     angles = 2 * np.pi * np.arange(count + 1) / count
     u = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
     area = np.float32(math.sin(2 * np.pi / count))
-    # At or above 0: at or beyond direction k.
+    # At least 0 if the gradient is at or beyond direction k.
     across = [u[k, 0] * dy - u[k, 1] * dx for k in range(count)]
     planes = np.zeros((n, channels, count, height, width), np.float32)
     for k in range(count):
@@ -95,13 +95,13 @@ def direction_planes(images: Array, count: int) -> Array:
 
 
 def deskew(images: Array) -> Array:
-    """Shear each image along its rows until its second moments have no skew.
+    """Shear each image along its rows so that its mixed second moment is 0.
 
-    With values as masses, averaged over channels, and m the centre of mass, row y is shifted by
-    mu_xy / mu_yy (y - m_y) pixels, read between pixels linearly and beyond the border from the
-    border. The centre of mass stays. An image without mass, or with all of it in one row, stays as
-    it is. (LeCun et al., "Gradient-based learning applied to document recognition", Proc. IEEE
-    1998, use such images of MNIST's digits.)
+    Pixel values, averaged over channels, are masses with the centre m. Row y is shifted by mu_xy /
+    mu_yy (y - m_y) pixels with linear interpolation; beyond the border the border pixel is
+    repeated. The centre of mass does not move. Images without mass, or with all mass in one row, do
+    not change. (LeCun et al., "Gradient-based learning applied to document recognition", Proc. IEEE
+    1998, use deskewed MNIST digits.)
 
     Args:
         images: float32 ``[N, C, H, W]`` in [0, 1].
@@ -126,16 +126,16 @@ def deskew(images: Array) -> Array:
 
 
 def batches(count: int) -> list[slice]:
-    """Return the slices that cut ``count`` rows into batches."""
+    """Return the slices that divide ``count`` rows into batches."""
     return [slice(first, min(first + _BATCH, count)) for first in range(0, count, _BATCH)]
 
 
 def round_to_grid(values: NDArray[np.floating[Any]], size: int) -> Array:
-    """Round to multiples of 2^-b, where float64 holds products of two vectors exactly.
+    """Round to multiples of 2^-b, so that float64 holds products of two vectors exactly.
 
     Args:
         values: vectors, or parts of them, of Euclidean length at most sqrt(``size``).
-        size: values in the image, C H W.
+        size: number of values of the image, C H W.
     """
     scale = 2.0 ** grid_bits(size)
     rounded = np.rint(values * values.dtype.type(scale)) / scale
@@ -143,7 +143,7 @@ def round_to_grid(values: NDArray[np.floating[Any]], size: int) -> Array:
 
 
 def grid_bits(size: int) -> int:
-    """Return b.
+    """Return the number of bits b of :func:`round_to_grid`.
 
     A squared distance is at most 4 x ``size`` and a multiple of 2^-2b, and float64 has 53 bits.
     """
@@ -151,7 +151,7 @@ def grid_bits(size: int) -> int:
 
 
 def _sampled(planes: Array, step: int) -> Array:
-    """Return every ``step``-th row and column, from the middle of the first step on."""
+    """Return every ``step``-th row and column, starting in the middle of the first step."""
     first_row = min(step, planes.shape[2]) // 2
     first_column = min(step, planes.shape[3]) // 2
     return planes[:, :, first_row::step, first_column::step]
@@ -165,7 +165,7 @@ def _moment(mass: Wide, weights: Wide) -> Wide:
 
 
 def _read_columns(images: Array, place: Wide) -> Array:
-    """Return images read at columns between pixels, ``place`` ``[N, H, W]``, linearly."""
+    """Return images interpolated linearly at the column coordinates ``place`` ``[N, H, W]``."""
     width = images.shape[3]
     left = np.minimum(place.astype(np.int64), max(width - 2, 0))
     right = np.minimum(left + 1, width - 1)

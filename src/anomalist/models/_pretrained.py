@@ -1,9 +1,10 @@
-"""PretrainedDetector: the base of detectors on features of a frozen ImageNet network.
+"""The base class of detectors on features of a frozen ImageNet network.
 
 Features are locally aware (Roth et al., "Towards total recall in industrial anomaly detection",
-CVPR 2022): those of each stride are averaged over 3 x 3 patches, then brought to the grid of the
-finest stride, to unit length, and concatenated. A patch's length says mostly how much contrast it
-has, which varies among normal images and at their borders.
+CVPR 2022). The features of each stride are averaged over 3 x 3 patches, resized to the grid of the
+finest stride, normalised to unit length, and concatenated. Without the normalisation, the length of
+a feature vector mostly reflects the local contrast, which varies among normal images and at their
+borders.
 """
 
 from __future__ import annotations
@@ -54,24 +55,24 @@ Array = NDArray[np.float32]
 
 
 def _number(value: Any) -> Any:
-    """Return a number given as text, as a command line gives it."""
+    """Convert a number given as text on the command line."""
     return int(value) if str(value).isdigit() else value
 
 
 Stride = Annotated[Literal[4, 8, 16, 32], BeforeValidator(_number)]
 
-_MIN_LENGTH = 1e-6  # that features are divided by
-_MIN_SIDE = 112  # smaller images are enlarged: their patches would be larger than what they show
-_PREFIX = "features."  # of the arrays
+_MIN_LENGTH = 1e-6  # smallest length that features are divided by
+_MIN_SIDE = 112  # smaller images are enlarged, because patches would be larger than their details
+_PREFIX = "features."  # prefix of the arrays' names
 _PART = 64  # images whose features are held at once
-_PART_PIXELS = 1 << 22  # pixels whose features are held at once, where images are large
-_BATCH_PIXELS = 1 << 18  # in a batch: more leave the processor's cache
+_PART_PIXELS = 1 << 22  # pixels whose features are held at once for large images
+_BATCH_PIXELS = 1 << 18  # pixels per batch; more exceed the processor's cache
 _MAX_BATCH = 32
-_REFERENCE_SIDE = 224  # of the images that a blur is given for
+_REFERENCE_SIDE = 224  # side of the images that the option blur refers to
 
 
 class PretrainedDetector(Detector):
-    """Options of a backbone and its features; a subclass defines how they are scored."""
+    """Options of a backbone and its features; a subclass defines the score."""
 
     needs: ClassVar[Mapping[str, str]] = NEEDS
 
@@ -85,10 +86,12 @@ class PretrainedDetector(Detector):
         None,
         ge=32,
         le=2048,
-        description="shorter side that images are brought to; by default only small ones, to 112",
+        description="shorter side after resizing; by default images below 112 are enlarged to 112",
     )
     blur: float = Field(
-        4.0, ge=0, description="sigma of the map's Gaussian, in pixels of an image of 224"
+        4.0,
+        ge=0,
+        description="sigma of the map's Gaussian, in pixels of an image of side 224",
     )
 
     _extractor: Extractor | None = PrivateAttr(None)
@@ -96,20 +99,20 @@ class PretrainedDetector(Detector):
 
 @dataclass(frozen=True)
 class Extractor:
-    """The network up to the highest of the strides that are used."""
+    """The network up to the coarsest stride in use."""
 
     network: Trunk
 
     @classmethod
     def of(cls, detector: PretrainedDetector, l2_normalise: bool) -> Self:
-        """Return the extractor that a detector's options name.
+        """Return the extractor with the options of a detector.
 
         Args:
-            detector: whose options are used.
-            l2_normalise: whether features are brought to unit length.
+            detector: the detector whose options are used.
+            l2_normalise: whether features are normalised to unit length.
 
         Raises:
-            InputError: the extra is not installed, or the weights are not those of the network.
+            InputError: the extra is not installed, or the weights do not fit the network.
         """
         whole = trained(detector.backbone, detector.weights)
         return cls(fused(Trunk(whole, detector, l2_normalise)))
@@ -124,16 +127,16 @@ class Extractor:
 
         Args:
             images: float32 ``[N, 1 or 3, H, W]`` in [0, 1].
-            detector: whose device, precision and side are used.
-            network: applied in place of the extractor's own.
+            detector: the detector whose device, precision and side are used.
+            network: a network to apply instead of the extractor's.
 
         Raises:
-            InputError: images of another number of channels.
+            InputError: the images do not have 1 or 3 channels.
         """
         if images.shape[1] not in (1, 3):
             raise InputError(
-                "pretrained features are of images with 1 or 3 channels, these have "
-                f"{images.shape[1]}: choose some of them, or a detector that takes any number"
+                "pretrained features need images with 1 or 3 channels, got "
+                f"{images.shape[1]}: select channels, or choose another detector"
             )
         pixels = max(images[0, 0].size, (detector.side or _MIN_SIDE) ** 2)
         size = int(np.clip(_BATCH_PIXELS // pixels, 1, _MAX_BATCH))
@@ -145,13 +148,13 @@ class Extractor:
         detector: PretrainedDetector,
         network: nn.Module | None = None,
     ) -> Iterator[Array]:
-        """Yield what :meth:`apply` returns for some images at a time, 64 or fewer large ones."""
+        """Yield the results of :meth:`apply` for batches of 64 images, fewer if they are large."""
         step = int(np.clip(_PART_PIXELS // images[0, 0].size, 1, _PART))
         for first in track(range(0, len(images), step), f"features for {detector.name}"):
             yield self.apply(images[first : first + step], detector, network)
 
     def arrays(self, shape: Sequence[int] | None) -> dict[str, NDArray[Any]]:
-        """Return the weights, and the shape of the images fitted on, under prefixed names."""
+        """Return the weights and the shape of the training images under prefixed names."""
         return nest(_PREFIX, weights(self.network) | {"shape": np.array(shape)})
 
     @classmethod
@@ -162,10 +165,10 @@ class Extractor:
         shape: tuple[int, ...] | None,
         l2_normalise: bool,
     ) -> Self:
-        """Take what :meth:`arrays` returned out of ``arrays``; no file of weights is read.
+        """Restore from the arrays of :meth:`arrays`, and remove them; no weight file is read.
 
         Raises:
-            ValueError: it was for images of another shape, which the weights would fit as well.
+            ValueError: the detector was fitted on images of another shape.
         """
         own = take(_PREFIX, arrays)
         check_shape(own, shape)
@@ -174,15 +177,16 @@ class Extractor:
 
 
 def pixel_maps(grids: Array, size: Sequence[int], blur: float) -> Array:
-    """Return one number per patch as maps of the images' size.
+    """Return patch scores as maps of the images' size.
 
-    Enlarging and blurring are linear, each side for itself: a matrix on either side of a grid does
-    both, twenty times as fast.
+    Resizing and blurring are linear and separable. Two matrix products do both, twenty times as
+    fast as filters.
 
     Args:
         grids: float32 ``[N, h, w]``.
-        size: of the images (H, W).
-        blur: a Gaussian's sigma in pixels of an image whose shorter side is 224, as in the papers.
+        size: size of the images (H, W).
+        blur: sigma of the Gaussian, in pixels of an image whose shorter side is 224, as in the
+            papers.
 
     Returns:
         float32 ``[N, H, W]``.
@@ -194,7 +198,7 @@ def pixel_maps(grids: Array, size: Sequence[int], blur: float) -> Array:
 
 
 def _enlarging(few: int, many: int, sigma: float) -> Array:
-    """Return the matrix, float32 ``[many, few]``, that interpolates and blurs ``few`` numbers."""
+    """Return the matrix ``[many, few]`` that interpolates and blurs ``few`` values."""
     identity = torch.eye(few)[None, None]
     matrix = interpolate(identity, [many, few], mode="bilinear")[0, 0].numpy()
     if not sigma:
@@ -214,8 +218,8 @@ def whitener(patches: Array, regularisation: float) -> tuple[Array, Array]:
 
     Args:
         patches: float32 ``[n, D]``.
-        regularisation: what is added to each variance, in mean variances; constant features stay
-            finite.
+        regularisation: added to each variance, in units of the mean variance, so that constant
+            features stay finite.
     """
     mean = patches.mean(axis=0, dtype=np.float64)
     centred = patches - mean.astype(np.float32)
@@ -227,7 +231,7 @@ def whitener(patches: Array, regularisation: float) -> tuple[Array, Array]:
 
 
 class Trunk(nn.Module):
-    """Images ``[n, 1 or 3, H, W]`` in [0, 1] to locally aware features ``[n, D, h, w]``."""
+    """Map images ``[n, 1 or 3, H, W]`` in [0, 1] to locally aware features ``[n, D, h, w]``."""
 
     def __init__(
         self,
@@ -248,7 +252,7 @@ class Trunk(nn.Module):
         self.requires_grad_(False)
 
     def levels(self, images: Tensor) -> list[Tensor]:
-        """Return the network's own output at each stride, the finest first."""
+        """Return the network's output at each stride, the finest first."""
         x = images.expand(-1, 3, -1, -1)
         mean = x.new_tensor(self.mean)[:, None, None]
         deviation = x.new_tensor(self.deviation)[:, None, None]
@@ -279,9 +283,9 @@ class Trunk(nn.Module):
 
 
 def fused(trunk: Trunk) -> Trunk:
-    """Return a frozen copy whose convolutions hold their normalisation and padding.
+    """Return a frozen copy with batch norm and padding fused into the convolutions.
 
-    It computes the same, to the last digits but one, and is about twice as fast.
+    The results are equal except for the last two digits, and about twice as fast.
     """
     trunk = deepcopy(trunk).eval()
     for module in trunk.modules():
@@ -297,7 +301,7 @@ def fused(trunk: Trunk) -> Trunk:
 
 
 def _fused_convolution(layer: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
-    """Return a convolution with its normalisation, and with its padding where that is even."""
+    """Return a convolution fused with its batch norm, and with its padding if it is even."""
     convolution: nn.Conv2d = fuse_conv_bn_eval(layer, norm)
     zeros = getattr(convolution, "static_padding", None)
     if isinstance(zeros, nn.ZeroPad2d) and len(set(zeros.padding)) == 1:
@@ -307,16 +311,17 @@ def _fused_convolution(layer: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
 
 
 def _unit_length(values: Tensor) -> Tensor:
-    """Return vectors ``[n, D, h, w]`` divided by their length; those shorter than 1e-6 by that.
+    """Return vectors ``[n, D, h, w]`` divided by their length, which is taken as at least 1e-6.
 
-    A convolution sums over D, since it adds up in one order wherever an image lies in a batch.
+    A convolution sums over D, because its order of summation does not depend on the position in the
+    batch.
     """
     squares = conv2d(values * values, values.new_ones(1, values.shape[1], 1, 1))
     return values / squares.clamp_min(_MIN_LENGTH**2).sqrt()
 
 
 def _ends(blocks: Sequence[nn.Module]) -> dict[int, int]:
-    """Return the number of the last block of each stride."""
+    """Return the index of the last block of each stride."""
     stride = 2
     ends: dict[int, int] = {}
     for number, block in enumerate(blocks):

@@ -1,11 +1,11 @@
-"""Errors of a reconstruction, as a loss for training and as the error map for scoring.
+"""Errors of a reconstruction, as a training loss and as the error map for scoring.
 
 ``mse`` is the squared and ``l1`` the absolute error. ``ssim`` is 1 - SSIM, the structural
 similarity (Wang, Bovik, Sheikh & Simoncelli, "Image quality assessment: from error visibility to
 structural similarity", IEEE TIP 2004, eq. 13; for anomaly detection: Bergmann et al., "Improving
 unsupervised defect segmentation by applying structural similarity to autoencoders", VISAPP 2019).
-With means, variances and covariance under a Gaussian window of sigma 1.5, 11 pixels wide, beyond
-the border the border pixel again, and C1 = 0.01^2, C2 = 0.03^2:
+Means m, variances s^2 and the covariance s_xy are under a Gaussian window of sigma 1.5, 11 pixels
+wide; the border pixel is repeated beyond the border. With C1 = 0.01^2 and C2 = 0.03^2::
 
     SSIM(x, y) = (2 m_x m_y + C1) (2 s_xy + C2) / ((m_x^2 + m_y^2 + C1) (s_x^2 + s_y^2 + C2))
 """
@@ -30,7 +30,7 @@ _SIGMA = 1.5  # pixels
 _TRUNCATE = 3.5  # in sigmas: 5 pixels to each side
 _C1 = 0.01**2
 _C2 = 0.03**2
-_CHUNK = 256  # images at once, so that temporaries stay small
+_CHUNK = 256  # images at once, so that temporary arrays stay small
 
 
 def trimmed_loss(
@@ -39,13 +39,13 @@ def trimmed_loss(
     loss: Loss,
     discard: float,
 ) -> Tensor:
-    """Return the mean loss of a batch without the ``discard`` share of images where it is highest.
+    """Return the mean loss of a batch without the fraction ``discard`` of the highest losses.
 
     Args:
         restored: ``[n, C, H, W]`` in [0, 1].
         images: float32 ``[n, C, H, W]`` in [0, 1].
-        loss: which loss.
-        discard: in [0, 1); at least one image is kept.
+        loss: name of the loss.
+        discard: fraction in [0, 1); at least one image is kept.
     """
     losses: dict[Loss, Callable[..., Tensor]] = {
         "mse": nn.functional.mse_loss,
@@ -71,9 +71,9 @@ def error_maps(
         images: float32 ``[N, C, H, W]`` in [0, 1]; not modified.
         restored: float32 like ``images``; not modified.
         loss: ``"mse"``: squared error; ``"l1"``: absolute error; ``"ssim"``: 1 - SSIM, in [0, 2].
-        blurs: sigmas in pixels, 0 for none: image and reconstruction are compared under each of
-            these Gaussians, so that small displacements of an edge count less and errors of a
-            region more.
+        blurs: sigmas in pixels, 0 for none. Image and reconstruction are compared under each of
+            these Gaussian blurs, which reduce the error of slightly displaced edges relative to the
+            error of regions.
 
     Returns:
         float32 ``[N, H, W]``.
@@ -114,7 +114,7 @@ def _error(
 
 
 def blurred(images: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """Return images ``[N, C, H, W]`` under a Gaussian of ``sigma`` pixels; the same ones for 0."""
+    """Return images ``[N, C, H, W]`` blurred by ``sigma`` pixels, unchanged for 0."""
     if sigma == 0:
         return images
     smooth: NDArray[np.float32] = gaussian_filter(images, (0, 0, sigma, sigma), mode="nearest")
@@ -134,7 +134,7 @@ def _ssim_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """Return 1 - SSIM of each pixel, ``[n, C, H, W]``, or its mean."""
-    # Variances need more digits than bfloat16 has.
+    # Variances need a higher precision than bfloat16.
     with torch.autocast(images.device.type, enabled=False):
         x = images
         y = restored.float()
@@ -152,7 +152,7 @@ def _dissimilarity(
     yy: Any,
     xy: Any,
 ) -> Any:
-    """Return 1 - SSIM from the windows' means of both images, their squares and their product."""
+    """Return 1 - SSIM from the window means of both images, their squares and their product."""
     both = x * y
     squares = x * x + y * y
     return 1 - (2 * both + _C1) * (2 * (xy - both) + _C2) / (

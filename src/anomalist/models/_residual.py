@@ -1,4 +1,4 @@
-"""Residual: what restorations at several noise levels do not explain, as features and map."""
+"""Features and anomaly map from the residuals of restorations at several noise levels."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ Array = NDArray[np.float32]
 # Sigmas of Gaussians, in pixels.
 _NEAR = 1.0
 _FAR = 2.0
-_SIDE = 7  # of a window, in pixels
-_BINS = 20  # of the restored value
-_LEAST_SIZE = np.float32(0.01)  # added to what is expected
-_LEAST = np.float32(1e-9)  # of a squared error
+_SIDE = 7  # of the windows, in pixels
+_BINS = 20  # bins of the restored value
+_LEAST_SIZE = np.float32(0.01)  # added to the expected size
+_LEAST = np.float32(1e-9)  # added to squared errors
 
 
 def features(residuals: Array) -> Array:
-    """Return what an image is judged by, float32 ``[n, levels x 5]``.
+    """Return the features of images, float32 ``[n, levels x 5]``.
 
-    Of each level: the logarithms of the mean squared residual, of the mean of its highest 1 %, and
-    of the highest blurred size; and the sums over the 7 x 7 windows where the restoration adds
-    most, as in a hole, and takes most.
+    Each level has five features: the logarithm of the mean squared residual, of the mean of its
+    highest 1 %, and of the highest squared blurred size; and the sums of the residuals over the 7 x
+    7 windows where the restoration adds most (as in a hole) and removes most.
 
     Args:
-        residuals: restored images less the images, float32 ``[n, levels, C, H, W]``.
+        residuals: restored images minus images, float32 ``[n, levels, C, H, W]``.
     """
     n, levels, _, h, w = residuals.shape
     squares = (residuals**2).mean(axis=2)
@@ -41,13 +41,14 @@ def features(residuals: Array) -> Array:
 
 
 def tally(restored: Array, residuals: Array) -> NDArray[np.float64]:
-    """Return counts of values and sums of residual sizes by restored value, ``[2, levels, bins]``.
+    """Return counts and sums of absolute residuals by restored value, ``[2, levels, bins]``.
 
-    The background is restored well, the edge of a stroke is not.
+    The expected residual depends on the restored value: it is small in the background and large at
+    the edges of strokes.
 
     Args:
-        restored: float32 ``[n, levels, C, H, W]``, in [0, 1] but for errors.
-        residuals: the same less the images.
+        restored: float32 ``[n, levels, C, H, W]``, in [0, 1] up to errors.
+        residuals: restored images minus images.
     """
     levels = restored.shape[1]
     index = (_bins(restored) + _levels(levels) * (_BINS + 1)).ravel()
@@ -62,15 +63,15 @@ def pixel_map(
     residuals: Array,
     tallied: NDArray[np.float64],
 ) -> Array:
-    """Return |r| |G r|, mean over levels, float32 ``[n, H, W]``, of relative residuals r.
+    """Return ``|r| |G r|``, averaged over levels, for relative residuals r, ``[n, H, W]``.
 
-    G is a Gaussian of sigma 2 pixels: an error among others of its sign counts for more, as in a
-    hole.
+    G is a Gaussian blur of sigma 2 pixels. An error counts more if neighbouring errors have the
+    same sign, as in a hole.
 
     Args:
         restored: float32 ``[n, levels, C, H, W]``.
-        residuals: the same less the images.
-        tallied: what :func:`tally` returned, or its sum over several calls, for normal images.
+        residuals: restored images minus images.
+        tallied: the result of :func:`tally` for normal images, or its sum over several calls.
     """
     counts, sums = tallied
     expected = (sums / np.maximum(counts, 1)).astype(np.float32) + _LEAST_SIZE

@@ -1,4 +1,4 @@
-"""Scores: what a detector returns for images, and a second way to score with the same fit."""
+"""The scores that a detector returns, and a second scoring rule for the same fit."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["Scores", "SecondScore"]
 
 
 class Scores(NamedTuple):
-    """How anomalous each image, and each pixel, is.
+    """Anomaly scores of images and pixels.
 
-    Higher is more anomalous; every detector has a scale of its own.
+    Higher is more anomalous. Scores of different detectors have different scales.
     """
 
     image: NDArray[np.float32]  # [N]
@@ -25,11 +25,11 @@ class Scores(NamedTuple):
 
 
 class SecondScore(NamedTuple):
-    """Another way to score with the same fit.
+    """A second scoring rule for the same fit.
 
     Attributes:
-        name: what it is called in tables.
-        detector: fitted.
+        name: its name in tables.
+        detector: the fitted detector with the second rule.
         score_both: returns the first and the second scores of images, faster than two calls.
     """
 

@@ -1,4 +1,4 @@
-"""Standardisation: scores of unlike detectors in units of the spread of held-out normal images."""
+"""Standardise scores by the mean and standard deviation of held-out normal images."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _MIN_RELATIVE_SPREAD = 1e-6
 class Standard:
     """Mean, standard deviation and maximum of held-out normal scores.
 
-    Where scores do not vary (one image, or a constant score), the unit is their mean's size, or 1
-    if that is 0.
+    If the scores do not vary (a single image, or a constant score), the scale is the absolute value
+    of their mean, or 1 if that is 0.
 
     Attributes:
-        mean: of the scores.
+        mean: mean of the scores.
         scale: their standard deviation.
-        highest: the highest of them, standardised.
+        highest: the highest score, standardised.
     """
 
     mean: float
@@ -35,7 +35,7 @@ class Standard:
 
     @classmethod
     def of(cls, normal: NDArray[Any]) -> Self:
-        """Return the standard of normal scores of any shape."""
+        """Return the statistics of normal scores of any shape."""
         mean = float(normal.mean(dtype=np.float64))
         scale = float(normal.std(dtype=np.float64))
         if scale <= _MIN_RELATIVE_SPREAD * abs(mean):
@@ -52,14 +52,14 @@ def hold_out(
     share: float,
     seed: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the images to learn from and those held out, both in their order.
+    """Return the images for training and the held-out images, both in their original order.
 
-    At least one is held out and one is left; a single image is both.
+    Each part contains at least one image; a single image is used for both.
 
     Args:
         images: float32 ``[N, C, H, W]``.
-        share: of the images held out, in (0, 1).
-        seed: of the draw.
+        share: fraction of the images held out, in (0, 1).
+        seed: seed of the draw.
     """
     n = len(images)
     if n == 1:

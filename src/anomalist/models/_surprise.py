@@ -1,4 +1,4 @@
-"""Surprise: how unlikely observed values are under a predicted distribution over bins."""
+"""Surprise: how unlikely observed values are under predicted distributions over bins."""
 
 from __future__ import annotations
 
@@ -27,23 +27,26 @@ __all__ = [
 Array = NDArray[np.float32]
 
 _QUANTILES = _UNIFORM = 8
-_SAMPLE = 1_000_000  # values: enough to place the bins
-_LEAST = np.float32(1e-9)  # a tail below is taken for this: 20 nats
+_SAMPLE = 1_000_000  # values that the bins are computed from
+_LEAST = np.float32(1e-9)  # lower bound of a tail probability: 20 nats
 # Windows, in pixels.
 _SQUARES = (3, 5, 7)
 _LINE = 7
 _HARDNESS = 2.0  # of the soft maximum
-_AROUND = 2.0  # pixels
-_LEAST_WEIGHT = np.float32(0.01)  # nats
-_LEAST_SPREAD = 1e-3  # nats: of a feature that is the same for all normal images
+_AROUND = 2.0  # sigma of the neighbourhood, in pixels
+_LEAST_WEIGHT = np.float32(0.01)  # in nats
+_LEAST_SPREAD = 1e-3  # in nats, for a feature that is constant over all normal images
 
 
 class Surprise(NamedTuple):
     """Two measures of surprise and their expectations; nats, float32 ``[n, scales, H, W]``.
 
-    A value in bin k has the surprise -log p_k and the tail surprise -log(2 min(P(< k) + p_k / 2,
-    P(> k) + p_k / 2)): a two-sided mid-p-value (Lancaster, JASA 1961), which does not mind how
-    finely the likely values are divided.
+    A value in bin k has the surprise -log p_k and the tail surprise::
+
+        -log(2 min(P(< k) + p_k / 2, P(> k) + p_k / 2))
+
+    The latter is the logarithm of a two-sided mid-p-value (Lancaster, JASA 1961), which does not
+    depend on how finely the likely values are divided into bins.
     """
 
     log: Array
@@ -55,9 +58,10 @@ class Surprise(NamedTuple):
 def bin_edges(images: Array) -> Array:
     """Return the inner edges of the bins of values, ascending, float32 ``[bins - 1]``.
 
-    Edges lie half-way between multiples of 1/255: eight uniform ones; around exactly 0 and exactly
-    1; after each of eight quantiles of all values; and before a quantile that several share, which
-    so has a bin of its own. A value v lies in the bin ``searchsorted(edges, v)``.
+    Edges lie half-way between multiples of 1/255: uniform edges for eight bins; edges that separate
+    exactly 0 and exactly 1; an edge above each of eight quantiles of all values; and an edge below
+    each value that several quantiles share, so that it has its own bin. A value v lies in the bin
+    ``searchsorted(edges, v)``.
 
     Args:
         images: float32 ``[N, C, H, W]`` in [0, 1].
@@ -70,7 +74,7 @@ def bin_edges(images: Array) -> Array:
 
 
 def bin_means(images: Array, edges: Array) -> Array:
-    """Return each bin's mean value in [0, 1], float32 ``[bins]``; for an empty bin, its middle."""
+    """Return the mean value in [0, 1] of each bin, ``[bins]``; an empty bin has its midpoint."""
     sample = _sample(images)
     bins = np.searchsorted(edges, sample)
     counts = np.bincount(bins, minlength=len(edges) + 1)
@@ -82,7 +86,7 @@ def bin_means(images: Array, edges: Array) -> Array:
 
 
 def surprise(logits: Array, bins: NDArray[np.int64]) -> Surprise:
-    """Compare predictions with what was seen; channels are added up.
+    """Compare predictions with observations; the result is summed over channels.
 
     Args:
         logits: float32 ``[n, scales, C, bins, H, W]``.
@@ -131,10 +135,10 @@ def residuals(images: Array, logits: Array, means: Array) -> Array:
 
 
 def pixel_map(measured: Surprise) -> Array:
-    """Return the mean tail surprise times its mean excess around a pixel, float32 ``[n, H, W]``.
+    """Return the mean tail surprise, weighted by the mean excess around it, ``[n, H, W]``.
 
     The neighbourhood is a Gaussian of sigma 2 pixels. The weight is at least 0.01 nats, so that the
-    map is never negative and an isolated surprise still counts.
+    map is never negative and isolated surprising pixels still count.
     """
     tail = measured.tail.mean(axis=1)
     excess = tail - measured.expected_tail.mean(axis=1)
@@ -144,11 +148,12 @@ def pixel_map(measured: Surprise) -> Array:
 
 
 def features(measured: Surprise) -> Array:
-    """Return what an image is judged by, float32 ``[n, scales x 7]``.
+    """Return the features of images, float32 ``[n, scales x 7]``.
 
-    Of each scale: the mean excess of the surprise over what is expected, and of the tail surprise
-    the mean excess, the mean of the highest 1 %, and the excess summed over the window where that
-    sum is highest, for squares of three sizes and for short lines of either direction.
+    Each scale has seven features: the mean excess of the surprise over its expectation; the mean
+    excess of the tail surprise and the mean of its highest 1 %; and the excess of the tail surprise
+    summed over the window where that sum is highest, for squares of three sizes and for short
+    horizontal or vertical lines.
     """
     n, scales, h, w = measured.tail.shape
     excess = measured.tail - measured.expected_tail
@@ -164,7 +169,7 @@ def features(measured: Surprise) -> Array:
 
 
 def mean_excess(measured: Surprise) -> Array:
-    """Return the mean excess over the expected surprise, float32 ``[n]``, in nats."""
+    """Return the mean excess of the surprise over its expectation, float32 ``[n]``, in nats."""
     result: Array = (measured.log - measured.expected_log).mean(axis=(1, 2, 3))
     return result
 
@@ -181,9 +186,9 @@ def combine(
 
     Args:
         values: float32 ``[n, features]``.
-        mean: float32 ``[features]``, of normal images.
-        spread: float32 ``[features]``, their standard deviation.
-        how: ``"joint"`` for the sum.
+        mean: float32 ``[features]``, mean over normal images.
+        spread: float32 ``[features]``, standard deviation over normal images.
+        how: ``"features"`` for the soft maximum, ``"joint"`` for the sum.
     """
     standardised = (values.astype(np.float64) - mean) / np.maximum(spread, _LEAST_SPREAD)
     total = (
@@ -198,10 +203,10 @@ def combine(
 def _up_to(chance: Array) -> Array:
     """Return 2 (P(< k) + p_k / 2) for each bin k along axis 3.
 
-    It loops over bins, since NumPy's cumsum is slow on inner axes.
+    The loop over bins is faster than NumPy's cumsum, which is slow on inner axes.
     """
     result = np.empty_like(chance)
-    below = np.zeros_like(chance[:, :, :, 0])  # twice the chance of lower bins
+    below = np.zeros_like(chance[:, :, :, 0])  # twice the probability of lower bins
     for k in range(chance.shape[3]):
         np.add(below, chance[:, :, :, k], out=result[:, :, :, k])
         np.add(result[:, :, :, k], chance[:, :, :, k], out=below)
@@ -215,7 +220,7 @@ def _highest_window(excess: Array, rows: int, columns: int) -> Array:
 
 
 def _normalised(logits: Array) -> tuple[Array, Array]:
-    """Return chances and their logarithms; bins lie along axis 3."""
+    """Return probabilities and their logarithms; bins lie along axis 3."""
     log = logits - logits.max(axis=3, keepdims=True)
     chance = np.exp(log)
     total = chance.sum(axis=3, keepdims=True)

@@ -1,6 +1,7 @@
-"""TrainedDetector: the base of detectors with a network of their own, and what they share.
+"""The base class of detectors that train a network, and helpers they share.
 
-First weights, a training by the detector's options, predictions in batches, weights as arrays.
+It provides initial weights, training by the detector's options, batched prediction, and weights as
+arrays.
 """
 
 from __future__ import annotations
@@ -34,51 +35,51 @@ __all__ = [
 ]
 
 Module = TypeVar("Module", bound=nn.Module)
-LearningRate = Annotated[float, Field(gt=0, description="peak of the one-cycle schedule")]
+LearningRate = Annotated[float, Field(gt=0, description="peak of the one-cycle learning rate")]
 TrainingPrecision = Annotated[
     Literal["auto", "float32", "bfloat16"],
     Field(
-        description="arithmetic of training: bfloat16 takes half the time on processors that "
+        description="number format in training: bfloat16 takes half the time on processors that "
         "support it, and more time on others"
     ),
 ]
 
-_STEP_PIXELS = 1 << 19  # of a training step, where images are large
+_STEP_PIXELS = 1 << 19  # values per training step of large images
 _MIN_BATCH = 8
 _SCORED = 256  # images scored at once
-_SCORED_PIXELS = 1 << 20  # pixels scored at once, where images are large
+_SCORED_PIXELS = 1 << 20  # pixels scored at once for large images
 
 
 class TrainedDetector(Detector):
-    """Options of a training, its losses, and a network that is saved as its weights.
+    """Training options, losses, and a network that is saved as its weights.
 
-    A subclass defines ``_build``, ``_fit`` and ``_score``.
+    A subclass defines ``_build``, ``_fit`` and ``_score``:
 
-    - ``_build`` makes the network. ``_fit`` calls it within ``seeded(self.seed, "weights")`` of
-      :mod:`anomalist.training`, so that the first weights depend only on the seed.
-    - ``_fit`` trains through :meth:`_train` and sets ``self._network`` and ``self._history``, the
+    - ``_build`` creates the network within ``seeded(self.seed, "weights")`` of
+      :mod:`anomalist.training`, so that the initial weights depend only on the seed.
+    - ``_fit`` trains with :meth:`_train` and sets ``self._network`` and ``self._history``, the
       losses that ``_train`` returned.
-    - ``_score`` calls :func:`predict_batched`, so that the batch has no influence.
+    - ``_score`` calls :func:`predict_batched`, so that scores do not depend on the batch.
 
-    One that learns more than weights extends ``_arrays`` and ``_restore``.
+    A subclass with learnt state besides the weights extends ``_arrays`` and ``_restore``.
     """
 
-    # Images per step, where ``batch_size`` is unset and images are small.
+    # Images per step if ``batch_size`` is unset and images are small.
     usual_batch: ClassVar[int] = 128
-    usual_steps: ClassVar[int] = 3_400  # of a training, where ``epochs`` is unset
-    precision_field: ClassVar[str] = "precision"  # the option that says how training computes
+    usual_steps: ClassVar[int] = 3_400  # training steps if ``epochs`` is unset
+    precision_field: ClassVar[str] = "precision"  # the option for the training's number format
     any_size: ClassVar[bool] = False  # whether the weights fit images of every size
     epoch_fields: ClassVar[tuple[str, ...]] = ("epochs",)
 
     epochs: int | None = Field(
         None,
         ge=1,
-        description="passes over the training images; by default enough for about 3,400 steps",
+        description="number of epochs; by default enough for about 3,400 steps",
     )
     batch_size: int | None = Field(
         None,
         ge=1,
-        description="images per training step; by default 128, fewer of images above 64 x 64",
+        description="images per training step; by default 128, fewer for images above 64 x 64",
     )
     learning_rate: LearningRate = 3e-3
 
@@ -87,7 +88,7 @@ class TrainedDetector(Detector):
 
     @abstractmethod
     def _build(self) -> nn.Module:
-        """Return the network with its first weights, drawn by the seed."""
+        """Return the network with its initial weights, drawn by the seed."""
 
     @property
     def history(self) -> list[float]:
@@ -96,7 +97,7 @@ class TrainedDetector(Detector):
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """The shape C, H, W of the images that it was fitted on, or is being fitted on."""
+        """The shape C, H, W of the images that the detector is fitted on."""
         assert self._shape is not None
         return self._shape
 
@@ -113,18 +114,18 @@ class TrainedDetector(Detector):
         precision: str | None = None,
         channels_last: bool = False,
     ) -> list[float]:
-        """Train a network by the detector's options and return the loss of each epoch.
+        """Train a network with the detector's options and return the loss of each epoch.
 
         Args:
-            network: what is trained, in place.
-            loss: as :func:`anomalist.training.train` takes it.
+            network: the network, trained in place.
+            loss: like the argument of :func:`anomalist.training.train`.
             images: float32 ``[N, C, H, W]``.
             checkpoint: a file to resume from.
-            targets: what belongs to each image, ``[N, …]``.
+            targets: a target for each image, ``[N, …]``.
             stage: the first word of the progress line.
-            epochs: in place of the option.
-            precision: in place of the option.
-            channels_last: as :func:`anomalist.training.train` takes it.
+            epochs: overrides the option.
+            precision: overrides the option.
+            channels_last: like the argument of :func:`anomalist.training.train`.
         """
         return train(
             network,
@@ -143,16 +144,16 @@ class TrainedDetector(Detector):
         )
 
     def usual_epochs(self, images: NDArray[np.float32]) -> int:
-        """Return the epochs of a training on these images where the option is unset."""
+        """Return the number of epochs on these images if the option is unset."""
         return epochs_for_steps(self.usual_steps, len(images), self._step_size(images))
 
     def _step_size(self, images: NDArray[np.float32]) -> int:
-        """Return the images of a training step: ``batch_size``, or the usual number.
+        """Return the images per training step: ``batch_size``, or the usual number.
 
-        Large images are taken fewer at a time: a step of more pixels than the processor's cache
-        holds spends its time fetching memory. On two cores images of 256 x 256 train at 29 images a
-        second in batches of 128, and at 63 in batches of 8. Since a training has a number of steps,
-        not of images, large images do not cost hours either.
+        Batches of large images are smaller, because a step whose pixels exceed the processor's
+        cache is limited by memory access. On two cores, training on images of 256 x 256 processes
+        29 images a second in batches of 128, and 63 in batches of 8. The default number of steps
+        does not depend on the batch size, which also limits the training time on large images.
         """
         if self.batch_size is not None:
             return self.batch_size
@@ -177,15 +178,15 @@ def predict_batched(
     images: NDArray[np.float32],
     size: int | None = None,
 ) -> NDArray[np.float32]:
-    """Return a network's output for images, on the detector's device and in its precision.
+    """Return a network's output for images, with the detector's device and precision.
 
     See :func:`anomalist.training.apply_batched`.
 
     Args:
-        detector: whose device and precision are used.
-        network: images to output.
+        detector: the detector whose device and precision are used.
+        network: the network.
         images: float32 ``[N, C, H, W]``.
-        size: images at once; by default 256, fewer of images above 64 x 64.
+        size: images per batch; by default 256, fewer for images above 64 x 64.
     """
     device, dtype = resolve(detector.device, detector.precision)
     if size is None:
@@ -200,13 +201,13 @@ def predict_batched(
 
 
 def scored_at_once(pixels: int) -> int:
-    """Return how many images of so many pixels are scored at once."""
+    """Return how many images of ``pixels`` pixels are scored at once."""
     return int(np.clip(_SCORED_PIXELS // pixels, 1, _SCORED))
 
 
 @contextmanager
 def stage_file(checkpoint: Path | None, stage: str) -> Iterator[Path | None]:
-    """Yield a checkpoint for a stage before the last; it is removed when all stages are done."""
+    """Yield the checkpoint file of an earlier stage, and remove it after the last stage."""
     path = checkpoint and checkpoint.with_name(f"{checkpoint.name}.{stage}")
     yield path
     if path is not None:
@@ -214,13 +215,13 @@ def stage_file(checkpoint: Path | None, stage: str) -> Iterator[Path | None]:
 
 
 def weights(network: nn.Module | None) -> dict[str, NDArray[Any]]:
-    """Return a fitted network's weights by name."""
+    """Return the weights of a fitted network by name."""
     assert network is not None
     return {name: value.cpu().numpy() for name, value in network.state_dict().items()}
 
 
 def load_weights(network: Module, arrays: dict[str, NDArray[Any]]) -> Module:
-    """Return the network, in evaluation mode, with what :func:`weights` returned.
+    """Return the network in evaluation mode with the weights of :func:`weights`.
 
     Raises:
         RuntimeError: an array is missing, superfluous or of another shape.
@@ -231,10 +232,10 @@ def load_weights(network: Module, arrays: dict[str, NDArray[Any]]) -> Module:
 
 
 def check_shape(arrays: dict[str, NDArray[Any]], shape: tuple[int, ...] | None) -> None:
-    """Take ``shape`` out of arrays whose weights fit images of any size, and check it.
+    """Check the image shape of arrays whose weights fit images of any size, and remove it.
 
     Raises:
-        ValueError: they were fitted on images of another shape than ``shape``.
+        ValueError: the network was fitted on images of another shape than ``shape``.
     """
     fitted_on = tuple(arrays.pop("shape").tolist())
     if fitted_on != shape:

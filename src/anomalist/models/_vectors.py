@@ -1,10 +1,10 @@
-"""VectorDetector: the base of detectors without a network; products of vectors are exact.
+"""The base class of detectors without a network; products of vectors are exact.
 
-Such a detector sees an image as the vector of its pixels, perhaps deskewed, split by the gradient's
-direction and blurred (see ``_preprocessing``), and projected on principal components. Vectors are
-rounded so that float64 holds every product and partial sum of two of them exactly. Hence distances
-do not depend on the batch, the thread count, the library or the order of summation, and twins are
-exactly 0 apart.
+Such a detector represents an image by the vector of its pixels, optionally deskewed, split by
+gradient direction and blurred (see ``_preprocessing``), and projected on principal components.
+Vectors are rounded so that float64 holds every product and partial sum of two vectors exactly.
+Distances therefore do not depend on the batch, the thread count, the library or the order of
+summation, and the distance between identical images is exactly 0.
 """
 
 from __future__ import annotations
@@ -35,37 +35,37 @@ __all__ = [
 Array = NDArray[np.float32]
 Wide = NDArray[np.float64]
 
-_BLOCK = 4096  # vectors widened to float64 at once
+_BLOCK = 4096  # vectors converted to float64 at once
 _NO_VARIANCE = 1e-12
-_OWN_ARRAYS = {"size", "mean", "axes"}  # names of saved arrays that subclasses cannot use
+_OWN_ARRAYS = {"size", "mean", "axes"}  # names of saved arrays that are reserved
 
 
 class VectorDetector(Detector):
-    """Fit and measure vectors.
+    """Fit and score images as vectors.
 
     A subclass defines ``_learn``, ``_measure``, ``_learnt`` and ``_recall``. The names ``size``,
-    ``mean`` and ``axes`` of saved arrays belong to this class.
+    ``mean`` and ``axes`` of saved arrays are reserved for this class.
     """
 
     deterministic: ClassVar[bool] = True
 
     blur: float = Field(
-        0.0, ge=0, description="sigma of a Gaussian blur in pixels, after deskewing and directions"
+        0.0, ge=0, description="sigma in pixels of a Gaussian blur after deskew and directions"
     )
-    deskew: bool = Field(
-        False, description="shear each image so that its bright parts stand upright"
-    )
+    deskew: bool = Field(False, description="whether to shear each image to remove its slant")
     directions: int | None = Field(
         None,
         ge=3,
-        description="split the gradient into so many directions, each blurred and sampled; by "
-        "default pixels",
+        description="number of gradient directions used as features instead of pixels; by default "
+        "pixels",
     )
     components: int | None = Field(
-        None, ge=1, description="principal components kept; by default the pixels themselves"
+        None, ge=1, description="principal components kept; by default no projection"
     )
     samples: int | None = Field(
-        None, ge=1, description="most training images kept, drawn by seed; by default all"
+        None,
+        ge=1,
+        description="limit of training images, drawn by the seed; by default all",
     )
 
     _components: PrincipalComponents | None = PrivateAttr(None)
@@ -76,18 +76,18 @@ class VectorDetector(Detector):
 
     @abstractmethod
     def _measure(self, vectors: Array) -> Wide:
-        """Return the scores ``[n]`` of at most 256 vectors ``[n, D]``, each on its own."""
+        """Return the independent scores ``[n]`` of at most 256 vectors ``[n, D]``."""
 
     @abstractmethod
     def _learnt(self) -> dict[str, NDArray[Any]]:
-        """Return what ``_learn`` learnt, under names other than ``size``, ``mean`` and ``axes``."""
+        """Return the learnt arrays by name, except ``size``, ``mean`` and ``axes``."""
 
     @abstractmethod
     def _recall(self, arrays: dict[str, NDArray[Any]], width: int) -> None:
-        """Take back what ``_learnt`` returned; vectors have ``width`` columns.
+        """Restore the state from the arrays of ``_learnt``; vectors have ``width`` columns.
 
         Raises:
-            ValueError: arrays of another shape.
+            ValueError: an array has a wrong shape.
             KeyError: an array is missing.
         """
 
@@ -96,7 +96,7 @@ class VectorDetector(Detector):
         return prepare(images, self.blur, self.deskew, self.directions)
 
     def vectors(self, images: Array) -> Array:
-        """Return what is fitted and measured, float32 ``[N, D]``."""
+        """Return the vectors that are fitted and scored, float32 ``[N, D]``."""
         pixels = self.pixels(images)
         return pixels if self._components is None else self._components.project(pixels)
 
@@ -125,7 +125,7 @@ class VectorDetector(Detector):
         learnt = self._learnt()
         taken = sorted(_OWN_ARRAYS & set(learnt))
         if taken:
-            raise TypeError(f"{self.name}: VectorDetector saves arrays called {', '.join(taken)}")
+            raise TypeError(f"{self.name}: VectorDetector reserves the names {', '.join(taken)}")
         arrays = {"size": np.array([math.prod(self._shape)]), **learnt}
         if self._components is not None:
             arrays |= {"mean": self._components.mean, "axes": self._components.axes}
@@ -150,7 +150,7 @@ class PrincipalComponents:
 
     Attributes:
         mean: float32 ``[D]``, the training vectors' mean.
-        axes: float32 ``[D, q]``, orthonormal columns (to rounding), by falling variance.
+        axes: float32 ``[D, q]``, orthonormal columns (up to rounding), by decreasing variance.
     """
 
     mean: Array
@@ -165,13 +165,12 @@ class PrincipalComponents:
     ) -> Self:
         """Return the first components of ``vectors``.
 
-        Time and memory grow as the cube and the square of min(N, D).
+        Time and memory grow with the cube and the square of min(N, D).
 
         Args:
             vectors: float32 ``[N, D]`` in [0, 1].
-            count: components kept, fewer if N or D is less; None: as many as hold a share of
-                ``variance``.
-            variance: the share, in (0, 1].
+            count: number of components, at most min(N, D); None: chosen by ``variance``.
+            variance: fraction of the variance that the components explain, in (0, 1].
         """
         n, size = vectors.shape
         mean = round_to_grid(vectors.mean(axis=0, dtype=np.float64), size)
@@ -193,7 +192,7 @@ class PrincipalComponents:
         return cls(mean, (np.rint(axes * scale) / scale).astype(np.float32))
 
     def project(self, vectors: Array) -> Array:
-        """Return the components ``[N, q]`` of vectors ``[N, D]``, rounded as vectors are."""
+        """Return the components ``[N, q]`` of vectors ``[N, D]``, rounded like vectors."""
         size = len(self.mean)
         mean = self.mean.astype(np.float64)
         axes = self.axes.astype(np.float64)
@@ -203,7 +202,7 @@ class PrincipalComponents:
         return projected
 
     def restore(self, components: Array) -> Wide:
-        """Return the vectors ``[N, D]`` that have these components ``[N, q]`` and no others."""
+        """Return the vectors ``[N, D]`` with these components ``[N, q]``."""
         axes = self.axes.T.astype(np.float64)
         restored: Wide = components.astype(np.float64) @ axes + self.mean
         return restored
@@ -244,11 +243,12 @@ def nearest(
     Args:
         rows: float32 ``[m, D]``, on the grid.
         table: float32 ``[n, D]``, on the grid.
-        count: how many, at most n.
-        first: where ``rows`` lie in ``table``, if they do: none is its own neighbour then.
+        count: number of neighbours, at most n.
+        first: position of ``rows`` in ``table`` if they are part of it; a row is then not its own
+            neighbour.
 
     Returns:
-        Euclidean distances, rising, and rows of the table, both ``[m, count]``.
+        Euclidean distances, ascending, and indices of rows of the table, both ``[m, count]``.
     """
     squared = squared_distances(rows, table)
     if first is not None:
@@ -265,7 +265,7 @@ def training_vectors(arrays: dict[str, NDArray[Any]], width: int) -> Array:
     """Return the kept training vectors, ``arrays["table"]``.
 
     Raises:
-        ValueError: they are not float32 ``[n, width]``, n at least 1.
+        ValueError: they are not float32 ``[n, width]`` with n at least 1.
     """
     kept = arrays["table"]
     shape_fits = kept.ndim == 2 and kept.shape[1] == width and len(kept) > 0

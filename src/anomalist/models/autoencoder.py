@@ -1,25 +1,31 @@
-"""Autoencoder: an image is as anomalous as its reconstruction through a narrow bottleneck is wrong.
+"""Autoencoder: scores an image by the error of its reconstruction through a narrow bottleneck.
 
-A network g(f(x)) with f: [C, H, W] -> [bottleneck] is trained on normal images to minimise
-|x - g(f(x))|^2 (Hinton & Salakhutdinov, "Reducing the dimensionality of data with neural networks",
-Science 2006; for novelty detection: Japkowicz, Myers & Gluck, IJCAI 1995). The error map is the
-squared error of each pixel, averaged over channels, in squared units of the [0, 1] range; the
-image's score is the map's ``aggregation``. Another ``loss`` changes both what is minimised and the
-map; ``blurs`` only changes the map.
+A network g(f(x)) with f: [C, H, W] -> [bottleneck] is trained on normal images to minimise the
+squared error::
 
-If training images may hold anomalies, ``discard`` excludes the worst explained images of each batch
-from its loss (trimmed loss: Shen & Sanghavi, "Learning with bad training data via iterative trimmed
-loss minimization", ICML 2019). With ``denoise`` the network gets x + sigma e, e standard normal,
-and still has to return x (Vincent, Larochelle, Bengio & Manzagol, "Extracting and composing robust
-features with denoising autoencoders", ICML 2008); images are scored without noise.
+    |x - g(f(x))|^2
 
-The error says how far an image lies from what the decoder can draw, not whether its code f(x) is
-one that normal images have. ``score_by="latent"`` is the local outlier factor of the code among
-those of the training images. ``score_by="joint"`` adds the logarithms of error and factor, each
-standardised on a tenth of the training images, which neither the network nor the factor has learnt
-from. ``score_by="fused"`` compares the image with the normal images whose codes are nearest: see
-``_normal_neighbours.py``. Its map is the squared difference to what these look like; otherwise the
-map is the error.
+(Hinton & Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 2006;
+for novelty detection: Japkowicz, Myers & Gluck, IJCAI 1995). The error map is the squared error of
+each pixel, averaged over channels, in squared units of the [0, 1] range. The image score is the
+map's ``aggregation``. The option ``loss`` changes both the training loss and the map; ``blurs``
+changes only the map.
+
+If the training images may contain anomalies, ``discard`` excludes the images with the highest
+losses of each batch (trimmed loss: Shen & Sanghavi, "Learning with bad training data via iterative
+trimmed loss minimization", ICML 2019). With ``denoise`` the network gets x + sigma e, with e
+standard normal, and must return x (Vincent, Larochelle, Bengio & Manzagol, "Extracting and
+composing robust features with denoising autoencoders", ICML 2008); images are scored without noise.
+
+The error measures how far an image lies from the images that the decoder can produce. It does not
+measure whether the code f(x) is typical of normal images. ``score_by`` offers alternatives:
+
+- ``"latent"``: the local outlier factor of the code among the codes of the training images.
+- ``"joint"``: the sum of the logarithms of error and local outlier factor, each standardised on a
+  tenth of the training images that neither the network nor the factor has learnt from.
+- ``"fused"``: a comparison with the normal images whose codes are nearest, see
+  ``_normal_neighbours.py``. The map is then the squared difference from these images; otherwise the
+  map is the error.
 """
 
 from __future__ import annotations
@@ -53,50 +59,51 @@ from anomalist.training import seeded
 
 __all__ = ["Autoencoder"]
 
-_HELD_OUT = 0.1  # share of the training images that error and outlier factor are standardised on
+_HELD_OUT = 0.1  # fraction of the training images that error and outlier factor are standardised on
 
 
 class Autoencoder(TrainedDetector):
-    """Reconstruct through a bottleneck; score by the error."""
+    """Reconstruct images through a bottleneck; score by the reconstruction error."""
 
     version: ClassVar[int] = 2
     architecture: Literal["conv", "dense"] = Field(
         "conv",
-        description="convolutional, or the classic small dense network (128 and 64 hidden units)",
+        description="convolutional (conv), or fully connected with 128 and 64 hidden units (dense)",
     )
-    bottleneck: int = Field(32, ge=1, description="numbers that an image is compressed to")
+    bottleneck: int = Field(32, ge=1, description="size of the latent code")
     width: int = Field(
-        16, ge=1, description="channels after the first convolution; doubled at each halving"
+        16, ge=1, description="channels after the first convolution; doubled at each downsampling"
     )
     discard: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="share of each training batch, with the highest losses, that is excluded",
+        description="fraction of each training batch, with the highest losses, that is excluded",
     )
     aggregation: heatmaps.Aggregation = Field(
-        "mean", description="how an error map becomes one score"
+        "mean", description="how the error map is reduced to the image score"
     )
     loss: Loss = Field(
         "mse",
-        description="squared error, absolute error or 1 - SSIM: what is minimised, and the map",
+        description="training loss and error map: squared error, absolute error or 1 - SSIM",
     )
     denoise: float = Field(
-        0.0, ge=0, description="sigma of the noise added to what the network sees in training"
+        0.0, ge=0, description="sigma of the Gaussian noise added to the input in training"
     )
     blurs: tuple[Annotated[float, Field(ge=0)], ...] = Field(
         (0.0,),
         min_length=1,
-        description="sigmas in pixels under which image and reconstruction are compared, 0 for "
-        "none",
+        description="sigmas in pixels of the Gaussian blurs under which image and reconstruction "
+        "are compared; 0 for none",
     )
     score_by: Literal["error", "latent", "joint", "fused"] = Field(
         "error",
-        description="an image's score: its error; its code's local outlier factor (latent); the "
-        "sum of both (joint); or a comparison with normal images of similar codes (fused)",
+        description="the image score: the reconstruction error; the local outlier factor of the "
+        "code (latent); both combined (joint); or a comparison with normal images of similar codes "
+        "(fused)",
     )
     training_precision: Literal["same", "float32", "bfloat16"] = Field(
-        "same", description="arithmetic of training; same: as `precision` says"
+        "same", description="number format in training; same: the one set by `precision`"
     )
     channels_last: bool = Field(
         False, description="whether training uses the channels-last memory format"
@@ -104,13 +111,13 @@ class Autoencoder(TrainedDetector):
 
     _network: AutoencoderNetwork | None = PrivateAttr(None)
     _density: LatentDensity | None = PrivateAttr(None)
-    # Of the logarithms of error and local outlier factor.
+    # For the logarithms of error and local outlier factor.
     _standards: tuple[Standard, ...] = PrivateAttr(())
     _neighbours: NormalNeighbours | None = PrivateAttr(None)
 
     @property
     def map_quantity(self) -> str:  # type: ignore[override]
-        """What the map's values are."""
+        """The quantity that the map shows."""
         return "squared difference" if self.score_by == "fused" else "reconstruction error"
 
     def reconstruct(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -130,7 +137,7 @@ class Autoencoder(TrainedDetector):
         return predict_batched(self, self._network.encoder, images)
 
     def second_score(self, images: NDArray[np.float32]) -> SecondScore | None:
-        """Return the same network with ``score_by="fused"``, if the score is the error alone."""
+        """Return the same network with ``score_by="fused"`` if ``score_by`` is ``"error"``."""
         if self.score_by != "error":
             return None
         fused = self.model_copy(update={"score_by": "fused"})
@@ -207,7 +214,7 @@ class Autoencoder(TrainedDetector):
         return Scores(both.astype(np.float32), maps)
 
     def _score_both(self, images: NDArray[np.float32]) -> tuple[Scores, Scores]:
-        """Return the scores by error alone and fused."""
+        """Return the scores by error and the fused scores."""
         assert self._neighbours is not None
         codes = self.encode(images)
         error, maps = self._errors(images, self._decode(codes))

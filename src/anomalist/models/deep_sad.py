@@ -1,15 +1,15 @@
 """Deep SAD: Deep SVDD that also pushes a few known anomalies away from the centre.
 
-With the encoder f and the centre c of Deep SVDD (see ``deep_svdd``), n unlabelled images x and m
-labelled ones x' with y = -1 for a known anomaly and +1 for a known normal image, stage two
-minimises
+Let f be the encoder and c the centre of Deep SVDD (see ``deep_svdd``). Training gets n unlabelled
+images x and m labelled images x'; y is -1 for a known anomaly and +1 for a known normal image.
+Stage two minimises the first expression; the second one is the score::
 
     (sum |f(x) - c|^2 + eta sum (|f(x') - c|^2)^y) / (n + m) + weight_decay / 2 sum |W|^2
     score = |f(x) - c|^2
 
-(Ruff et al., "Deep semi-supervised anomaly detection", ICLR 2020, eq. 7). Unlabelled images are
-taken to be mostly normal. Without labels it is Deep SVDD. The score is in squared units of the code
-space; there is no map.
+(Ruff et al., "Deep semi-supervised anomaly detection", ICLR 2020, eq. 7). The method assumes that
+most unlabelled images are normal. Without labels it is equal to Deep SVDD. The score is in squared
+units of the code space; there is no map.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ __all__ = ["DeepSad"]
 
 
 class DeepSad(HypersphereDetector):
-    """Draw normal images' codes together and push known anomalies' codes away."""
+    """Pull the codes of normal images to the centre and push those of known anomalies away."""
 
-    eta: float = Field(1.0, gt=0, description="weight of a labelled image, in unlabelled ones")
+    eta: float = Field(
+        1.0, gt=0, description="weight of a labelled image, relative to an unlabelled one"
+    )
 
     def _fit_labelled(
         self,

@@ -1,15 +1,16 @@
-"""Deviation network: known or synthetic anomalies are pushed far above the scores of normal images.
+"""Deviation network: pushes known or synthetic anomalies far above the scores of normal images.
 
 DevNet (Pang, Shen & van den Hengel, "Deep anomaly detection with deviation networks", KDD 2019). A
-network gives an image a number phi(x). At each step reference numbers r_1, ..., r_5000 are drawn
-from N(0, 1), and with
+network maps an image to a number phi(x). Each step draws reference numbers r_1, ..., r_5000 from
+N(0, 1) and minimises the loss, where y is 1 for anomalies and 0 for normal images::
 
-    dev(x) = (phi(x) - mean r) / std r,    y = 1 for anomalies,
-    loss = mean of (1 - y) |dev(x)| + y max(0, margin - dev(x));    score = phi(x)
+    dev(x) = (phi(x) - mean r) / std r
+    loss = mean of (1 - y) |dev(x)| + y max(0, margin - dev(x))
+    score = phi(x)
 
-normal images score near 0 and anomalies at ``margin`` or above. Each batch holds as many anomalies
-as normal images, drawn again and again from the few known ones. If none is known, they are
-synthetic (see ``synthetic``). The score is in standard deviations; there is no map.
+Normal images then score near 0 and anomalies at ``margin`` or above. Each batch contains as many
+anomalies as normal images; known anomalies are drawn with replacement. If no anomaly is known, all
+are synthetic (see ``synthetic``). The score is in standard deviations; there is no map.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ class DeviationNetwork(AnomalyExposedDetector):
     version: ClassVar[int] = 2
 
     margin: float = Field(
-        5.0, gt=0, description="standard deviations that anomalies are pushed above normal images"
+        5.0, gt=0, description="lowest target score of anomalies, in standard deviations"
     )
     width: int = Field(
-        16, ge=1, description="channels after the first convolution; doubled at each halving"
+        16, ge=1, description="channels after the first convolution; doubled at each downsampling"
     )
 
     _network: ScoringNetwork | None = PrivateAttr(None)

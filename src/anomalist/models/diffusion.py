@@ -1,26 +1,27 @@
-"""Diffusion: an image is anomalous where it differs from its restoration by a diffusion model.
+"""Diffusion: scores an image by its difference from its restoration by a diffusion model.
 
-A network learns to take noise away (Ho, Jain & Abbeel, "Denoising diffusion probabilistic models",
-NeurIPS 2020). With x an image in [-1, 1], e standard normal and a an angle drawn uniformly from [0,
-pi/2], it gets the noisy image y = cos(a) x + sin(a) e, and training minimises
+A network learns to remove noise (Ho, Jain & Abbeel, "Denoising diffusion probabilistic models",
+NeurIPS 2020). Let x be an image in [-1, 1], e standard normal and a an angle drawn uniformly from
+[0, pi/2]. The network v gets the noisy image y = cos(a) x + sin(a) e and predicts the velocity
+(Salimans & Ho, "Progressive distillation for fast sampling of diffusion models", ICLR 2022);
+training minimises::
 
     |v(y, a) - (cos(a) e - sin(a) x)|^2
 
-(Salimans & Ho, "Progressive distillation for fast sampling of diffusion models", ICLR 2022). The
-image that it then expects is D(y, a) = cos(a) y - sin(a) v(y, a). A noise level s is the noise's
-standard deviation in units of images' [0, 1]: tan(a) = 2 s.
+The predicted image is D(y, a) = cos(a) y - sin(a) v(y, a). A noise level s is the standard
+deviation of the noise in units of the range [0, 1] of images: tan(a) = 2 s.
 
 An image is scored by partial noising and restoration (Wyatt et al., "AnoDDPM", CVPRW 2022) at
-several levels (Graham et al., "Denoising diffusion models for out-of-distribution detection", CVPRW
-2023): at each, D is averaged over a few noises, and the residual is that mean less the image. The
-noises follow only from seed and level, and are the same for every image. Low levels find what is
-faint, high ones a gap that the restoration bridges.
+several noise levels (Graham et al., "Denoising diffusion models for out-of-distribution detection",
+CVPRW 2023). At each level D is averaged over a few noise samples; the residual is this mean minus
+the image. The noise samples depend only on seed and level and are the same for every image. Low
+levels detect faint anomalies; high levels detect gaps, which the restoration fills.
 
-The score is the soft maximum of features of the residuals, each standardised on a tenth of the
-training images that the network is not trained on; see ``_residual`` for the features and the map.
-Or it joins, standardised in the same way, the logarithms of the mean squared residual and of the
-local outlier factor (Breunig et al., SIGMOD 2000; see ``lof``) of the mean restored image among
-those of the training images.
+``aggregation="features"`` scores by the soft maximum of features of the residuals, each
+standardised on a tenth of the training images that the network is not trained on; see ``_residual``
+for the features and the map. ``aggregation="joint"`` adds two logarithms, standardised in the same
+way: that of the mean squared residual, and that of the local outlier factor (Breunig et al., SIGMOD
+2000; see ``lof``) of the mean restored image among those of the training images.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ __all__ = ["Diffusion", "angle_of"]
 
 Array = NDArray[np.float32]
 
-_HELD_OUT = 0.1  # share of the training images that features are standardised on
+_HELD_OUT = 0.1  # fraction of the training images that features are standardised on
 _MAX_HELD_OUT = 2000
 _DENSITY = "density."  # prefix of arrays
 _BATCH = 64  # images restored at once
@@ -63,7 +64,7 @@ _AT_ONCE = 256  # images whose restorations are kept at once
 
 
 class Diffusion(TrainedDetector):
-    """Add noise, restore, compare: at several levels of noise."""
+    """Add noise at several levels, restore the image, and compare."""
 
     version: ClassVar[int] = 2
     usual_batch: ClassVar[int] = 64
@@ -74,32 +75,32 @@ class Diffusion(TrainedDetector):
     levels: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (0.1, 0.2, 0.5, 0.75),
         min_length=1,
-        description="standard deviations of the noise that is added for scoring, in units of "
-        "the range [0, 1]",
+        description="noise levels for scoring: standard deviations in units of the range [0, 1]",
     )
     draws: int = Field(
         2,
         ge=1,
-        description="noise samples per level; every second one is the negative of the one before",
+        description="noise samples per level; every second one is the previous one negated",
     )
     restored_from: float = Field(
-        0.75, gt=0, description="level of the noise that `reconstruct` starts from"
+        0.75, gt=0, description="noise level that `reconstruct` starts from"
     )
     steps: int = Field(5, ge=1, description="denoising steps of `reconstruct`")
     width: int = Field(
-        16, ge=1, description="channels on whole pixels; doubled at each halving of the sides"
+        16, ge=1, description="channels at full resolution; doubled at each downsampling"
     )
     batch_size: int | None = Field(
         None,
         ge=1,
-        description="images per training step; by default 64, fewer of images above 90 x 90",
+        description="images per training step; by default 64, fewer for images above 90 x 90",
     )
     learning_rate: LearningRate = 1e-2
     training_precision: TrainingPrecision = "bfloat16"
     aggregation: Literal["features", "joint", "mean"] = Field(
         "features",
-        description="an image's score: standardised features of the residuals, their mean square "
-        "joined with the local outlier factor of the restored image, or the mean of the pixel map",
+        description="the image score: standardised features of the residuals; their mean square "
+        "combined with the local outlier factor of the restored image (joint); or the mean of the "
+        "pixel map",
     )
 
     _network: Denoiser | None = PrivateAttr(None)
@@ -109,10 +110,10 @@ class Diffusion(TrainedDetector):
     def reconstruct(self, images: Array) -> Array:
         """Return restored images, float32 ``[N, C, H, W]`` in [0, 1].
 
-        Noise of ``restored_from`` is added and taken away in ``steps`` steps of equal angle,
-        without new noise (DDIM: Song, Meng & Ermon, "Denoising diffusion implicit models", ICLR
-        2021): each goes from y = cos(a) x + sin(a) e to the next smaller angle with the network's
-        own x and e.
+        Noise of level ``restored_from`` is added and then removed in ``steps`` steps of equal
+        angle, without new noise (DDIM: Song, Meng & Ermon, "Denoising diffusion implicit models",
+        ICLR 2021). Each step goes from y = cos(a) x + sin(a) e to the next smaller angle with the
+        network's predictions of x and e.
         """
         self.check_fitted(images)
         assert self._network is not None
@@ -140,8 +141,8 @@ class Diffusion(TrainedDetector):
     def denoise(self, images: Array) -> Array:
         """Return the restored image at each level, float32 ``[N, levels, C, H, W]``.
 
-        It is the mean of D(y, a) over ``draws`` noises. Noise is added and taken away in one step;
-        no value is clipped to [0, 1].
+        It is the mean of D(y, a) over ``draws`` noise samples. Noise is added and removed in one
+        step; values are not clipped to [0, 1].
         """
         self.check_fitted(images)
         assert self._network is not None
@@ -163,7 +164,7 @@ class Diffusion(TrainedDetector):
         )
 
     def _noises(self, level: float) -> Array:
-        """Return the noises of a level, float32 ``[draws, C, H, W]``, the same for every image."""
+        """Return the noise samples of a level, ``[draws, C, H, W]``, the same for every image."""
         shape = self.image_shape
         pairs = np.arange((self.draws + 1) // 2)
         numbers = normal(self.seed, f"diffusion/{level:g}", pairs, math.prod(shape))
@@ -215,7 +216,7 @@ class Diffusion(TrainedDetector):
         return Scores(combine(np.concatenate(parts), mean, spread, self.aggregation), pixel)
 
     def _features(self, images: Array, restored: Array) -> Array:
-        """Return what a score is made of, float32 ``[n, ...]``."""
+        """Return the features of the score, float32 ``[n, ...]``."""
         residuals = restored - images[:, None]
         if self._density is None:
             return features(residuals)
@@ -224,7 +225,7 @@ class Diffusion(TrainedDetector):
         return np.stack([log(error), log(factor)], axis=1).astype(np.float32)
 
     def _restorations(self, images: Array) -> Iterator[tuple[Array, Array]]:
-        """Yield some images at a time with their restorations, which are many times as large."""
+        """Yield batches of images with their restorations, which are many times as large."""
         for first in range(0, len(images), _AT_ONCE):
             part = images[first : first + _AT_ONCE]
             yield part, self.denoise(part)
@@ -244,7 +245,7 @@ class Diffusion(TrainedDetector):
 
 
 def angle_of(level: float) -> float:
-    """Return the angle a in [0, pi/2] of a noise level s: tan(a) = 2 s, as images fill [-1, 1]."""
+    """Return the angle a in [0, pi/2] of a noise level s: tan(a) = 2 s, for images in [-1, 1]."""
     return math.atan(2 * level)
 
 
@@ -252,7 +253,7 @@ def _velocity_error(network: Denoiser, clean: Tensor) -> Tensor:
     """Return the mean squared error of the network's velocities for images in [-1, 1]."""
     n = len(clean)
     device = clean.device
-    spread = (torch.rand(()) + torch.arange(n) / n) % 1  # spreads a batch's angles evenly
+    spread = (torch.rand(()) + torch.arange(n) / n) % 1  # spread the angles of a batch evenly
     angle = (spread * (math.pi / 2)).to(device)
     noise = torch.randn(clean.shape).to(device)
     cosine = angle.cos()[:, None, None, None]
@@ -273,12 +274,12 @@ def _denoised(
     level: float,
     noises: Tensor,
 ) -> Tensor:
-    """Return the mean over ``noises`` of the denoised images, in [0, 1].
+    """Return the denoised images in [0, 1], averaged over ``noises``.
 
     Args:
-        network: trained.
-        images: in [-1, 1].
-        level: of the noise.
+        network: the trained network.
+        images: images in [-1, 1].
+        level: the noise level.
         noises: ``[draws, C, H, W]``.
     """
     angle = angle_of(level)

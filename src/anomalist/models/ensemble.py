@@ -1,19 +1,22 @@
-"""Ensemble: several detectors of unlike kinds, standardised on held-out normal images and combined.
+"""Ensemble: combines several detectors, each standardised on held-out normal images.
 
-Each kind of detector has a blind spot of its own. Their scores have no common unit, so each member
-is fitted on a part of the training images and its scores s are standardised by those of the rest,
-normal images that it has not seen: z = (s - mean) / standard deviation. No test image and no
-anomaly is used. (Aggarwal & Sathe, "Theoretical foundations and algorithms for outlier ensembles",
-SIGKDD Explorations 2015, compare such sums and maxima.)
+Different kinds of detectors miss different anomalies, and their scores have no common unit. Each
+member is therefore fitted on a part of the training images, and its scores s are standardised on
+the rest, normal images that it has not seen: z = (s - mean) / standard deviation. No test image and
+no anomaly is used. (Aggarwal & Sathe, "Theoretical foundations and algorithms for outlier
+ensembles", SIGKDD Explorations 2015, compare such sums and maxima.)
 
-An image's score is the maximum or the mean of its members' z, or with ``combine="excess"``
+The image score is the maximum or the mean of the members' z, or with ``combine="excess"``::
 
-    z of the first + sum over the others of max(0, z - the highest z of a held-out normal image);
+    z of the first + sum over the others of max(0, z - highest z of a held-out normal image)
 
-the map is the same of the members that have maps, each pixel in units of the spread of all held-out
-pixels. The maximum is the score of the member that sees most; the mean is lowered by members that
-see nothing; with the excess, others count only when they are surer than of any normal image, so
-they take nothing from a good first member (see experiments/blind_spot_ensemble.py).
+The map combines the maps of the members that have one in the same way; each pixel is in units of
+the standard deviation of all held-out pixels.
+
+- The maximum is the score of the member with the strongest response.
+- The mean decreases with every member that does not respond.
+- With the excess, the other members count only above their scores of all held-out normal images, so
+  they do not weaken a good first member (see experiments/blind_spot_ensemble.py).
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ Combine = Literal["max", "mean", "excess"]
 
 
 class Ensemble(Detector):
-    """Score by several detectors together; they share the ensemble's seed, device and precision."""
+    """Combine the scores of several detectors, which share seed, device and precision."""
 
     members: tuple[Model, ...] = Field(
         ("autoencoder", "lof", "pca"),
@@ -47,46 +50,46 @@ class Ensemble(Detector):
     )
     combine: Combine = Field(
         "max",
-        description="how standardised scores are combined; excess: the first, and the others where "
-        "they are sure",
+        description="how standardised scores are combined; excess: the first member, plus the "
+        "others where they exceed all held-out normal images",
     )
     held_out: float = Field(
         0.1,
         gt=0,
         lt=1,
-        description="share of the training images that members are standardised by, not fitted on",
+        description="fraction of the training images held out to standardise the members on",
     )
 
     _fitted: tuple[Detector, ...] = PrivateAttr(())
     _image: tuple[Standard, ...] = PrivateAttr(())  # of each member's image scores
-    _pixel: tuple[Standard | None, ...] = PrivateAttr(())  # of its maps, None where it has none
+    _pixel: tuple[Standard | None, ...] = PrivateAttr(())  # of each member's maps, or None
 
     @property
     def history(self) -> list[float]:
-        """The members' losses, one member after the other."""
+        """The losses of all members, concatenated."""
         return [loss for member in self._fitted for loss in member.history]
 
     @property
     def trained_on(self) -> tuple[str, ...]:
-        """The corruptions that any member is trained on."""
+        """The corruptions that at least one member is trained on."""
         return tuple(dict.fromkeys(name for member in self.members for name in member.trained_on))
 
     @property
     def versions(self) -> list[Any]:
-        """Its own version and its members'."""
+        """The versions of the ensemble and of its members."""
         return [type(self).version, *(member.versions for member in self.members)]
 
     def check_installed(self) -> None:
         """Check that the optional packages of all members are installed.
 
         Raises:
-            InputError: one is not.
+            InputError: a package is not installed.
         """
         for member in self.members:
             member.check_installed()
 
     def shortened(self, epochs: int) -> Self:
-        """Return the ensemble with its members trained for ``epochs`` where no number is set."""
+        """Return the ensemble with ``epochs`` for members whose number of epochs is unset."""
         members = tuple(member.shortened(epochs) for member in self.members)
         return self.model_copy(update={"members": members})
 
@@ -97,16 +100,15 @@ class Ensemble(Detector):
         normal: NDArray[np.float32],
         combine: Combine = "max",
     ) -> Self:
-        """Return an ensemble of detectors that are fitted already; nothing is fitted again.
+        """Return an ensemble of fitted detectors without fitting them again.
 
         Args:
-            fitted: two or more, for images of one size.
-            normal: float32 ``[N, C, H, W]`` in [0, 1], normal images that none of them has learnt
-                from.
-            combine: as the option.
+            fitted: two or more fitted detectors for images of the same size.
+            normal: normal images that no member was fitted on, float32 ``[N, C, H, W]`` in [0, 1].
+            combine: like the option.
 
         Raises:
-            InputError: one is not fitted, or for images of another size.
+            InputError: a detector is not fitted, or was fitted on images of another size.
         """
         ensemble = cls(members=tuple(fitted), combine=combine)
         for member in fitted:
@@ -139,7 +141,7 @@ class Ensemble(Detector):
         return self.join([member.score(images) for member in self._fitted])
 
     def join(self, scores: Sequence[Scores]) -> Scores:
-        """Return the ensemble's scores of images from its members' scores of them, in order."""
+        """Return the ensemble's scores from the scores of its members, in order."""
         image = [(standard, one.image) for standard, one in zip(self._image, scores, strict=True)]
         pixel = [
             (standard, one.pixel)

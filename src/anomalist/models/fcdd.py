@@ -1,19 +1,21 @@
-"""FCDD: a fully convolutional one-class network whose output is the map.
-
-It learns from image labels.
+"""FCDD: a fully convolutional one-class network whose output is the anomaly map.
 
 FCDD (Liznerski, Ruff, Vandermeulen, Franks, Kloft & Mueller, "Explainable deep one-class
-classification", ICLR 2021). The network maps an image to a small plane F of numbers, each of which
-sees its own part of the image, and with
+classification", ICLR 2021) learns from image labels only. The network maps an image to a small
+grid F of numbers, each with a limited receptive field. With the pseudo-Huber loss (eq. 3)::
 
-    A = sqrt(F^2 + 1) - 1,    a = mean of A over the plane,
-    loss = mean over images of (1 - y) a - y log(1 - exp(-a));    score = a
+    A = sqrt(F^2 + 1) - 1
+    a = mean of A over the grid
+    loss = mean over images of (1 - y) a - y log(1 - exp(-a))
+    score = a
 
-(pseudo-Huber loss; eq. 3) normal images are drawn to 0 and anomalies (y = 1) pushed away. Anomalies
-are synthetic (see ``synthetic``), known ones if training has some, or both. The network learns
-that an image holds an anomaly, but never where. The map is A, each of its numbers spread by a
-Gaussian as wide as the part of the image that it has seen (algorithm 1, whose grid of points would
-show), without unit, at least 0.
+normal images (y = 0) are pulled to 0 and anomalies (y = 1) are pushed away. Anomalies are synthetic
+(see ``synthetic``), known ones if the training images contain some, or both. The network learns
+that an image contains an anomaly, but not where.
+
+The map is A, enlarged to the image's size and smoothed by a Gaussian whose width is proportional to
+the receptive field (similar to algorithm 1 of the paper, but without its grid artefacts). It has no
+unit and is at least 0.
 """
 
 from __future__ import annotations
@@ -36,11 +38,11 @@ from anomalist.training import seeded
 
 __all__ = ["Fcdd", "receptive_field", "spread_planes"]
 
-_SMALLEST = 1e-6  # of an anomaly's a, so that its loss is finite
+_SMALLEST = 1e-6  # lower bound of a for anomalies, so that the loss is finite
 
 
 class Fcdd(AnomalyExposedDetector):
-    """Draw a plane of numbers to 0 for normal images; its mean is the score, the plane the map."""
+    """Pull a grid of numbers to 0 for normal images; score by the mean, locate by the grid."""
 
     version: ClassVar[int] = 2
     any_size: ClassVar[bool] = True
@@ -53,15 +55,15 @@ class Fcdd(AnomalyExposedDetector):
         2,
         ge=0,
         le=5,
-        description="how often the sides are halved on the way to the plane",
+        description="number of downsamplings by 2 between the image and the output grid",
     )
     width: int = Field(
-        32, ge=1, description="channels of the first convolution; doubled at each halving"
+        32, ge=1, description="channels after the first convolution; doubled at each downsampling"
     )
     spread: float = Field(
         0.25,
         gt=0,
-        description="sigma of the Gaussian in the map, in sides of what a number of the plane sees",
+        description="sigma of the map's Gaussian, relative to the side of the receptive field",
     )
 
     _network: nn.Sequential | None = PrivateAttr(None)
@@ -99,7 +101,7 @@ class Fcdd(AnomalyExposedDetector):
 
 
 def receptive_field(downsamplings: int) -> int:
-    """Return the side, in pixels, of the part of an image that a number of the plane sees."""
+    """Return the side of the receptive field in pixels."""
     side = 1
     step = 1
     for level in range(downsamplings + 1):
@@ -116,9 +118,9 @@ def spread_planes(
     downsamplings: int,
     sigma: float,
 ) -> NDArray[np.float32]:
-    """Return planes ``[N, h, w]`` as maps ``[N, *size]``, each number spread by a Gaussian.
+    """Return grids ``[N, h, w]`` as maps ``[N, *size]``, upsampled and smoothed by a Gaussian.
 
-    A number stands for ``2^downsamplings`` pixels a side; a constant plane becomes the same
+    Each number stands for ``2^downsamplings`` pixels per side. A constant grid becomes the same
     constant map.
     """
     step = 2**downsamplings

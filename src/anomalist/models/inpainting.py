@@ -1,19 +1,25 @@
-"""Inpainting: each pixel is predicted without the block around it, and scored by its surprise.
+"""Inpainting: predicts each pixel from its surroundings and scores how unlikely the pixel is.
 
-For each scale s a blind-spot network (see ``_blind_spot``) gives every pixel x_i a distribution
-p(x_i | what lies outside a block around it), over bins of values as fine as the training images ask
-for. It is trained on normal images to minimise -log p, as a pseudo-likelihood (Besag, "Statistical
-analysis of non-lattice data", The Statistician 1975). Two measures of surprise, -log p and the
-negative logarithm of a two-sided mid-p-value, are compared with their means under the prediction,
-so that what cannot be predicted does not count (typicality: Nalisnick et al., 2019).
+For each scale s a blind-spot network (see ``_networks/blind_spot.py``) predicts a distribution of
+every pixel x_i given the pixels outside a block around it, over bins of values; the training images
+set the resolution of the bins. The network is trained on normal images to minimise -log p, as a
+pseudo-likelihood (Besag, "Statistical analysis of non-lattice data", The Statistician 1975).
+
+There are two measures of surprise: -log p, and the negative logarithm of a two-sided mid-p-value.
+Each is compared with its expectation under the prediction, so that unpredictable pixels do not
+count as anomalous (typicality: Nalisnick et al., 2019).
 
 The pixel map is the mean tail surprise over scales, weighted by the mean excess around the pixel: a
-surprise among others counts for more, as in a hole. The image's score is the soft maximum of
-features of the maps (mean excess, highest 1 %, the window that surprises most), each standardised
-on a tenth of the training images that the networks are not trained on. Or it joins, standardised in
-the same way, the mean excess with the logarithm of the local outlier factor (Breunig et al., SIGMOD
-2000; see ``lof``) of what the predictions leave over, x - E[x] at every scale, among the training
-images' remainders: point by point a 7 is no less likely than a 9, but its remainder is no 9's.
+surprising pixel counts more if its neighbours are surprising too, as in a hole.
+``aggregation="features"`` scores an image by the soft maximum of features of the maps (mean excess,
+highest 1 %, the most surprising window), each standardised on a tenth of the training images that
+the networks are not trained on.
+
+``aggregation="joint"`` adds two quantities, standardised in the same way: the mean excess, and the
+logarithm of a local outlier factor (Breunig et al., SIGMOD 2000; see ``lof``). The factor compares
+the residuals x - E[x] of the image at every scale with those of the training images. It detects
+images in which every single pixel is likely: to a detector of nines, the pixels of a 7 are as
+likely as those of a 9, but the residuals of the 7 differ.
 """
 
 from __future__ import annotations
@@ -53,16 +59,16 @@ from anomalist.training import seeded
 __all__ = ["Inpainting"]
 
 _MAX_HELD_OUT = 2000
-_FEW = 20  # so few images are used for both, training and standardising
+_FEW = 20  # fewer images than this are used both for training and for standardising
 _DENSITY = "density."  # prefix of arrays
 _BATCH = 32  # images scored at once, at most
-_VALUES = _BATCH * 28 * 28  # in a batch: predictions of more leave the processor's cache
+_VALUES = _BATCH * 28 * 28  # values per batch: predictions of more exceed the processor's cache
 
 Array = NDArray[np.float32]
 
 
 class Inpainting(TrainedDetector):
-    """Predict hidden pixels from what surrounds them; score by their surprise."""
+    """Predict hidden pixels from their surroundings; score by the surprise of the pixels."""
 
     usual_batch: ClassVar[int] = 32
     map_quantity: ClassVar[str] = "surprise"
@@ -70,19 +76,20 @@ class Inpainting(TrainedDetector):
     scales: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (1, 2, 4),
         min_length=1,
-        description="sides in pixels of the predicted cells, which are hidden together with their "
-        "neighbours (1: without them)",
+        description="sides of the predicted cells in pixels; cells larger than 1 are hidden "
+        "together with their eight neighbours",
     )
     width: int = Field(
         32,
         ge=1,
-        description="channels of the network for 1-pixel cells; in proportion for larger cells",
+        description="channels of the network for 1-pixel cells; proportional to the cell's side",
     )
     batch_size: int = Field(32, ge=1, description="images per training step")
     aggregation: Literal["features", "joint", "mean"] = Field(
         "features",
-        description="how maps become one score: standardised features of them, their mean excess "
-        "joined with the local outlier factor of what is left over, or the mean of the pixel map",
+        description="the image score: standardised features of the maps; their mean excess "
+        "combined with the local outlier factor of the residuals (joint); or the mean of the "
+        "pixel map",
     )
 
     _network: Pyramid | None = PrivateAttr(None)
@@ -130,7 +137,7 @@ class Inpainting(TrainedDetector):
         self._learnt["feature_spread"] = of_normal.std(axis=0)
 
     def _hold_out(self, images: Array) -> tuple[Array, Array]:
-        """Return the images to learn from and those that features are standardised on."""
+        """Return the images for training and those for standardising features."""
         count = min(len(images) // 10, _MAX_HELD_OUT) if len(images) >= _FEW else 0
         order = generator(self.seed, "inpainting/held out").permutation(len(images))
         held_out = order[:count] if count else order
@@ -152,7 +159,7 @@ class Inpainting(TrainedDetector):
         return Scores(combine(np.concatenate(parts), mean, spread, self.aggregation), pixel)
 
     def _features(self, batch: Array, logits: Array, seen: Surprise) -> Array:
-        """Return what a score is made of, float32 ``[n, …]``."""
+        """Return the features of the score, float32 ``[n, …]``."""
         if self._density is None:
             return features(seen)
         left_over = residuals(batch, logits, self._learnt["bin_means"])
@@ -163,7 +170,7 @@ class Inpainting(TrainedDetector):
         return surprise(logits, np.searchsorted(self._learnt["bin_edges"], batch))
 
     def _predictions(self, images: Array) -> Iterator[tuple[Array, Array]]:
-        """Yield batches with their logits: all at once would take a hundred times the memory."""
+        """Yield batches with their logits; all at once would take a hundred times the memory."""
         assert self._network is not None
         size = min(max(_VALUES // images[0].size, 1), _BATCH)
         for first in range(0, len(images), size):

@@ -1,12 +1,12 @@
-"""Isolation forest: an image is anomalous when a few random cuts set it apart from training images.
+"""Isolation forest: an image is anomalous if few random splits isolate it from training images.
 
-Liu, Ting & Zhou, "Isolation forest", ICDM 2008. Each tree splits a few training images by random
-values of random pixels until each is alone or the tree is log2(``subsample``) deep. With h(x) the
-depth of x's leaf, plus c(m) = 2 (ln(m - 1) + 0.5772) - 2 (m - 1) / m where m > 2 training images
-share the leaf (c(2) = 1),
+Liu, Ting & Zhou, "Isolation forest", ICDM 2008. Each tree splits a random subset of the training
+images at random values of random pixels until each image is alone or the tree is
+log2(``subsample``) deep. Let h(x) be the depth of the leaf of x. If the leaf contains m > 1
+training images, c(m) is added to h(x). The score is in (0, 1) and near 1 far from training images::
 
-    score(x) = 2^(-mean of h(x) over the trees / c(subsample)), in (0, 1): near 1 far from training
-    images.
+    c(m) = 2 (ln(m - 1) + 0.5772) - 2 (m - 1) / m    for m > 2,    c(2) = 1
+    score(x) = 2^(-mean of h(x) over the trees / c(subsample))
 
 scikit-learn grows the trees.
 """
@@ -25,7 +25,7 @@ from anomalist.models._vectors import VectorDetector
 
 __all__ = ["IsolationForest"]
 
-# Each [trees, nodes], padded; a leaf leads to itself.
+# Each [trees, nodes], padded; the children of a leaf are the leaf itself.
 _TREE_ARRAYS = (
     "feature",
     "threshold",
@@ -36,12 +36,12 @@ _TREE_ARRAYS = (
 
 
 class IsolationForest(VectorDetector):
-    """Score by how soon random cuts isolate an image."""
+    """Score an image by the number of random splits that isolate it."""
 
     deterministic: ClassVar[bool] = False
 
-    trees: int = Field(100, ge=1, description="trees in the forest")
-    subsample: int = Field(256, ge=1, description="training images that each tree is grown on")
+    trees: int = Field(100, ge=1, description="number of trees")
+    subsample: int = Field(256, ge=1, description="training images per tree")
 
     _forest: dict[str, NDArray[Any]] = PrivateAttr(default_factory=dict)
 
@@ -86,7 +86,7 @@ class IsolationForest(VectorDetector):
         if len({self._forest[name].shape for name in _TREE_ARRAYS}) != 1 or left.ndim != 2:
             raise ValueError("a forest's arrays must be of one shape")
         own = np.arange(left.shape[1])
-        # Children come after their parent, so that every walk ends.
+        # Children come after their parent, so that every traversal ends.
         inner = (left > own) & (right > own)
         if not (inner | (left == own) & (right == own) | (left == 0) & (right == 0)).all():
             raise ValueError("a forest's nodes must lead to later nodes")
@@ -114,7 +114,7 @@ def _tree(tree: Any) -> dict[str, NDArray[Any]]:
 
 
 def _path(count: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return c(m), the mean depth of an unsuccessful search in a random binary tree of m images."""
+    """Return c(m), the mean depth of an unsuccessful search in a random binary tree."""
     m = np.maximum(count, 2).astype(np.float64)
     path = 2 * (np.log(m - 1) + np.euler_gamma) - 2 * (m - 1) / m
     return np.where(count <= 1, 0.0, np.where(count == 2, 1.0, path))

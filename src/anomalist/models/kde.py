@@ -1,18 +1,21 @@
-"""KDE: an image is as anomalous as the density of training images around it is low.
+"""KDE: scores an image by its negative log density under the training images.
 
 Parzen's estimate with a Gaussian kernel ("On estimation of a probability density function and
 mode", Annals of Mathematical Statistics 1962). For training vectors x_1 … x_n of D values and the
-bandwidth h,
+bandwidth h, in nats::
 
-    score(x) = -log( 1/n sum_i exp(-|x - x_i|^2 / 2h^2) / (2 pi h^2)^(D/2) ), in nats.
+    score(x) = -log( 1/n sum_i exp(-|x - x_i|^2 / 2h^2) / (2 pi h^2)^(D/2) )
 
-The bandwidth is the one under which each training image is most likely given all others ("leave one
-out": Habbema, Hermans & van den Broek, COMPSTAT 1974). It solves h^2 = mean over i of sum_j w_ij
-|x_i - x_j|^2 / D, w_ij the kernels' shares at x_i, which is iterated (Leiva-Murillo &
-    Artes-Rodriguez, "Algorithms for maximum-likelihood
-bandwidth selection in kernel density estimators", Pattern Recognition Letters 2012). Or it is
-Scott's rule, h = s n^(-1/(D + 4)), s the root mean square of the values' standard deviations
-(Scott, "Multivariate density estimation", 1992), which is far too wide where D is large.
+``rule="leave_one_out"`` chooses the bandwidth that maximises the leave-one-out likelihood of the
+training images (Habbema, Hermans & van den Broek, COMPSTAT 1974). It solves the following equation
+by fixed-point iteration; w_ij is the relative weight of kernel j at x_i::
+
+    h^2 = mean over i of sum_j w_ij |x_i - x_j|^2 / D
+
+(Leiva-Murillo & Artes-Rodriguez, "Algorithms for maximum-likelihood bandwidth selection in kernel
+density estimators", Pattern Recognition Letters 2012). ``rule="scott"`` sets h = s n^(-1/(D + 4)),
+where s is the root mean square of the values' standard deviations (Scott, "Multivariate density
+estimation", 1992). This bandwidth is far too wide for large D.
 """
 
 from __future__ import annotations
@@ -29,20 +32,20 @@ from anomalist.models._vectors import VectorDetector, squared_distances, trainin
 
 __all__ = ["Kde"]
 
-_NARROWEST = 1e-3  # equal training images would have it at 0
-_JUDGED = 1_000  # training images, evenly spaced, that the bandwidth is judged on
+_NARROWEST = 1e-3  # for equal training images the optimum would be 0
+_JUDGED = 1_000  # evenly spaced training images that the likelihood is computed on
 
 
 class Kde(VectorDetector):
     """Score by the negative log density."""
 
     rule: Literal["leave_one_out", "scott"] = Field(
-        "leave_one_out", description="how the bandwidth is chosen"
+        "leave_one_out", description="rule that chooses the bandwidth"
     )
     bandwidth: float | None = Field(
         None,
         ge=_NARROWEST,
-        description="the kernel's width, in units of pixel values; else by rule",
+        description="bandwidth of the kernel in units of pixel values; by default chosen by `rule`",
     )
 
     _table: NDArray[np.float32] | None = PrivateAttr(None)

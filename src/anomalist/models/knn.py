@@ -1,9 +1,9 @@
-"""kNN: an image is as anomalous as its nearest training images are far away.
+"""kNN: scores an image by its distance to the nearest training images.
 
-Score = mean of the Euclidean distances to the k nearest training images (Angiulli & Pizzuti, "Fast
-outlier detection in high dimensional spaces", PKDD 2002), or the k-th of them (Ramaswamy, Rastogi &
-Shim, "Efficient algorithms for mining outliers from large data sets", SIGMOD 2000). An image that
-is among the training images is its own neighbour when it is scored.
+The score is the mean of the Euclidean distances to the k nearest training images (Angiulli &
+Pizzuti, "Fast outlier detection in high dimensional spaces", PKDD 2002), or the distance to the
+k-th of them (Ramaswamy, Rastogi & Shim, "Efficient algorithms for mining outliers from large data
+sets", SIGMOD 2000). If a training image itself is scored, it counts as its own nearest neighbour.
 """
 
 from __future__ import annotations
@@ -22,11 +22,9 @@ __all__ = ["Knn"]
 class Knn(VectorDetector):
     """Score by the distance to the nearest training images."""
 
-    k: int = Field(
-        5, ge=1, description="nearest training images looked at; all, if there are fewer"
-    )
+    k: int = Field(5, ge=1, description="number of nearest training images; all if there are fewer")
     distance: Literal["mean", "kth"] = Field(
-        "mean", description="mean of their distances, or the farthest one's"
+        "mean", description="the mean of their distances, or the distance to the k-th"
     )
 
     _table: NDArray[np.float32] | None = PrivateAttr(None)

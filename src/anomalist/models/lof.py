@@ -1,18 +1,18 @@
-"""LOF: an image is anomalous where training images are sparser than around its neighbours.
+"""LOF: an image is anomalous if training images are sparser around it than around its neighbours.
 
 Local outlier factor (Breunig, Kriegel, Ng & Sander, "LOF: identifying density-based local
-outliers", SIGMOD 2000) of a new image x among the training images. With N(x) its k nearest training
-images and kd(o) the distance of o to its own k-th neighbour:
+outliers", SIGMOD 2000) of a new image x among the training images. Let N(x) be its k nearest
+training images and kd(o) the distance of o from its own k-th neighbour::
 
     reach(x, o) = max(d(x, o), kd(o))
     lrd(x) = 1 / mean of reach(x, o) over o in N(x)        local reachability density
     LOF(x) = mean of lrd(o) over o in N(x) / lrd(x)
 
-About 1 among training images, higher for anomalies. Copies of a training image count once (the
-k-distinct-distance of section 3 there): k copies would have no reach and an infinite density, and
-their neighbours scores of 1e10. For the same reason no reach is shorter than a tenth of the median
-one, so that near-copies do little harm. Where all training images are copies of one, the factor is
-the distance from it.
+The score is about 1 among training images and higher for anomalies. Copies of a training image
+count once (the k-distinct-distance of section 3 of the paper): with k copies the reach would be 0,
+the density infinite, and the scores of their neighbours about 1e10. For the same reason every reach
+is at least a tenth of the median reach, which limits the effect of near-copies. If all training
+images are equal, the score is the distance from them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from anomalist.models._vectors import VectorDetector, nearest, training_vectors
 
 __all__ = ["Lof"]
 
-_LEAST_REACH = 0.1  # in median reaches
+_LEAST_REACH = 0.1  # relative to the median reach
 
 
 class Lof(VectorDetector):
@@ -37,7 +37,7 @@ class Lof(VectorDetector):
 
     version: ClassVar[int] = 2
 
-    k: int = Field(20, ge=1, description="nearest training images that make up a neighbourhood")
+    k: int = Field(20, ge=1, description="number of nearest training images in a neighbourhood")
 
     _table: NDArray[np.float32] | None = PrivateAttr(None)
     # [N], distance of each to its k-th neighbour.
@@ -83,11 +83,11 @@ class Lof(VectorDetector):
         self._reach = arrays["reach"]
         self._density = arrays["density"]
         if not self._reach.shape == self._density.shape == (len(self._table),):
-            raise ValueError("one reach and one density a training image")
+            raise ValueError("reach and density must have one value per training image")
 
 
 def _distinct(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the vectors without copies, in their order; the same array if there are none."""
+    """Return the distinct vectors in order; the same array if there are no copies."""
     first: dict[bytes, int] = {}
     for place, vector in enumerate(vectors):
         first.setdefault(vector.tobytes(), place)

@@ -1,11 +1,13 @@
 """One-class SVM: an image is anomalous outside the smallest region of most training images.
 
 Schoelkopf, Platt, Shawe-Taylor, Smola & Williamson, "Estimating the support of a high-dimensional
-distribution", Neural Computation 2001, with the kernel exp(-gamma |x - y|^2). With the support
-vectors s_i, their weights a_i and the offset rho that scikit-learn's solver (libsvm) finds, in a
-time that grows as the square of the training images (see ``samples``),
+distribution", Neural Computation 2001, with a Gaussian kernel. scikit-learn's solver (libsvm)
+returns the support vectors s_i, their weights a_i and the offset rho. The score is above 0 outside
+the region::
 
-    score(x) = rho - sum_i a_i exp(-gamma |x - s_i|^2), above 0 outside of the region.
+    score(x) = rho - sum_i a_i exp(-gamma |x - s_i|^2)
+
+The fit time grows with the square of the number of training images; ``samples`` limits it.
 """
 
 from __future__ import annotations
@@ -23,18 +25,18 @@ __all__ = ["Ocsvm"]
 
 
 class Ocsvm(VectorDetector):
-    """Score by how far an image lies outside of the learnt region."""
+    """Score an image by how far it lies outside the learnt region."""
 
     nu: float = Field(
         0.1,
         gt=0,
         lt=1,
-        description="most training images that may lie outside, as a share",
+        description="upper bound of the fraction of training images outside the region",
     )
     gamma: float | None = Field(
         None,
         gt=0,
-        description="the kernel's steepness; by default 1 / (values in a vector x their variance)",
+        description="kernel coefficient; by default 1 / (vector size x variance of the values)",
     )
 
     _table: NDArray[np.float32] | None = PrivateAttr(None)
@@ -50,7 +52,7 @@ class Ocsvm(VectorDetector):
             nu=self.nu,
             cache_size=1_000,
         )
-        # It changes nothing, but without it NumPy's global generator would be used.
+        # It does not change the result, but without it scikit-learn uses NumPy's global generator.
         machine.random_state = 0
         machine.fit(vectors)
         self._table = vectors[machine.support_]
@@ -83,4 +85,4 @@ class Ocsvm(VectorDetector):
         gamma, rho = arrays["constants"].tolist()
         self._constants = gamma, rho
         if self._weights.shape != (len(self._table),):
-            raise ValueError("one weight a support vector")
+            raise ValueError("weights must have one value per support vector")

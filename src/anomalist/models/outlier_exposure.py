@@ -1,16 +1,16 @@
 """Outlier exposure: a network learns to distinguish normal images from auxiliary anomalies.
 
-With q(x) the network's probability that x is anomalous it minimises the cross-entropy of normal
-images (0) and as many anomalies (1). Anomalies are synthetic (see ``synthetic``: irregular blots
-and scratches), known ones if training has some, or both.
+Let q(x) be the network's probability that x is anomalous. Training minimises the cross-entropy of
+normal images (label 0) and as many anomalies (label 1)::
 
     loss = mean of -log(1 - q(x)) over normal + mean of -log q(x) over anomalies
     score = log q(x) / (1 - q(x))
 
 (Hendrycks, Mazeika & Dietterich, "Deep anomaly detection with outlier exposure", ICLR 2019; against
 one class: Ruff, Vandermeulen, Franks, Mueller & Kloft, "Rethinking assumptions in deep anomaly
-detection", 2020). Anomalies that do not resemble the auxiliary ones may be missed. The score is in
-nats; there is no map.
+detection", 2020). Anomalies are synthetic (see ``synthetic``: irregular blots and scratches), known
+ones if the training images contain some, or both. The detector may miss anomalies that do not
+resemble the auxiliary ones. The score is in nats; there is no map.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class OutlierExposure(AnomalyExposedDetector):
     version: ClassVar[int] = 2
 
     width: int = Field(
-        16, ge=1, description="channels after the first convolution; doubled at each halving"
+        16, ge=1, description="channels after the first convolution; doubled at each downsampling"
     )
 
     _network: ScoringNetwork | None = PrivateAttr(None)

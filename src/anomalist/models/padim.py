@@ -1,15 +1,17 @@
-"""PaDiM: a patch is anomalous as its ImageNet features are unlikely for its position in the image.
+"""PaDiM: scores a patch by how unlikely its ImageNet features are at its position.
 
 Defard, Setkov, Loesch & Audigier, "PaDiM: a patch distribution modeling framework for anomaly
-detection and localization", ICPR 2021. At each position p of the grid the training images' locally
-aware features (see ``_pretrained``), ``channels`` of them drawn by seed, are taken to be normal
-with mean m_p and covariance S_p; with
+detection and localization", ICPR 2021. At each position p of the grid, the locally aware features
+of the training images (see ``_pretrained``) are modelled by a normal distribution with mean m_p and
+covariance S_p. Only ``channels`` of the features are used; the seed draws them. With v the mean
+variance of all features::
 
-    S_p = covariance + regularisation v I,    s_p(x) = sqrt((x_p - m_p)' S_p^-1 (x_p - m_p)),
+    S_p = covariance + regularisation v I
+    s_p(x) = sqrt((x_p - m_p)' S_p^-1 (x_p - m_p))
 
-v the mean variance of all features, so that few images and constant pixels do no harm. The map is
-s, brought to the image's size and blurred, in standard deviations; the score is the map's maximum.
-Images should be aligned: what is normal in one position may be anomalous in another.
+The regularisation keeps S_p invertible for few images and constant pixels. The map is s, resized to
+the image and blurred, in standard deviations; the score is the map's maximum. Images should be
+aligned, because features that are normal at one position may be anomalous at another.
 """
 
 from __future__ import annotations
@@ -32,25 +34,25 @@ from anomalist.models._pretrained import Extractor, PretrainedDetector, pixel_ma
 
 __all__ = ["Padim"]
 
-# Of a covariance's number while it is learnt: 8 of the sum, 4 of the result, block by block.
+# Bytes per entry of a covariance during the fit: 8 for the sum, and 4 for the result by blocks.
 _BYTES = 9
 
 
 class Padim(PretrainedDetector):
-    """Learn a normal distribution of features at each position; score by Mahalanobis distance."""
+    """Fit a normal distribution of features at each position; score by Mahalanobis distance."""
 
     version: ClassVar[int] = 4
     map_quantity: ClassVar[str] = "Mahalanobis distance"
     old_names: ClassVar[Mapping[str, str]] = {"l2_normalise": "unit"}
 
     l2_normalise: bool = Field(
-        True, description="whether the features of each stride are brought to unit length"
+        True, description="whether the features of each stride are normalised to unit length"
     )
     channels: int = Field(
-        200, ge=1, description="features kept, drawn by seed; all if there are fewer"
+        200, ge=1, description="number of features used, drawn by the seed; all if there are fewer"
     )
     regularisation: float = Field(
-        0.01, gt=0, description="what is added to variances, in mean variances"
+        0.01, gt=0, description="added to all variances, in units of the mean variance"
     )
 
     _chosen: NDArray[np.int64] | None = PrivateAttr(None)  # [K], the features kept
@@ -81,7 +83,7 @@ class Padim(PretrainedDetector):
         return Scores(heatmaps.aggregate(maps, "max"), maps)
 
     def _features(self, images: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        """Yield the kept features of some images, float32 ``[n, K, h, w]``."""
+        """Yield the kept features of batches of images, float32 ``[n, K, h, w]``."""
         assert self._extractor is not None
         for features in self._extractor.in_parts(images, self):
             yield features[:, self._chosen]

@@ -1,28 +1,29 @@
-"""Patch memory: a patch is anomalous as its ImageNet features lie far from those of normal patches.
+"""Patch memory: scores a patch by the distance of its ImageNet features to those of normal patches.
 
 PatchCore (Roth, Pemula, Zepeda, Schoelkopf, Brox & Gehler, "Towards total recall in industrial
 anomaly detection", CVPR 2022). The memory bank M is a coreset of the training images' locally aware
-patch features (see ``_pretrained``): greedily the patch that lies farthest from those taken so far
-(k-centre; Sener & Savarese, ICLR 2018), by distances after a random projection (Johnson &
-Lindenstrauss, 1984). With m(p) the nearest of M to patch p,
+patch features (see ``_pretrained``). Greedy k-centre selection (Sener & Savarese, ICLR 2018)
+repeatedly adds the patch that is farthest from the bank; distances are computed after a random
+projection (Johnson & Lindenstrauss, 1984). Let m(p) be the nearest neighbour of patch p in M, and N
+the ``neighbours`` nearest neighbours of m(p*) in M, including m(p*)::
 
-    s(p) = |p - m(p)|;    p* = argmax s(p);
-    score = (1 - exp s(p*) / sum over m in N of exp |p* - m|) s(p*),
+    s(p) = |p - m(p)|
+    p* = argmax s(p)
+    score = (1 - exp s(p*) / sum over m in N of exp |p* - m|) s(p*)
 
-N the ``neighbours`` in M that lie nearest to m(p*), which is one of them (eq. 7): a patch far from
-a patch that is itself rare counts for more. The map is s, brought to the image's size and blurred;
-both in units of the features.
+The weight (eq. 7) raises the score of a patch whose nearest neighbour is itself rare. The map is s,
+resized to the image and blurred. Score and map are in units of the features.
 
-That is the paper: ``l2_normalise=False, regularisation=0, aggregation=reweighted, neighbours=9``.
-By default features x are whitened first: with m and C the mean and the covariance of the training
-images' patches, v the mean variance and r the ``regularisation``, they become
-(C + r v I)^-1/2 (x - m). And the score is one of density, as of LOF (Breunig et al., SIGMOD 2000):
-the mean of the highest hundredth of a map not of s, but of
+This is the method of the paper: ``l2_normalise=False, regularisation=0, aggregation=reweighted,
+neighbours=9``. The defaults differ in two points. First, features x are whitened: with the mean m
+and covariance C of the training images' patches, the mean variance v and the ``regularisation`` r,
+they become (C + r v I)^-1/2 (x - m). Second, the score is a relative density, as in LOF (Breunig et
+al., SIGMOD 2000): it is the mean of the highest hundredth of a second map, of the values::
 
-    s(p) / max(d(m(p)), 0.1 mean of all d),
+    s(p) / max(d(m(p)), 0.1 mean of all d)
 
-d(m) the mean distance of m from its ``neighbours`` in M, the local spacing of the bank: a large
-distance means less where the bank is sparse.
+where d(m) is the mean distance of m to its ``neighbours`` nearest neighbours in M, the local
+spacing of the bank. A large distance therefore counts less where the bank is sparse.
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ __all__ = ["PatchMemory", "coreset", "reweighting"]
 
 Array = NDArray[np.float32]
 
-_SPARE = 4  # patches embedded for each that is a candidate, where there are so many
-_MIN_SPACING = 0.1  # in mean spacings
-_TINY = 1e-6  # spacing, in units of the features, if patches are all the same
+_SPARE = 4  # patches embedded per candidate, if there are enough
+_MIN_SPACING = 0.1  # relative to the mean spacing
+_TINY = 1e-6  # smallest spacing, in units of the features, if all patches are equal
 _ROWS = 256  # patches whose distances from the bank are computed at once
 _LEARNT = ("centre", "whitening", "memory", "spacing")
 
@@ -68,26 +69,26 @@ class PatchMemory(PretrainedDetector):
     old_names: ClassVar[Mapping[str, str]] = {"l2_normalise": "unit"}
 
     l2_normalise: bool = Field(
-        True, description="whether the features of each stride are brought to unit length"
+        True, description="whether the features of each stride are normalised to unit length"
     )
-    memory: int = Field(10_000, ge=1, description="patches that are kept")
+    memory: int = Field(10_000, ge=1, description="number of patches in the memory bank")
     candidates: int = Field(
-        200_000, ge=1, description="patches, drawn by seed, that the kept ones are chosen from"
+        200_000, ge=1, description="number of random patches that the bank is chosen from"
     )
-    projected: int = Field(32, ge=1, description="dimensions in which they are chosen")
+    projected: int = Field(32, ge=1, description="dimensions of the projection for this choice")
     aggregation: Literal["density", "reweighted", heatmaps.Aggregation] = Field(
         "density",
-        description="how an image gets its score: from its map, relative to the spacing of the "
-        "bank, or from its farthest patch, weighted",
+        description="the image score: distances relative to the spacing of the bank (density); "
+        "the weighted distance of the farthest patch (reweighted); or an aggregate of the map",
     )
     neighbours: int = Field(
-        40, ge=2, description="neighbours of the nearest patch that `density` and `reweighted` use"
+        40, ge=2, description="neighbours in the bank that `density` and `reweighted` use"
     )
     regularisation: float = Field(
         0.1,
         ge=0,
-        description="what is added to variances before features are whitened, in mean variances; "
-        "0: not whitened",
+        description="added to all variances before whitening, in units of the mean variance; 0: no "
+        "whitening",
     )
 
     _learnt: dict[str, NDArray[Any]] = PrivateAttr(default_factory=dict)
@@ -112,7 +113,7 @@ class PatchMemory(PretrainedDetector):
     def _draw_patches(self, images: NDArray[np.float32]) -> Array:
         """Return ``candidates`` patches, or all if there are fewer, float32 ``[n, D]``.
 
-        No more images are embedded than hold a few times as many.
+        Only as many images are embedded as contain a few times this number of patches.
         """
         assert self._extractor is not None
         per_image = self._extractor.apply(images[:1], self)[0, 0].size
@@ -141,7 +142,7 @@ class PatchMemory(PretrainedDetector):
         relative = []
         for part in self._extractor.in_parts(images, self):
             for features in part:
-                # Of one image at a time, for the last bits of a product.
+                # One image at a time, because the last bits of a product depend on its size.
                 patches = self._whiten(as_rows(features[None]))
                 nearest = nearest_of(patches)
                 distance = _norm(patches - memory[nearest])
@@ -179,14 +180,14 @@ def coreset(
     projected: int,
     seed: int,
 ) -> NDArray[np.int64]:
-    """Return the numbers of ``count`` patches, or of all, each the farthest from those before it.
+    """Return the indices of patches chosen by greedy k-centre selection.
 
     Args:
         patches: float32 ``[n, D]``.
-        count: how many.
-        projected: dimensions of the random projection by which distances are taken; none if D is no
-            more.
-        seed: of the projection and of the first patch.
+        count: how many patches to choose; all if there are fewer.
+        projected: dimensions of the random projection for distances; no projection if D is not
+            larger.
+        seed: seed of the projection and of the first patch.
     """
     n, size = patches.shape
     random = generator(seed, "coreset")
@@ -212,13 +213,13 @@ def reweighting(
     memory: Array,
     neighbours: int,
 ) -> float:
-    """Return the weight in [0, 1] of a patch's distance from the nearest in the bank, eq. 7.
+    """Return the weight in [0, 1] of a patch's distance to the memory bank, eq. 7.
 
     Args:
         patch: float32 ``[D]``.
-        nearest: the number of the nearest.
+        nearest: index of the nearest neighbour in the bank.
         memory: float32 ``[M, D]``.
-        neighbours: how many are looked at, 2 at least; a bank of one patch makes 1.
+        neighbours: number of neighbours, at least 2. In a bank of one patch the weight is 1.
     """
     if len(memory) == 1:
         return 1.0
@@ -229,9 +230,9 @@ def reweighting(
 
 
 def _spacing(memory: Array, neighbours: int) -> Array:
-    """Return the mean distance of each patch in the bank from its ``neighbours`` there.
+    """Return the mean distance of each patch in the bank to its nearest neighbours there.
 
-    At least 0.1 of the mean of all. In a bank of one patch, without neighbours, it is 1.
+    It is at least 0.1 of the mean over all patches. In a bank of one patch it is 1.
     """
     if len(memory) == 1:
         return np.ones(1, np.float32)
@@ -245,16 +246,16 @@ def _spacing(memory: Array, neighbours: int) -> Array:
 
 
 class _Nearest:
-    """Find the nearest in the memory bank, float32 ``[M, D]``."""
+    """Nearest-neighbour search in the memory bank, float32 ``[M, D]``."""
 
     def __init__(self, memory: Array) -> None:
         self._memory = torch.from_numpy(memory)
         self._squares = (self._memory * self._memory).sum(1)
-        # Kept: to allocate it anew takes longer than the product.
+        # Kept, because allocating it takes longer than the product.
         self._room = torch.empty(_ROWS, len(memory))
 
     def __call__(self, patches: Array) -> NDArray[np.int64]:
-        """Return the number of each patch's nearest, int64 ``[n]``, of float32 ``[n, D]``."""
+        """Return the index of the nearest neighbour of each patch ``[n, D]``, int64 ``[n]``."""
         nearest = []
         for first in range(0, len(patches), _ROWS):
             part = torch.from_numpy(patches[first : first + _ROWS])
@@ -267,7 +268,7 @@ class _Nearest:
 def _whitened(patches: Array, centre: Array, whitening: Array) -> Array:
     """Return (x - m) W.
 
-    By torch's product, since NumPy's has threads of its own, which hinder torch's for a while.
+    It uses torch, because the threads of a NumPy product slow down those of torch for a while.
     """
     centred = torch.from_numpy((patches - centre).astype(np.float32))
     white: Array = (centred @ torch.from_numpy(whitening)).numpy()

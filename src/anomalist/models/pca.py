@@ -1,9 +1,10 @@
-"""PCA: an image is as anomalous as its reconstruction from a few principal components is wrong.
+"""PCA: scores an image by the error of its reconstruction from a few principal components.
 
 Jackson & Mudholkar, "Control procedures for residuals associated with principal component
 analysis", Technometrics 1979 (their Q statistic). With the mean m and the first components V of the
-training images, x' = m + V V^T (x - m). The error map is (x - x')^2 of each pixel, averaged over
-channels, in squared units of the [0, 1] range; the image's score is the map's ``aggregation``.
+training images, the reconstruction is x' = m + V V^T (x - m). The error map is (x - x')^2 of each
+pixel, averaged over channels, in squared units of the [0, 1] range; the image score is the map's
+``aggregation``.
 """
 
 from __future__ import annotations
@@ -23,25 +24,25 @@ __all__ = ["Pca"]
 
 
 class Pca(VectorDetector):
-    """Score by the squared error outside of the kept components.
+    """Score by the squared error outside the kept components.
 
-    Where images are deskewed or split by direction there is no map and no reconstruction: what is
-    measured is no longer the image's pixels.
+    With ``deskew`` or ``directions`` there is no map and no reconstruction, because the vectors no
+    longer correspond to pixels.
     """
 
     map_quantity: ClassVar[str] = "reconstruction error"
 
     components: int | None = Field(
-        None, ge=1, description="principal components kept; by default as many as hold `variance`"
+        None, ge=1, description="principal components kept; by default chosen by `variance`"
     )
     variance: float = Field(
         0.95,
         gt=0,
         lt=1,
-        description="share of the variance that the kept components hold",
+        description="fraction of the variance that the kept components explain",
     )
     aggregation: heatmaps.Aggregation = Field(
-        "mean", description="how an error map becomes one score"
+        "mean", description="how the error map is reduced to the image score"
     )
 
     _kept: PrincipalComponents | None = PrivateAttr(None)
@@ -59,7 +60,7 @@ class Pca(VectorDetector):
         return self.deskew or self.directions is not None
 
     def _reduction(self, pixels: NDArray[np.float32]) -> PrincipalComponents | None:
-        return None  # its components are for measuring pixels, not in place of them
+        return None  # the components measure the pixels; they do not replace them
 
     def _learn(self, vectors: NDArray[np.float32]) -> None:
         self._kept = PrincipalComponents.fit(vectors, self.components, self.variance)

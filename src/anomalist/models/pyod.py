@@ -1,14 +1,19 @@
-"""PyOD: any of two dozen detectors of the PyOD library, held to this package's rules.
+"""PyOD: runs any of 21 detectors of the PyOD library under this package's contract.
 
-Zhao, Nasrullah & Li, "PyOD: a Python toolbox for scalable outlier detection", JMLR 2019. Needs the
-extra ``pyod``.
+Zhao, Nasrullah & Li, "PyOD: a Python toolbox for scalable outlier detection", JMLR 2019. It needs
+the extra ``pyod``.
 
-What is added to PyOD: random choices follow the seed and change no global state; one thread, so
-that the thread count changes no score; a detector whose score of an image changes from call to
-call, is NaN, or has no meaning for a single image is refused when it is fitted; one whose scores
-depend on what else is scored (ECOD and COPOD count the new images among the training images, others
-differ in the last bits) scores one image at a time, which is slow. What is saved is the training
-vectors: loading fits anew and checks that the scores are the old ones.
+The adaptor adds the following to PyOD:
+
+- Random choices follow the seed and change no global state.
+- Detectors run on one thread, so that the thread count changes no score.
+- Fitting fails for detectors whose score of an image changes from call to call, is NaN, or has no
+  meaning for a single image.
+- Some detectors' scores depend on the other images of the call: ECOD and COPOD count the new images
+  among the training images, others differ in the last bits. These score one image at a time, which
+  is slow.
+- A saved detector contains the training vectors. Loading fits again and checks that the scores are
+  the same.
 """
 
 from __future__ import annotations
@@ -38,7 +43,7 @@ from anomalist.training import seeded
 
 __all__ = ["Pyod"]
 
-_MODULES = {  # of the classes that need no further package and take vectors without labels
+_MODULES = {  # the classes that need no further package and take vectors without labels
     "ABOD": "abod",
     "AutoEncoder": "auto_encoder",
     "CBLOF": "cblof",
@@ -62,36 +67,34 @@ _MODULES = {  # of the classes that need no further package and take vectors wit
     "Sampling": "sampling",
 }
 _RANDOM = "its score of an image changes from call to call"
-_TOGETHER = "it ranks a set of images and tells nothing of one image alone"
+_TOGETHER = "it ranks a set of images and cannot score a single image"
 _REFUSED = {"ALAD": _RANDOM, "VAE": _RANDOM} | dict.fromkeys(
     ("CD", "COF", "DIF", "LMDD", "LOCI", "RGraph", "ROD", "SOD", "SOS"), _TOGETHER
 )
-_MEND = "take another, or set components, which leaves constant pixels out"
-_SIZE = 64  # images a batch, the last one padded, where scores do not depend on it
-_PROBED = 16  # of the batch that a detector is judged on, so many are scored alone as well
+_MEND = "choose another detector, or set components, which removes constant pixels"
+_SIZE = 64  # images per batch, the last one padded, if scores do not depend on the batch
+_PROBED = 16  # images of the test batch that are also scored alone
 
 
 class Pyod(VectorDetector):
-    """Score by a detector of PyOD's."""
+    """Score by a detector of the PyOD library."""
 
     needs: ClassVar[dict[str, str]] = {"pyod": "pyod"}
 
-    detector: str = Field("HBOS", description=f"PyOD's class: {', '.join(_MODULES)}")
-    options: tuple[str, ...] = Field(
-        (), description="PyOD's own options of that class, each as name=value"
-    )
+    detector: str = Field("HBOS", description=f"class of PyOD: {', '.join(_MODULES)}")
+    options: tuple[str, ...] = Field((), description="parameters of that class, each as name=value")
 
     _table: NDArray[np.float32] | None = PrivateAttr(None)
     _machine: Any = PrivateAttr(None)
     _alone: bool = PrivateAttr(False)  # score one image at a time
-    _probe: NDArray[np.float64] | None = PrivateAttr(None)  # scores that the detector was judged on
+    _probe: NDArray[np.float64] | None = PrivateAttr(None)  # scores of the test batch
 
     @field_validator("detector")
     @classmethod
     def _known(cls, name: str) -> str:
         if name in _REFUSED:
             raise InputError(
-                f"pyod: {name} cannot be used: {_REFUSED[name]}; take another, such as ECOD or KNN"
+                f"pyod: {name} cannot be used: {_REFUSED[name]}; choose for example ECOD or KNN"
             )
         if name not in _MODULES:
             raise unknown("pyod detector", name, _MODULES)
@@ -138,9 +141,9 @@ class Pyod(VectorDetector):
         return chosen(**values)
 
     def _judge(self, vectors: NDArray[np.float32]) -> None:
-        """Find out whether scores are usable, and whether images must be scored alone."""
+        """Check that scores are usable, and whether images must be scored one at a time."""
         rows = vectors[np.arange(_SIZE) % len(vectors)]
-        rows[1::2] = rows[1::2, ::-1]  # every other one is strange: its values stand in reverse
+        rows[1::2] = rows[1::2, ::-1]  # every second vector is reversed, as an anomaly
         together = self._ask(rows)
         alone = np.concatenate([self._ask(rows[i : i + 1]) for i in range(_PROBED)])
         if not np.isfinite(together).all():
@@ -160,7 +163,7 @@ class Pyod(VectorDetector):
     def _ask(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         raw = self._machine.decision_function(vectors.astype(np.float64))
         scores = np.ascontiguousarray(raw, np.float64).reshape(len(vectors))
-        # As good as infinite.
+        # Larger values would become infinite in float32.
         return np.where(np.abs(scores) > np.finfo(np.float32).max, np.inf, scores)
 
     def _measure(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -180,8 +183,8 @@ class Pyod(VectorDetector):
 
     @contextlib.contextmanager
     def _in_words(self) -> Iterator[None]:
-        """Turn what PyOD raises into one line."""
-        # What unfit data make PyOD raise may be anything, a NameError even.
+        """Turn exceptions of PyOD into one line."""
+        # On unsuitable data PyOD may raise any exception, even a NameError.
         try:
             yield
         except InputError:
@@ -202,19 +205,17 @@ class Pyod(VectorDetector):
         self._learn(training_vectors(arrays, width))
         if self._probe is None or self._probe.tobytes() != probe.tobytes():
             raise InputError(
-                f"pyod: {self.detector}, fitted again, no longer gives the scores that it was "
-                "saved with: "
-                "use the versions of pyod and its requirements that it was saved under, or fit and "
-                "save it anew"
+                f"pyod: {self.detector} gives different scores after loading: use the versions of "
+                "pyod and its requirements that it was saved with, or fit and save it again"
             )
 
 
 @contextlib.contextmanager
 def _isolated(seed: int) -> Iterator[None]:
-    """Start all global generators from the seed, use one thread and print nothing, in the context.
+    """Seed all global generators, use one thread and print nothing within the context.
 
-    Afterwards generators and threads are as they were. Numeric warnings, of constant pixels say,
-    are silent: the scores are checked instead.
+    Generators and threads are restored afterwards. Numeric warnings, for example for constant
+    pixels, are suppressed, because the scores are checked instead.
     """
     before = np.random.get_state()
     plain = random.getstate()

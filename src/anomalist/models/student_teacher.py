@@ -2,18 +2,21 @@
 
 Reverse distillation (Deng & Li, "Anomaly detection via reverse distillation from one-class
 embedding", CVPR 2022; after Bergmann, Fauser, Sattlegger & Steger, "Uninformed students", CVPR
-2020). The teacher is EfficientNet-Lite as trained on ImageNet; t(p) are its locally aware features
-of unit length at patch p (see ``_pretrained``), whitened as for ``patch_memory``. The student never
-sees the image: it has to restore them from a narrow code of themselves, of a sixteenth of the
-patches. In training a share of them is hidden from it, so that it learns what belongs where nothing
-normal can be seen. With s(p) its output, e(p) = t(p) - s(p), m_p and S_p their mean and covariance
-in training,
+2020). The teacher is EfficientNet-Lite, trained on ImageNet. Its features t(p) are the locally
+aware, unit-length features at patch p (see ``_pretrained``), whitened as in ``patch_memory``.
 
-    loss = mean over p of |e(p)|^2;    map = sqrt((e(p) - m_p)' S_p^-1 (e(p) - m_p)),
+The student does not see the image. It reconstructs the teacher's features from a narrow code of
+them, on a grid with a sixteenth of the patches. In training, a fraction of the patches is hidden
+from it, so that it learns to predict normal features where none are visible. Let s(p) be its
+output, e(p) = t(p) - s(p), and m_p and S_p the mean and covariance of e(p) over the training
+images::
 
-brought to the image's size and blurred; the score is its maximum. One network looks at the image,
-at a modest size, and the student is small, so scoring is fast; training is too, since the teacher's
-features are computed once.
+    loss = mean over p of |e(p)|^2
+    map = sqrt((e(p) - m_p)' S_p^-1 (e(p) - m_p))
+
+The map is resized to the image and blurred; the score is its maximum. Scoring is fast because only
+one network sees the image, at a moderate size, and the student is small. Training is fast because
+the teacher's features are computed once.
 """
 
 from __future__ import annotations
@@ -57,15 +60,15 @@ __all__ = ["StudentTeacher"]
 
 _STUDENT = "student."  # prefixes of the arrays
 _GAUSSIAN = "places."
-_IMAGES = 64  # scored at once
-_CELL = 4  # patches in the side of what is hidden at once
-_HALVINGS = 2  # of the grid, by the student
-_ERROR_REGULARISATION = 0.01  # added to each variance of its errors, in mean variances
+_IMAGES = 64  # images scored at once
+_CELL = 4  # side of a hidden cell, in patches
+_HALVINGS = 2  # number of downsamplings by 2 in the student
+_ERROR_REGULARISATION = 0.01  # added to each variance of the errors, in units of the mean variance
 _REGULARISATION = 0.1  # see ``whitener``
 
 
 class StudentTeacher(PretrainedDetector, TrainedDetector):
-    """Restore frozen features of normal images from a narrow code; score by where that fails."""
+    """Reconstruct frozen features from a narrow code; score by the reconstruction error."""
 
     version: ClassVar[int] = 4
     usual_batch: ClassVar[int] = 16
@@ -74,29 +77,29 @@ class StudentTeacher(PretrainedDetector, TrainedDetector):
     map_quantity: ClassVar[str] = "Mahalanobis distance"
 
     layers: tuple[Stride, ...] = Field(
-        (8, 16), min_length=1, description="strides of the features that are imitated"
+        (8, 16), min_length=1, description="strides of the teacher's features"
     )
     side: int | None = Field(
         192,
         ge=32,
         le=2048,
-        description="shorter side that images are brought to; None: only small ones, to 112",
+        description="shorter side after resizing; None: images below 112 are enlarged to 112",
     )
     images: int = Field(
-        2_000, ge=1, description="training images, drawn by seed, whose features are imitated"
+        2_000, ge=1, description="number of training images used, drawn by the seed"
     )
     width: int = Field(128, ge=1, description="channels of the student")
-    bottleneck: int = Field(64, ge=1, description="numbers of the code at each sixteenth patch")
+    bottleneck: int = Field(64, ge=1, description="channels of the code")
     hidden: float = Field(
         0.3,
         ge=0,
         lt=1,
-        description="share of patches that the student does not see in training",
+        description="fraction of the patches hidden from the student in training",
     )
     epochs: int | None = Field(
         None,
         ge=1,
-        description="passes over the training images; by default enough for about 1,500 steps",
+        description="number of epochs; by default enough for about 1,500 steps",
     )
     batch_size: int = Field(16, ge=1, description="images per training step")
     learning_rate: LearningRate = 2e-3
@@ -134,7 +137,7 @@ class StudentTeacher(PretrainedDetector, TrainedDetector):
         self._gaussian = PositionwiseGaussian.fit(parts, _ERROR_REGULARISATION)
 
     def _visible(self, batch: Tensor) -> Tensor:
-        """Return 1 where the student sees a patch and 0 in the cells that are hidden from it."""
+        """Return 1 for visible patches and 0 for hidden ones."""
         height, width = batch.shape[2:]
         cells = -(-height // _CELL), -(-width // _CELL)
         seen = torch.rand(len(batch), 1, *cells) >= self.hidden
@@ -147,7 +150,7 @@ class StudentTeacher(PretrainedDetector, TrainedDetector):
         return Scores(heatmaps.aggregate(maps, "max"), maps)
 
     def _errors(self, images: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        """Yield t - s of some images, float32 ``[n, D, h, w]``."""
+        """Yield t - s for batches of images, float32 ``[n, D, h, w]``."""
         assert self._extractor is not None
         assert self._network is not None
         both = nn.Sequential(self._extractor.network, self._network)
@@ -173,7 +176,7 @@ class StudentTeacher(PretrainedDetector, TrainedDetector):
 
 
 class _Difference(nn.Module):
-    """The teacher's features ``[n, D, h, w]`` to their difference from the student's, whitened."""
+    """Map the teacher's features ``[n, D, h, w]`` to the student's errors, both whitened."""
 
     def __init__(
         self,
@@ -193,7 +196,7 @@ class _Difference(nn.Module):
 
 
 class _White(nn.Module):
-    """Features ``[n, D, h, w]`` less the mean, times a matrix."""
+    """Whiten features ``[n, D, h, w]``: subtract the mean and multiply by a matrix."""
 
     centre: Tensor
     whitening: Tensor
@@ -209,10 +212,9 @@ class _White(nn.Module):
 
 
 class _Student(nn.Module):
-    """Whitened features ``[n, D, h, w]`` to a code on a grid of a fourth of the sides, and back.
+    """Encode whitened features ``[n, D, h, w]`` on a grid of a quarter of the sides, and decode.
 
-    What is the same in all images at a position need not go through the code: it is added at the
-    end.
+    A learnt mean per position is added at the end, so that the code need not represent it.
     """
 
     def __init__(
@@ -245,7 +247,7 @@ class _Student(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the features that are normal there, like those given."""
+        """Return the reconstructed features, like ``features``."""
         height, width = features.shape[2:]
         restored = self.back(self.there(pad_to_multiple(features, _HALVINGS)))
         output: Tensor = restored[:, :, :height, :width] + self.mean

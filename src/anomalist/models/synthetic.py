@@ -1,20 +1,22 @@
-"""Synthetic: a network is trained to find synthetic defects; its map is where it finds one.
+"""Synthetic: learns to segment synthetic defects, and marks similar regions in new images.
 
-Normal images get synthetic defects, and a small U-Net learns which pixels were changed, and whether
-any was (in the spirit of DRAEM: Zavrtanik, Kristan & Skocaj, ICCV 2021, without its reconstruction;
-and of CutPaste: Li et al., CVPR 2021). With p_i its probability that pixel i is defective and q
-that the image is, it minimises
+Synthetic defects are added to normal images, and a small U-Net learns which pixels were changed and
+whether any pixel was changed (similar to DRAEM: Zavrtanik, Kristan & Skocaj, ICCV 2021, but without
+its reconstruction; and to CutPaste: Li et al., CVPR 2021). Let m be the mask of the changed pixels,
+p_i the network's probability that pixel i is defective, and q that the image is. Training
+minimises::
 
-    mean_i H(m_i, p_i) + image_weight H(max_i m_i, q),    H(m, p) = -m log p - (1 - m) log(1 - p),
+    mean_i H(m_i, p_i) + image_weight H(max_i m_i, q)
+    H(m, p) = -m log p - (1 - m) log(1 - p)
 
-m the mask of the changed pixels. The map is the surprise of a pixel if all is well, -log(1 - p_i)
-in nats, at least 0 and never saturated; the image's score is -log(1 - q), or the map's
-``aggregation``.
+The map is the surprise of each pixel under the hypothesis of no defect, -log(1 - p_i) in nats. It
+is at least 0 and does not saturate. The image score is -log(1 - q), or the map's ``aggregation``.
 
-Unlike other detectors it has seen anomalies, if only synthetic ones: ``trained_on`` names them, and
-a trial or a baseline that would test on one of these is refused unless ``allow_seen`` is set. The
-standard defects are irregular regions, mostly one blot erased, and bent scratches: no squares, no
-rows or columns, no single pixels and no noise over a whole image.
+Unlike most detectors this one has seen anomalies, although only synthetic ones. ``trained_on``
+lists them. Trials and baselines that would test on one of these corruptions fail unless
+``allow_seen`` is set. The default defects are irregular regions, mostly one erased blot, and curved
+scratches. They contain no squares, no rows or columns, no single pixels and no noise over a whole
+image.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ __all__ = ["Synthetic"]
 
 
 class Synthetic(TrainedDetector):
-    """Learn to find synthetic defects; score by how sure the network is of one."""
+    """Learn to segment synthetic defects; score by the predicted probability of a defect."""
 
     version: ClassVar[int] = 3
     usual_batch: ClassVar[int] = 128
@@ -63,20 +65,19 @@ class Synthetic(TrainedDetector):
     defects: tuple[CorruptionSpec, ...] = Field(
         DEFECTS,
         min_length=1,
-        description="corruptions to learn from, each at random severities unless it has a strength "
-        "of its own",
+        description="corruptions to learn from, at random severities unless a strength is set",
     )
     clean: float = Field(
         0.05,
         ge=0,
         lt=1,
-        description="share of the training images that are left clean",
+        description="fraction of the training images without a defect",
     )
     least: float = Field(
         MIN_SEVERITY,
         gt=0,
         le=1,
-        description="lowest severity of a defect; drawn log-uniform",
+        description="lowest severity of a defect; severities are log-uniform",
     )
     most: float = Field(
         MAX_SEVERITY,
@@ -85,16 +86,16 @@ class Synthetic(TrainedDetector):
         description="highest severity of a defect",
     )
     width: int = Field(
-        32, ge=1, description="channels of the network's upper levels; the lowest has twice as many"
+        32, ge=1, description="channels of the network; twice as many at the lowest resolution"
     )
     learning_rate: LearningRate = 1e-2
     training_precision: TrainingPrecision = "bfloat16"
     image_weight: float = Field(
-        0.3, ge=0, description="weight of the image's cross-entropy beside the pixels'"
+        0.3, ge=0, description="weight of the image's cross-entropy relative to the pixels'"
     )
     aggregation: Literal["learnt", "mean", "max", "top_1_percent"] = Field(
         "learnt",
-        description="an image's score: the network's own output, or an aggregate of the map",
+        description="the image score: the network's image output, or an aggregate of the map",
     )
 
     _network: SegmentationNetwork | None = PrivateAttr(None)

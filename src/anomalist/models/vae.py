@@ -1,23 +1,27 @@
-"""VAE: an image is anomalous if a variational autoencoder explains it badly.
+"""VAE: an image is anomalous if a variational autoencoder assigns it a low likelihood.
 
-An encoder gives each image a normal distribution q(z | x) = N(m, diag s^2) of codes, a decoder g
-draws an image from a code; with the prior p(z) = N(0, I) training minimises, in nats,
+An encoder maps each image to a normal distribution q(z | x) = N(m, diag s^2) of codes, and a
+decoder g maps a code to an image. The prior is p(z) = N(0, I). Training minimises, in nats::
 
-    E_q |x - g(z)|^2 / (2 sigma^2) + D log sigma + beta KL(q(z | x) || p(z)),
-    KL = sum (m^2 + s^2 - 1) / 2 - log s,
+    E_q |x - g(z)|^2 / (2 sigma^2) + D log sigma + beta KL(q(z | x) || p(z))
+    KL = sum (m^2 + s^2 - 1) / 2 - log s
 
-the negative evidence lower bound (Kingma & Welling, "Auto-encoding variational Bayes", ICLR 2014)
-up to a constant, for beta = 1 (Higgins et al., "beta-VAE", ICLR 2017). D = C H W; sigma^2 is what
-minimises the bound, each batch's mean squared error (Rybkin, Daniilidis & Levine, "Simple and
-effective VAE training with calibrated decoders", ICML 2021); after training it is that of the
-training images.
+For beta = 1 this is the negative evidence lower bound up to a constant (Kingma & Welling,
+"Auto-encoding variational Bayes", ICLR 2014; beta: Higgins et al., "beta-VAE", ICLR 2017). D is C H
+W. The variance sigma^2 is the optimum in closed form, the mean squared error of each batch (Rybkin,
+Daniilidis & Levine, "Simple and effective VAE training with calibrated decoders", ICML 2021). After
+training it is the mean squared error of the training images.
 
-Nothing is drawn when images are scored: the reconstruction is g(m), and both parts of the bound,
-the error |x - g(m)|^2 / (2 sigma^2) and the KL term, follow from m and s. ``score_by`` says how
-they become a score. ``elbo`` is error + beta KL. ``parts`` is the sum of their logarithms, each
-standardised on a tenth of the training images that the network has not learnt from. ``joint`` has
-in place of KL the local outlier factor of m among the codes of training images. The map is the
-squared error of each pixel.
+Scoring draws no random numbers: the reconstruction is g(m). Both parts of the bound, the error
+``|x - g(m)|^2 / (2 sigma^2)`` and the KL term, follow from m and s. ``score_by`` combines them:
+
+- ``elbo``: error + beta KL.
+- ``parts``: the sum of their logarithms, each standardised on a tenth of the training images that
+  the network has not learnt from.
+- ``joint``: like ``parts``, with the local outlier factor of m among the codes of the training
+  images in place of KL.
+
+The map is the squared error of each pixel.
 """
 
 from __future__ import annotations
@@ -48,13 +52,13 @@ from anomalist.training import seeded
 
 __all__ = ["Vae"]
 
-_HELD_OUT = 0.1  # share of the training images that both parts are standardised on
-_MIN_VARIANCE = 1e-6  # sigma^2: what is restored exactly would have an infinite density
-_MAX_LOG_SPREAD = 6.0  # log s lies within -+ 6, so that no KL term overflows
+_HELD_OUT = 0.1  # fraction of the training images that both parts are standardised on
+_MIN_VARIANCE = 1e-6  # lower bound of sigma^2: exact reconstructions would have an infinite density
+_MAX_LOG_SPREAD = 6.0  # bound of abs(log s), so that no KL term overflows
 
 
 class _Parts(NamedTuple):
-    """What scores are made from."""
+    """The parts of a score."""
 
     error: NDArray[np.float32]  # [N], in nats
     unusual: NDArray[np.float32]  # [N], KL in nats or the local outlier factor
@@ -67,17 +71,17 @@ class Vae(TrainedDetector):
     version: ClassVar[int] = 2
     map_quantity: ClassVar[str] = "reconstruction error"
 
-    bottleneck: int = Field(32, ge=1, description="numbers in a code")
+    bottleneck: int = Field(32, ge=1, description="size of the latent code")
     width: int = Field(
-        16, ge=1, description="channels after the first convolution; doubled at each halving"
+        16, ge=1, description="channels after the first convolution; doubled at each downsampling"
     )
     beta: float = Field(
         1.0, gt=0, description="weight of the KL term, in training and in the score"
     )
     score_by: Literal["elbo", "parts", "joint"] = Field(
         "elbo",
-        description="the bound, the standardised logarithms of its two parts, or those of the "
-        "error and of the code's local outlier factor",
+        description="the image score: the bound (elbo); the standardised logarithms of its two "
+        "parts (parts); or those of the error and the code's local outlier factor (joint)",
     )
 
     _network: AutoencoderNetwork | None = PrivateAttr(None)
@@ -188,5 +192,5 @@ def _bound(network: AutoencoderNetwork, batch: Tensor, beta: float) -> Tensor:
 
 
 def _clipped(log_spread: Any) -> Any:
-    """Return log s, array or tensor, within its bounds."""
+    """Return log s, array or tensor, clipped to its bounds."""
     return log_spread.clip(-_MAX_LOG_SPREAD, _MAX_LOG_SPREAD)

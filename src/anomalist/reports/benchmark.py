@@ -1,8 +1,9 @@
-"""The report of a benchmark, made from its rows: leaderboard, ranks and tests, tables, pictures."""
+"""The report of a benchmark, made from its rows: leaderboard, tests, tables and figures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,10 @@ import numpy as np
 from anomalist.analysis import rows
 from anomalist.analysis.leaderboard import Cost, Standing, leaderboard, median_costs
 from anomalist.analysis.rows import Flat, averaged
-from anomalist.core.files import make_folder, write_text
+from anomalist.core.files import write_text
 from anomalist.metrics.ranking import Ranking, cliques, rank, wins
 from anomalist.metrics.table import labels_of
+from anomalist.reports.output import Output
 
 if TYPE_CHECKING:
     from anomalist.running.benchmark import Outcome
@@ -23,28 +25,34 @@ __all__ = ["board", "grouped", "ranking", "report"]
 ALPHA = 0.05
 _RUN_HERE = "run here"  # the origin of rows that were not read from a file
 _NO_COST = {"fit_s": None, "images_per_s": None, "threads": None}
+_COST_FIGURE = (
+    "![Mean AUROC against the seconds of a fit, and against images scored per second]"
+    "(auc_vs_cost.png)"
+)
+_RANKS_FIGURE = (
+    "![Mean ranks; bars join detectors that do not differ significantly](critical_difference.png)"
+)
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def report(outcome: Outcome, folder: Path) -> str:
-    """Write the report of a benchmark and return its beginning, for the console.
+def report(outcome: Outcome, folder: Path, formats: Sequence[str] = ()) -> str:
+    """Write the report of a benchmark, and return its beginning for the console.
 
-    Written are ``report.md``, ``rows.csv`` (which ``--reference`` takes), ``leaderboard.csv``, both
-    as Parquet too where pyarrow is installed, ``critical_difference.png`` and ``auc_vs_cost.png``.
+    The files are ``report.md``, ``rows.csv`` (for ``--reference``), ``leaderboard.csv``,
+    ``critical_difference.png`` and ``auc_vs_cost.png``. If pyarrow is installed, the two CSV files
+    are also written as Parquet.
 
     Args:
-        outcome: what :func:`anomalist.running.benchmark.run` returned.
-        folder: where to write.
+        outcome: the result of :func:`anomalist.running.benchmark.run`.
+        folder: the folder to write to.
+        formats: further formats of figures and tables: ``"svg"``, ``"pdf"``, ``"tex"``.
     """
     from anomalist.reports import benchmark_pictures, benchmark_tables
-    from anomalist.reports.pages import save
     from anomalist.reports.study_pictures import against_cost
-    from anomalist.reports.study_tables import standings_table
 
-    make_folder(folder)
-    for old in folder.glob("*.png"):  # pictures of earlier rows must not remain
-        old.unlink()
+    output = Output(folder, formats)
+    output.clear()
     head = _head(outcome)
     table = outcome.table
     if not table:
@@ -57,30 +65,33 @@ def report(outcome: Outcome, folder: Path) -> str:
     rows.write(table, folder, "rows")
     rows.write(entries, folder, "leaderboard")
     first = [*head, "", "## Leaderboard", ""]
-    first.append(benchmark_tables.leaderboard_table(entries, labels, costs))
+    make = partial(benchmark_tables.leaderboard_table, entries, labels, costs)
+    first += [output.table("leaderboard", make), "", benchmark_tables.LEADERBOARD_NOTE]
     first += ["", "## Do they differ?", "", *_tests(order, ranks, standings["auroc"])]
-    save(against_cost(standings["auroc"], costs, "AUROC"), folder / "auc_vs_cost.png")
-    rest = ["", "![cost](auc_vs_cost.png)"]
+    output.figure(against_cost(standings["auroc"], costs, "AUROC"), "auc_vs_cost")
+    rest = ["", _COST_FIGURE]
     if ranks is not None:
         picture = benchmark_pictures.critical_differences(order, ranks, ALPHA)
-        save(picture, folder / "critical_difference.png")
+        output.figure(picture, "critical_difference")
         values = _matrix(standings["auroc"], order)
-        won = benchmark_tables.wins_table(order, wins(values), wins(-values))
-        rest = ["", "![critical differences](critical_difference.png)", *rest]
+        make = partial(benchmark_tables.wins_table, order, wins(values), wins(-values))
+        won = output.table("wins", make)
+        rest = ["", _RANKS_FIGURE, *rest]
         rest += ["", "## Wins", "", won]
     for key, label in labels.items():
         if standings[key]:
-            rest += ["", f"## {label} by group", "", standings_table(standings[key], "", {})]
-    rest += _by_task(table, standings_table)
+            table_of = _standings(output, f"{key}_by_group", standings[key])
+            rest += ["", f"## {label} by group", "", *table_of]
+    rest += _by_task(table, output)
     _write(folder, first + rest)
-    return "\n".join(first) + f"\n\nall tables and pictures: {folder / 'report.md'}"
+    return "\n".join(first) + f"\n\nall tables and figures: {folder / 'report.md'}"
 
 
 def grouped(table: Sequence[Flat], metric: str) -> list[Flat]:
     """Return each detector's mean of a metric over the tasks of each group, seed by seed.
 
-    A group counts for a detector and seed only if all its tasks are there, of those that any
-    detector has.
+    A group counts for a detector and seed only if they have a row for each of its tasks that occur
+    in the table.
     """
     means: list[Flat] = []
     for group in dict.fromkeys(row["group"] for row in table):
@@ -90,9 +101,9 @@ def grouped(table: Sequence[Flat], metric: str) -> list[Flat]:
 
 
 def ranking(standings: Sequence[Standing]) -> tuple[list[str], Ranking | None]:
-    """Return the detectors that have every group, and their ranks.
+    """Return the detectors with results for every group, and their ranks.
 
-    There are no ranks with fewer than two detectors or groups.
+    With fewer than two detectors or groups the ranks are None.
     """
     order = [one.model for one in standings if one.mean is not None]
     groups = {group for one in standings for group in one.cells}
@@ -108,16 +119,16 @@ def board(
     ranks: Ranking | None,
     table: Sequence[Flat],
 ) -> list[Flat]:
-    """Return the leaderboard: a row per detector, by the mean AUROC over groups.
+    """Return the leaderboard: one row per detector, sorted by the mean AUROC over groups.
 
-    Detectors without one come last.
+    Detectors without this mean come last.
 
     Args:
-        standings: by metric.
-        costs: by detector.
-        order: the detectors that are ranked.
-        ranks: what :func:`ranking` returned.
-        table: all rows, for where they come from.
+        standings: standings by metric.
+        costs: costs by detector.
+        order: the ranked detectors.
+        ranks: their ranks, from :func:`ranking`.
+        table: all rows, which contain their origin.
     """
     origins: dict[str, dict[str, None]] = {}
     for row in table:
@@ -147,7 +158,7 @@ def _cost_columns(cost: Cost | None) -> Flat:
 
 
 def _matrix(standings: Sequence[Standing], order: Sequence[str]) -> Matrix:
-    """Return the values ``[groups, detectors]`` of the detectors that have every group."""
+    """Return the values ``[groups, detectors]`` of the detectors with results for every group."""
     groups = dict.fromkeys(group for one in standings for group in one.cells)
     cells = {one.model: one.cells for one in standings}
     values = [[cells[model][group]["mean"] for model in order] for group in groups]
@@ -161,21 +172,21 @@ def _head(outcome: Outcome) -> list[str]:
     text.append(f"{done} of {outcome.total} trials are finished.")
     if len(origins) > done:
         files = ", ".join(sorted(set(origins) - {_RUN_HERE}))
-        text.append(f"{len(origins) - done} rows beside them are from {files}.")
+        text.append(f"{len(origins) - done} further rows are from {files}.")
     for file, count in outcome.excluded.items():
-        text.append(f"{count} rows of {file} are of another version, task or seed: excluded.")
+        text.append(f"{count} rows of {file} are excluded: other version, task or seed.")
     if outcome.failures:
         text += ["", f"{len(outcome.failures)} failed:"]
         text += [f"- {place}: {message}" for place, message in outcome.failures.items()]
     if outcome.absent:
-        text += ["", "Absent, since their data are not here:"]
+        text += ["", "These groups are missing, because their data sets are not available:"]
         text += [f"- {groups}: {reason}" for groups, reason in outcome.absent.items()]
     leaks: dict[tuple[str, str], int] = {}
     for row in outcome.table:
         if row["duplicates"]:
             leaks[row["group"], row["task"]] = int(row["duplicates"])
     if leaks:
-        text += ["", "Test images that are training images too, byte for byte:"]
+        text += ["", "Numbers of test images that are byte for byte identical to a training image:"]
         text += [f"- {group}, {task}: {count}" for (group, task), count in leaks.items()]
     return text
 
@@ -185,15 +196,15 @@ def _tests(
     ranks: Ranking | None,
     standings: Sequence[Standing],
 ) -> list[str]:
-    """Return the results of the tests, in words."""
+    """Return the results of the statistical tests, as sentences."""
     if ranks is None:
         return [
-            "Fewer than two groups, or than two detectors that have all of them: nothing can be "
-            "tested."
+            "There are no tests: they need at least two groups, and two detectors with results for "
+            "all groups."
         ]
     text = [
-        f"Ranks are of the mean AUROC in each of {ranks.n} groups, of the {len(order)} detectors "
-        "that have all."
+        f"Detectors are ranked by their mean AUROC in each of {ranks.n} groups. The ranks include "
+        f"the {len(order)} detectors with results for all groups."
     ]
     if ranks.p is not None:
         says = "differ significantly" if ranks.p < ALPHA else "do not differ significantly"
@@ -209,8 +220,8 @@ def _tests(
     )
     if ranks.least >= ALPHA:
         text.append(
-            f"- Wilcoxon, Holm: {ranks.n} groups are too few for any of these pairs to differ "
-            f"significantly, whatever the values (p is {ranks.least:.2g} at least)."
+            f"- Wilcoxon, Holm: {ranks.n} groups are too few for a significant difference between "
+            f"these detectors (p is at least {ranks.least:.2g})."
         )
     else:
         alike = cliques(ranks.ranks, ranks.pairs >= ALPHA)
@@ -220,7 +231,7 @@ def _tests(
         )
     incomplete = [one.model for one in standings if one.mean is None]
     if incomplete:
-        text.append(f"- Not ranked, since some group is missing: {', '.join(incomplete)}.")
+        text.append(f"- Not ranked, because a group is missing: {', '.join(incomplete)}.")
     return text
 
 
@@ -232,14 +243,24 @@ def _sets(groups: Sequence[tuple[int, ...]], order: Sequence[str]) -> str:
     return "; ".join(sets) or "none"
 
 
-def _by_task(table: Sequence[Flat], standings_table: Any) -> list[str]:
-    """Return a table of AUROC for each group of several tasks, a column per task."""
+def _standings(output: Output, name: str, standings: Sequence[Standing]) -> list[str]:
+    """Return a table without costs, and its note."""
+    from anomalist.reports.study_tables import standings_note, standings_table
+
+    make = partial(standings_table, standings, "", {})
+    return [output.table(name, make), "", standings_note({})]
+
+
+def _by_task(table: Sequence[Flat], output: Output) -> list[str]:
+    """Return a table of AUROC for each group of several tasks, with one column per task."""
     text: list[str] = []
     for group in dict.fromkeys(row["group"] for row in table):
         inside = [row for row in table if row["group"] == group]
         if len({row["task_sha256"] for row in inside}) > 1:
             standings = leaderboard(inside, "task", "auroc")
-            text += ["", f"## {group}: AUROC by task", "", standings_table(standings, "", {})]
+            name = "".join(one if one.isalnum() else "_" for one in f"{group} by task")
+            table_of = _standings(output, name, standings)
+            text += ["", f"## {group}: AUROC by task", "", *table_of]
     return text
 
 

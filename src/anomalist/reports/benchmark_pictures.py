@@ -1,4 +1,4 @@
-"""Pictures of a benchmark: the critical-difference diagram (Demsar, JMLR 2006)."""
+"""Figures of a benchmark: the critical-difference diagram (Demsar, JMLR 2006)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from anomalist.reports.plots import PALETTE
 
 __all__ = ["critical_differences"]
 
-_STEP = 0.42  # between the lines of labels, in inches
-_BAR_STEP = 0.18  # between bars, in the axes' unit
+_STEP = 0.42  # distance between lines of labels, in inches
+_BAR_STEP = 0.18  # distance between bars, in units of the axes
 
 
 def critical_differences(
@@ -23,16 +23,15 @@ def critical_differences(
     ranks: Ranking,
     alpha: float,
 ) -> Figure:
-    """Draw the mean ranks on an axis, best at the left.
+    """Draw the mean ranks on an axis, with the best at the left.
 
-    A bar joins detectors that do not differ significantly: by Nemenyi's critical difference in the
-    upper panel, which also draws its length, and by Wilcoxon's test with Holm's correction in the
-    lower one.
+    A bar joins detectors that do not differ significantly. The upper panel uses Nemenyi's critical
+    difference and draws its length; the lower panel uses Wilcoxon's test with Holm's correction.
 
     Args:
-        names: of the detectors.
+        names: names of the detectors.
         ranks: their ranks and tests.
-        alpha: the level of the tests.
+        alpha: significance level of the tests.
     """
     rows_of_labels = (len(names) + 1) // 2 + 1
     figure = Figure(figsize=(9, 2 * (1.6 + _STEP * rows_of_labels)), layout="constrained")
@@ -57,7 +56,7 @@ def _draw_critical_difference(
     distance: float,
     longest: float,
 ) -> None:
-    """Draw a line as long as the critical difference, or as the axis if that is shorter."""
+    """Draw a line as long as the critical difference, but no longer than the axis."""
     length = min(distance, longest)
     label = "CD" if length == distance else "CD (longer than the axis)"
     axes.plot([1, 1 + length], [0.62, 0.62], color="black", linewidth=2)
@@ -70,7 +69,7 @@ def _draw_ranks(
     ranks: NDArray[np.float64],
     bars: Sequence[tuple[int, ...]],
 ) -> None:
-    """Draw an axis of ranks at height 0, labels below it on both sides, bars between."""
+    """Draw an axis of ranks at height 0, labels below it on both sides, and bars between them."""
     count = len(names)
     axes.hlines(0, 1, count, color="black", linewidth=1)
     for tick in range(1, count + 1):
@@ -113,6 +112,6 @@ def _draw_label(
     label: str,
     side: str,
 ) -> None:
-    """Draw a detector's name, and the line that leads from it to its rank."""
+    """Draw a detector's name and the line from the name to its rank."""
     axes.plot([rank, rank, end], [0, height, height], color="grey", linewidth=1)
     axes.text(end, height, label, ha=side, va="center")

@@ -1,4 +1,4 @@
-"""Tables of a benchmark: the leaderboard, and who beats whom."""
+"""Tables of a benchmark: the leaderboard, and pairwise wins."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from tabulate import tabulate
 
 from anomalist.reports.study_tables import cost_cells, percent
 
-__all__ = ["leaderboard_table", "wins_table"]
+__all__ = ["LEADERBOARD_NOTE", "leaderboard_table", "wins_table"]
 
-_NOTE = (
-    "Means over groups, of the detectors that have all of them, ± half of Student's 95 % interval "
-    "over seeds. Costs: medians over fits; those of files were measured on other machines."
+LEADERBOARD_NOTE = (
+    "Values are means over groups ± half of Student's 95 % interval over seeds, for detectors with "
+    "results for all groups. Costs are medians over fits; those of rows from files were measured "
+    "on other machines."
 )
 
 
@@ -24,13 +25,13 @@ def leaderboard_table(
     costs: Mapping[str, Any],
     style: str = "github",
 ) -> str:
-    """Return a line per detector: means in percent, mean rank, costs, and the origin of its rows.
+    """Return one line per detector: means in percent, mean rank, costs and origin of the rows.
 
     Args:
-        entries: what :func:`anomalist.reports.benchmark.board` returned.
+        entries: the result of :func:`anomalist.reports.benchmark.board`.
         metrics: the printed names of metrics, by their columns.
-        costs: what :func:`anomalist.analysis.leaderboard.median_costs` returned.
-        style: a format of tabulate.
+        costs: the result of :func:`anomalist.analysis.leaderboard.median_costs`.
+        style: a table format of tabulate.
     """
     head = ["model"]
     head += [f"{name}, %" for name in metrics.values()]
@@ -43,8 +44,7 @@ def leaderboard_table(
         line += cost_cells(costs.get(entry["model"]))
         line.append(entry["origin"])
         lines.append(line)
-    table = tabulate(lines, head, tablefmt=style, disable_numparse=True)
-    return f"{table}\n\n{_NOTE}"
+    return tabulate(lines, head, tablefmt=style, disable_numparse=True)
 
 
 def wins_table(
@@ -53,13 +53,13 @@ def wins_table(
     lost: NDArray[Any],
     style: str = "github",
 ) -> str:
-    """Return, for each pair, on how many groups the row's detector is better and worse.
+    """Return the numbers of groups in which one detector is better and worse than another.
 
     Args:
-        names: of the detectors.
-        won: ``[k, k]``, on how many groups the row's detector beats the column's.
-        lost: on how many it loses; the remaining groups are ties.
-        style: a format of tabulate.
+        names: names of the detectors.
+        won: ``[k, k]``, the number of groups in which the row's detector beats the column's.
+        lost: ``[k, k]``, the number in which it loses; the remaining groups are ties.
+        style: a table format of tabulate.
     """
     columns = range(len(names))
     head = ["won : lost against"]

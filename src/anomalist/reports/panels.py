@@ -18,20 +18,20 @@ __all__ = ["cases", "gallery"]
 _GAP = 2  # pixels between tiles
 _FRAME = "lightsteelblue"
 _SIDE = 128  # pixels of a tile at most
-_LETTERS = 24  # of a file's name beside its row
+_LETTERS = 24  # length of a file name in a row label, at most
 _GREY = {"cmap": "gray", "vmin": 0, "vmax": 1}
 
 Arrays = Mapping[str, NDArray[Any]]
 
 
 class _Panel(NamedTuple):
-    """One column of pictures.
+    """One column of images.
 
     Attributes:
-        title: above it.
-        stack: ``[n, h, w]``, or ``[n, h, w, 3]`` in colour.
-        style: how Matplotlib draws it.
-        quantity: what the colours of a map mean; empty for pictures.
+        title: title above the column.
+        stack: the images ``[n, h, w]``, or ``[n, h, w, 3]`` in colour.
+        style: arguments of Matplotlib's ``imshow``.
+        quantity: what the colours of a map mean; empty for images.
     """
 
     title: str
@@ -43,19 +43,18 @@ class _Panel(NamedTuple):
 def cases(arrays: Arrays, setting: str) -> Figure:
     """Draw the anomalies of one setting with the highest, the median and the lowest scores.
 
-    Each row is one image: input, reconstruction (where the detector has one), heatmap, true mask
-    (where it is known), predicted mask. The map's colours mean the same in every panel of a run.
-    Their limits ``bottom`` and ``top`` come from held-out normal images, so that a normal image
-    looks normal.
+    Each row is one image: input, reconstruction (if the detector has one), heatmap, true mask (if
+    it is known), predicted mask. All panels of a run share the colour scale of the map. Its limits
+    ``bottom`` and ``top`` come from held-out normal images, so that a normal image looks normal.
 
     Args:
-        arrays: the arrays of ``cases.npz``: for the setting ``images`` ``[n, C, H, W]``, ``maps``
-            ``[n, H, W]``, ``scores`` and ``source`` ``[n]``, and, where they are known, ``masks``,
-            ``restored`` and ``files``; for all settings ``threshold``, ``top``, ``bottom`` (0 by
-            default) and ``quantity``, what the map's values are. A second score adds
-            ``second_restored`` and ``second_maps`` to the setting, and to all settings
-            ``second/name`` and the same four arrays with the prefix ``second/``.
-        setting: which corruption setting or type of defect.
+        arrays: the arrays of ``cases.npz``. The setting has ``images`` ``[n, C, H, W]``, ``maps``
+            ``[n, H, W]``, ``scores`` and ``source`` ``[n]``, and, if they are known, ``masks``,
+            ``restored`` and ``files``. All settings share ``threshold``, ``top``, ``bottom`` (0 by
+            default) and ``quantity``, the meaning of the map's values. A second score adds
+            ``second_restored`` and ``second_maps`` to the setting. It also adds ``second/name`` and
+            the four shared arrays with the prefix ``second/``.
+        setting: the corruption setting or type of defect.
     """
     prefix = f"{setting}/"
     names = [name for name in arrays if name.startswith(prefix)]
@@ -70,7 +69,7 @@ def cases(arrays: Arrays, setting: str) -> Figure:
         shown = axis.imshow(_column(panel.stack), interpolation="nearest", **panel.style)
         axis.set_title(panel.title, fontsize="medium")
         axis.set_facecolor(_FRAME)
-        # At the top, rows stay in line beside the column that has a scale below it.
+        # Anchored at the top, rows stay aligned with the column that has a colour bar below it.
         axis.set(
             xticks=[],
             yticks=[],
@@ -93,7 +92,7 @@ def _panels(own: Arrays, arrays: Arrays) -> list[_Panel]:
 
     Args:
         own: the setting's arrays, by name.
-        arrays: all arrays, for limits that settings share.
+        arrays: all arrays, which include the limits that settings share.
     """
     panels = [_Panel("input", _colour(own["images"]), _GREY)]
     masks = []
@@ -118,7 +117,7 @@ def _heatmap(
     arrays: Arrays,
     prefix: str,
 ) -> _Panel:
-    """Return the column of a score's maps, on the scale that all settings share."""
+    """Return the column of a score's maps, on the colour scale that all settings share."""
     style = {
         "cmap": "inferno",
         "vmin": float(arrays.get(f"{prefix}bottom", 0.0)),
@@ -148,7 +147,7 @@ def _draw_scale(
 
 
 def _row_labels(own: Arrays, n: int) -> list[str]:
-    """Return each row's rank, file or number, and score."""
+    """Return the label of each row: rank, file name or number, and score."""
     ranks = np.repeat(["highest", "median", "lowest"], -(-n // 3))[:n]
     if "files" in own:
         names = [_shorten(str(name)) for name in own["files"]]
@@ -161,12 +160,11 @@ def _row_labels(own: Arrays, n: int) -> list[str]:
 
 
 def gallery(names: Sequence[str], columns: Mapping[str, NDArray[Any]]) -> Figure:
-    """Draw a table of small pictures.
+    """Draw a table of small images.
 
     Args:
-        names: of the rows, n of them.
-        columns: title to the column's pictures, images ``[n, C, H, W]`` in [0, 1] or masks
-            ``[n, H, W]``.
+        names: names of the n rows.
+        columns: the columns by title: images ``[n, C, H, W]`` in [0, 1], or masks ``[n, H, W]``.
     """
     figure = Figure(figsize=(0.8 * len(columns) + 1.3, 0.8 * len(names) + 0.3))
     axes = figure.subplots(1, len(columns))
@@ -206,9 +204,9 @@ def _colour(images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _shrink(stack: NDArray[Any], join: Callable[..., Any]) -> NDArray[Any]:
-    """Return images ``[n, H, W, ...]`` of at most ``_SIDE`` pixels a side, by joining blocks.
+    """Return images ``[n, H, W, ...]`` with at most ``_SIDE`` pixels a side, by joining blocks.
 
-    Rows and columns are not dropped: thin marks would be lost.
+    Dropping rows and columns would lose thin marks.
     """
     step = -(-max(stack.shape[1:3]) // _SIDE)
     if step == 1:
@@ -232,9 +230,9 @@ def _shorten(name: str) -> str:
 
 
 def _column(stack: NDArray[Any]) -> NDArray[Any]:
-    """Stack tiles below one another, each in a frame that shows a white line at its edge."""
+    """Stack tiles vertically, each in a frame that makes a white line at its edge visible."""
     n, height, width, *rest = stack.shape
-    # imshow leaves NaN clear, and the axes have the frame's colour.
+    # imshow draws NaN as transparent, and the axes have the colour of the frame.
     frame = to_rgb(_FRAME) if rest else np.nan
     tall = np.full((n * (height + _GAP), width + _GAP, *rest), frame, dtype=np.float64)
     left = _GAP // 2

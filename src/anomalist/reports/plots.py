@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from anomalist.metrics.table import shown_in
 
-__all__ = ["PALETTE", "histograms", "loss_curve", "roc", "severity"]
+__all__ = ["PALETTE", "histograms", "line_styles", "loss_curve", "roc", "severity"]
 
 # Okabe & Ito's colours: distinct for readers with any kind of colour vision.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+
+_DASHES = ("-", "--", ":", "-.")
 
 Row = dict[str, Any]
 Arrays = Mapping[str, NDArray[Any]]
@@ -23,9 +27,9 @@ Cell = tuple[Axes, tuple[str, dict[str, Row]]]
 
 
 def roc(rows: Sequence[Row], curves: Arrays) -> Figure:
-    """Draw the ROC of each corruption, a curve per strength, with a pointwise 95 % band.
+    """Draw the ROC of each corruption: one curve per strength, with a pointwise 95 % band.
 
-    The false-positive axis is logarithmic: detectors differ where false alarms are rare.
+    The false-positive axis is logarithmic, because detectors differ where false alarms are rare.
 
     Args:
         rows: the rows of ``metrics.json``.
@@ -34,7 +38,8 @@ def roc(rows: Sequence[Row], curves: Arrays) -> Figure:
     """
     figure, grid = _grid(_by_corruption(rows))
     for axes, (name, settings) in grid:
-        for (colour, style), (setting, auroc) in zip(_styles(), settings.items(), strict=False):
+        styles = line_styles(len(settings))
+        for (colour, style), (setting, auroc) in zip(styles, settings.items(), strict=True):
             curve = _of_setting(curves, setting)
             rates = curve["rates"]
             low = curve["low"]
@@ -49,8 +54,7 @@ def roc(rows: Sequence[Row], curves: Arrays) -> Figure:
             )
             label = f"{_strength(setting)} (AUROC {auroc['value']:.3f})"
             axes.step(
-                curve["fpr"],
-                curve["tpr"],
+                *_visible(curve["fpr"], curve["tpr"], rates[0]),
                 style,
                 where="post",
                 color=colour,
@@ -68,10 +72,33 @@ def roc(rows: Sequence[Row], curves: Arrays) -> Figure:
     return figure
 
 
-def histograms(rows: Sequence[Row], scores: Arrays) -> Figure:
-    """Draw how the scores of normal and of anomalous test images are distributed.
+def _visible(
+    fpr: NDArray[Any],
+    tpr: NDArray[Any],
+    lowest: float,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the points of a curve that differ on the drawn scale, by 1 / 400 of an axis.
 
-    The score axis is logarithmic where all scores are above 0, as errors and distances are.
+    A curve has a point for every image. Drawn as SVG, most of them would only take space.
+    """
+    decades = np.log10(np.maximum(fpr, lowest))
+    across = np.round(400 * decades / abs(np.log10(lowest)))
+    up = np.round(400 * tpr)
+    moves = (np.diff(across) != 0) | (np.diff(up) != 0)
+    kept = np.concatenate([[True], moves])
+    kept[-1] = True
+    return fpr[kept], tpr[kept]
+
+
+def histograms(rows: Sequence[Row], scores: Arrays) -> Figure:
+    """Draw histograms of the scores of normal and anomalous test images.
+
+    The score axis is logarithmic if all scores are above 0, as for errors and distances.
+
+    Args:
+        rows: the rows of ``metrics.json``.
+        scores: the arrays of ``scores.npz``: ``clean``, and one per setting. If ``threshold`` is
+            among them, a dashed line marks it.
     """
     corruptions = _by_corruption(rows)
     figure, grid = _grid(corruptions)
@@ -79,7 +106,7 @@ def histograms(rows: Sequence[Row], scores: Arrays) -> Figure:
     scale, edges = _bins([scores[name] for name in shown])
     for axes, (name, settings) in grid:
         axes.hist(scores["clean"], edges, color="lightgrey", label="normal")
-        for (colour, style), setting in zip(_styles(), settings, strict=False):
+        for (colour, style), setting in zip(line_styles(len(settings)), settings, strict=True):
             axes.hist(
                 scores[setting],
                 edges,
@@ -87,6 +114,14 @@ def histograms(rows: Sequence[Row], scores: Arrays) -> Figure:
                 linestyle=style,
                 color=colour,
                 label=_strength(setting),
+            )
+        if "threshold" in scores:
+            axes.axvline(
+                float(scores["threshold"]),
+                linestyle="--",
+                linewidth=1,
+                color="black",
+                label="threshold",
             )
         axes.set(
             title=name,
@@ -99,10 +134,12 @@ def histograms(rows: Sequence[Row], scores: Arrays) -> Figure:
 
 
 def severity(rows: Sequence[Row]) -> Figure | None:
-    """Draw image AUROC and AUPRO against severity, a line per corruption, with 95 % intervals.
+    """Draw image AUROC and AUPRO against severity: one line per corruption, with 95 % intervals.
 
-    AUPRO is drawn where there are maps. None where no anomaly has a severity, as real defects have
-    none.
+    AUPRO is drawn if the detector has maps.
+
+    Returns:
+        the figure, or None if no anomaly has a severity; real defects have none.
     """
     graded = [row for row in rows if row["severity"] is not None]
     present = {row["metric"] for row in graded}
@@ -113,7 +150,8 @@ def severity(rows: Sequence[Row]) -> Figure | None:
     grid = figure.subplots(1, len(drawn), squeeze=False)[0]
     for axes, metric in zip(grid, drawn, strict=True):
         of_metric = [row for row in graded if row["metric"] == metric.key]
-        for (colour, style), name in zip(_styles(), _by_corruption(graded), strict=False):
+        names = list(_by_corruption(graded))
+        for (colour, style), name in zip(line_styles(len(names)), names, strict=True):
             points = [row for row in of_metric if row["corruption"] == name]
             if points:
                 _draw_line(axes, points, name, colour, style)
@@ -140,7 +178,7 @@ def _draw_line(
     colour: str,
     style: str,
 ) -> None:
-    """Draw the values of a corruption, with intervals, by rising severity."""
+    """Draw the values of a corruption with their intervals, sorted by severity."""
     points = sorted(points, key=lambda row: row["severity"])
     values = [row["value"] for row in points]
     below = [row["value"] - row["low"] for row in points]
@@ -187,14 +225,14 @@ def _by_corruption(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
 
 
 def _of_setting(arrays: Arrays, setting: str) -> dict[str, NDArray[Any]]:
-    """Return the arrays of one setting, by what follows its name."""
+    """Return the arrays of one setting, by the part of their name after the setting."""
     prefix = f"{setting}/"
     names = [name for name in arrays if name.startswith(prefix)]
     return {name.removeprefix(prefix): arrays[name] for name in names}
 
 
 def _grid(corruptions: dict[str, dict[str, Row]]) -> tuple[Figure, list[Cell]]:
-    """Return a figure, and axes for each corruption with its rows by setting."""
+    """Return a figure, and for each corruption its axes and its rows by setting."""
     columns = min(2, len(corruptions))
     lines = -(-len(corruptions) // columns)
     figure = Figure(figsize=(5.2 * columns, 3.8 * lines), layout="constrained")
@@ -215,11 +253,17 @@ def _bins(image_scores: Sequence[NDArray[Any]]) -> tuple[str, list[float]]:
     return "linear", np.linspace(lowest, highest, 80).tolist()
 
 
-def _styles() -> Iterator[tuple[str, str]]:
-    """Yield colours with line styles, so that no two of many lines look alike."""
-    for style in ("-", "--", ":", "-."):
-        for colour in PALETTE:
-            yield colour, style
+def line_styles(count: int) -> list[tuple[str, str]]:
+    """Return a colour and a line style for each of ``count`` lines; no colour is used twice.
+
+    Up to eight lines have the colours of :data:`PALETTE`. More lines have the colours of a
+    perceptually uniform colour map. They also take the line styles in turn, because neighbouring
+    colours are similar.
+    """
+    if count <= len(PALETTE):
+        return [(colour, "-") for colour in PALETTE[:count]]
+    colours = [to_hex(colour) for colour in colormaps["viridis"](np.linspace(0, 0.95, count))]
+    return [(colour, _DASHES[i % len(_DASHES)]) for i, colour in enumerate(colours)]
 
 
 def _strength(setting: str) -> str:

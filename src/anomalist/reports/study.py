@@ -1,4 +1,4 @@
-"""The report of a study, made from its rows: a raw table, points, claims, plots; without torch."""
+"""The report of a study, made from its rows without torch: raw table, points, claims, figures."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from anomalist.core.errors import InputError
 from anomalist.core.files import is_writable, make_folder, write_json, write_text
 from anomalist.core.hashing import json_hash
 from anomalist.metrics.table import Metric, shown_in
+from anomalist.reports.output import Output
 from anomalist.running.store import Store
 
 __all__ = ["is_current", "remake", "report"]
 
-_TESTED = {  # facts that are reported about a study's trials, by column
+_TESTED = {  # facts about a study's trials in its report, by column
     "model": "detector",
     "task.dataset": "data",
     "task.kind": "task",
@@ -36,14 +38,14 @@ _TESTED = {  # facts that are reported about a study's trials, by column
 
 @dataclass(frozen=True)
 class _Stored:
-    """What is stored of a study's trials.
+    """The stored results of a study's trials.
 
     Attributes:
-        rows: of finished trials.
-        failures: messages of failed ones, by key.
-        table: the rows, flat.
-        costs: of each detector.
-        sha256: of the rows and failures.
+        rows: rows of finished trials.
+        failures: messages of failed trials, by key.
+        table: the rows, flattened.
+        costs: costs of each detector.
+        sha256: hash of the rows and failures.
     """
 
     rows: list[dict[str, Any]]
@@ -53,34 +55,41 @@ class _Stored:
     sha256: str
 
 
-def report(layout: Layout, keys: Sequence[str], results: Path) -> None:
-    """Write the tables of a study to ``studies/`` and its pictures to ``plots/``.
+def report(
+    layout: Layout,
+    keys: Sequence[str],
+    results: Path,
+    formats: Sequence[str] = (),
+) -> None:
+    """Write the tables of a study to ``studies/`` and its figures to ``plots/``.
 
-    Written are ``NAME.csv``, ``.parquet`` and ``.md``, ``NAME_vs_auc.png`` and its AUPRO twin, and
-    ``NAME.json`` with the layout and the trials' names, from which all of it can be made again.
+    The files are ``NAME.csv``, ``.parquet`` and ``.md``, ``NAME_vs_auc.png``,
+    ``NAME_vs_aupro.png``, and ``NAME.json``. The latter contains the layout and the names of the
+    trials; :func:`remake` writes the report again from it.
 
     Args:
-        layout: how the points are arranged, and the claims.
+        layout: the arrangement of the points, and the claims.
         keys: the names of the study's trials.
-        results: the folder that holds ``trials/``, ``studies/`` and ``plots/``.
+        results: the folder that contains ``trials/``, ``studies/`` and ``plots/``.
+        formats: further formats of figures and tables: ``"svg"``, ``"pdf"``, ``"tex"``.
     """
     stored = _read(keys, results)
     folder = make_folder(results / "studies")
-    plots = make_folder(results / "plots")
+    output = Output(results / "plots", formats, results / "tables")
     if stored.table:
         rows.write(stored.table, folder, layout.name)
     text = _head(layout, stored.table, len(keys), stored.failures)
     if layout.columns:
-        text += _leaderboards(layout, stored, plots)
+        text += _leaderboards(layout, stored, output)
     else:
-        text += _curves(layout, stored, plots)
+        text += _curves(layout, stored, output)
     write_text(folder / f"{layout.name}.md", "\n".join(text) + "\n")
-    # Written last: it says that all else is there.
+    # This file is written last: it shows that the report is complete.
     write_json(folder / f"{layout.name}.json", _description(layout, keys, stored.sha256))
 
 
 def is_current(layout: Layout, keys: Sequence[str], results: Path) -> bool:
-    """Return whether the report in ``results`` is of this layout and these very rows."""
+    """Return whether the report in ``results`` was made from this layout and the same rows."""
     try:
         kept = json.loads((results / "studies" / f"{layout.name}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -88,8 +97,13 @@ def is_current(layout: Layout, keys: Sequence[str], results: Path) -> bool:
     return bool(kept == _description(layout, keys, _read(keys, results).sha256))
 
 
-def remake(name: str, results: Path) -> None:
-    """Make the report of a study again, from what is stored.
+def remake(name: str, results: Path, formats: Sequence[str] = ()) -> None:
+    """Write the report of a study again, from its stored rows.
+
+    Args:
+        name: name of the study.
+        results: the folder that :func:`report` wrote to.
+        formats: further formats, as for :func:`report`.
 
     Raises:
         InputError: no such study was run in ``results``, or its description is damaged.
@@ -108,10 +122,10 @@ def remake(name: str, results: Path) -> None:
             f"{str(path)!r} is damaged ({error}); run `anomalist study {name}` again"
         ) from None
     if not is_writable(results):
-        line = f"{results} can only be read: this is the report as it was made"
+        line = f"{results} is read-only: this is the existing report"
         print(line, file=sys.stderr, flush=True)
         return
-    report(layout, keys, results)
+    report(layout, keys, results, formats)
 
 
 def _read(keys: Sequence[str], results: Path) -> _Stored:
@@ -149,10 +163,9 @@ def _description(
     }
 
 
-def _leaderboards(layout: Layout, stored: _Stored, plots: Path) -> list[str]:
-    """Write a picture per metric and section, and return their tables."""
+def _leaderboards(layout: Layout, stored: _Stored, output: Output) -> list[str]:
+    """Draw one figure per metric and section, and return their tables."""
     from anomalist.reports import study_pictures, study_tables  # Matplotlib loads slowly
-    from anomalist.reports.pages import save
 
     assert layout.columns is not None
     text: list[str] = []
@@ -162,18 +175,19 @@ def _leaderboards(layout: Layout, stored: _Stored, plots: Path) -> list[str]:
         for section, part in rows.sections(stored.table, layout.sections):
             standings = leaderboard(part, layout.columns, metric.key)
             title = f"{_heading(metric)}: {section}" if section else _heading(metric)
-            table = study_tables.standings_table(standings, layout.columns, stored.costs)
-            text += ["", f"## {title}", "", table]
             suffix = f"_{section.replace(', ', '_')}" if section else ""
-            name = f"{layout.name}{suffix}_{metric.file_name}_vs_cost.png"
-            save(study_pictures.against_cost(standings, stored.costs, title), plots / name)
+            name = f"{layout.name}{suffix}_{metric.file_name}"
+            make = partial(study_tables.standings_table, standings, layout.columns, stored.costs)
+            note = study_tables.standings_note(stored.costs)
+            text += ["", f"## {title}", "", output.table(name, make), "", note]
+            picture = study_pictures.against_cost(standings, stored.costs, title)
+            output.figure(picture, f"{name}_vs_cost")
     return text
 
 
-def _curves(layout: Layout, stored: _Stored, plots: Path) -> list[str]:
-    """Write a picture per metric, and return tables, claims and thresholds."""
+def _curves(layout: Layout, stored: _Stored, output: Output) -> list[str]:
+    """Draw one figure per metric, and return tables, claims and thresholds."""
     from anomalist.reports import study_pictures, study_tables
-    from anomalist.reports.pages import save
 
     table = stored.table
     fits: list[Fitted] = []
@@ -187,14 +201,16 @@ def _curves(layout: Layout, stored: _Stored, plots: Path) -> list[str]:
         fitted = fits if metric.key == "auroc" else []
         name = metric.label
         curves = study_pictures.curves(points, layout.x, layout.lines, name, fitted)
-        save(curves, plots / f"{layout.name}_vs_{metric.file_name}.png")
-        markdown = study_tables.points_table(points, layout.axes, name, "github")
-        text += ["", f"## {name}", "", markdown]
+        output.figure(curves, f"{layout.name}_vs_{metric.file_name}")
+        make = partial(study_tables.points_table, points, layout.axes, name)
+        table_name = f"{layout.name}_{metric.file_name}"
+        text += ["", f"## {name}", "", output.table(table_name, make)]
         for claim in layout.claims:
             contrasts = compare(table, layout.axes, claim, metric.key)
             text += ["", *claim_markdown(contrasts, claim, name)]
     if fits:
-        thresholds = study_tables.thresholds_table(fits, layout.lines)
+        make = partial(study_tables.thresholds_table, fits, layout.lines)
+        thresholds = output.table(f"{layout.name}_thresholds", make)
         text += ["", "## Detection thresholds", "", thresholds]
     return text
 
@@ -214,8 +230,8 @@ def _head(
     leaks = [row["duplicates"] for row in table if row.get("duplicates")]
     if leaks:
         text.append(
-            f"{len(leaks)} tested on training images too, {max(leaks)} at most: see the column "
-            "`duplicates`."
+            f"{len(leaks)} trials have test images that are also training images, at most "
+            f"{max(leaks)}: see the column `duplicates`."
         )
     if failures:
         text += ["", f"{len(failures)} failed:"]
@@ -223,14 +239,14 @@ def _head(
     if layout.claims:
         text += [
             "",
-            "Comparisons are paired over seeds (t-test, d: Cohen's d_z), Holm-corrected within a "
-            "corruption.",
+            "Comparisons are paired over seeds: t-test and Cohen's d_z (d), with Holm's correction "
+            "within each corruption.",
         ]
     return text
 
 
 def _tested(table: Sequence[Flat]) -> list[str]:
-    """Return what was tested: detectors, data and sizes, as far as all trials agree in them."""
+    """Return a sentence about what was tested: detectors, data and sizes."""
     facts = []
     for column, name in _TESTED.items():
         values = list(dict.fromkeys(row[column] for row in table if row.get(column) is not None))

@@ -1,8 +1,8 @@
-"""Pictures of a study, drawn from its points: curves along an axis, and quality against cost."""
+"""Figures of a study, drawn from its points: curves along an axis, and quality against cost."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from anomalist.reports.plots import PALETTE
+from anomalist.reports.plots import line_styles
 
 __all__ = ["against_cost", "curves"]
 
+_MARKS = "osD^v"
 _MOST_TICKS = 8
 _MOST_LINES = 6  # in one panel
-_LOG_RATIO = 16  # of the largest to the smallest value, from which an axis is logarithmic
+_LOG_RATIO = 16  # of largest to smallest value; from this ratio on an axis is logarithmic
 _LONG_NAME = 55  # characters: two such names do not fit side by side
 
 Point = dict[str, Any]
@@ -31,16 +32,16 @@ def curves(
 ) -> Figure:
     """Draw the mean of a metric along an axis, with its 95 % interval and every raw value.
 
-    There is a line per setting, and the interval is a band around it. Where a curve was fitted, the
-    curve and its bootstrap band are drawn, and the means are marks. More than six lines are
-    distributed over panels by the first of their axes.
+    There is one line per setting, and its interval is a band. If a curve was fitted, the curve and
+    its bootstrap band are drawn, and marks show the means. More than six lines are distributed over
+    panels by the first of their axes.
 
     Args:
-        points: what :func:`anomalist.analysis.rows.points` returned.
-        x: the axis along the picture; to scale if all its values are numbers.
+        points: the result of :func:`anomalist.analysis.rows.points`.
+        x: the horizontal axis; it is to scale if all values are numbers.
         lines: the axes that distinguish lines.
-        metric: the label of the other axis.
-        fits: what :func:`anomalist.analysis.comparisons.psychometrics` returned.
+        metric: label of the vertical axis.
+        fits: the result of :func:`anomalist.analysis.comparisons.psychometrics`.
     """
     panels: dict[Any, list[Point]] = {None: list(points)}
     named = list(lines)
@@ -55,11 +56,12 @@ def curves(
         groups: dict[str, list[Point]] = {}
         for point in inside:
             groups.setdefault(_name(point, named), []).append(point)
-        for (name, group), (colour, style) in zip(groups.items(), _styles(), strict=False):
+        styles = line_styles(len(groups))
+        for (name, group), (colour, style) in zip(groups.items(), styles, strict=True):
             at = [positions[point[x]] for point in group]
             _draw_line(axes, group, at, bootstraps.get(name), colour, style, name)
         axes.set(ylabel=f"{metric} (mean over seeds, 95 % interval)", title=title or "")
-        if any(groups):  # a study of one line needs no name for it
+        if any(groups):  # a single line needs no legend
             _legend_beside(axes)
     grid[-1].set_xlabel(x)
     return figure
@@ -72,10 +74,12 @@ def against_cost(
 ) -> Figure:
     """Draw each detector's mean against the seconds of its fit, and against images per second.
 
+    The number beside a mark is the detector's place; the legend lists the places.
+
     Args:
-        standings: what :func:`anomalist.analysis.leaderboard.leaderboard` returned.
-        costs: by detector.
-        metric: the name of the values.
+        standings: the result of :func:`anomalist.analysis.leaderboard.leaderboard`.
+        costs: costs by detector.
+        metric: name of the values.
     """
     drawn = [one for one in standings if one.mean and one.model in costs]
     has_long_name = any(len(one.model) > _LONG_NAME for one in drawn)
@@ -84,11 +88,20 @@ def against_cost(
     figure = Figure(figsize=(8.5, height), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     for number, one in enumerate(drawn):
-        colour = PALETTE[number % len(PALETTE)]
-        mark = "osD^v"[number // len(PALETTE) % 5]
+        colour, _ = line_styles(len(drawn))[number]
+        mark = _MARKS[number % len(_MARKS)]
         cost = costs[one.model]
         for axes, x in ((left, cost.fit), (right, cost.rate)):
-            axes.plot(x, one.mean["mean"], mark, color=colour, label=one.model)
+            label = f"{number + 1}  {one.model}"
+            axes.plot(x, one.mean["mean"], mark, color=colour, label=label)
+            place = (x, one.mean["mean"])
+            axes.annotate(
+                str(number + 1),
+                place,
+                xytext=(4, 3),
+                textcoords="offset points",
+                fontsize="x-small",
+            )
             if one.mean["low"] is not None:
                 axes.plot([x, x], [one.mean["low"], one.mean["high"]], color=colour)
     left.set(
@@ -96,18 +109,11 @@ def against_cost(
         xlabel="seconds of a fit",
         ylabel=f"mean {metric} (95 % interval)",
     )
-    right.set(xscale="log", xlabel="images scored a second")
+    right.set(xscale="log", xlabel="images scored per second")
     for axes in (left, right):
         _whole_decades(axes)
     if drawn:
-        handles, labels = left.get_legend_handles_labels()
-        figure.legend(
-            handles,
-            labels,
-            loc="outside lower center",
-            fontsize="x-small",
-            ncols=legend_columns,
-        )
+        _legend_below(figure, left, legend_columns)
     return figure
 
 
@@ -120,9 +126,9 @@ def _grouped(points: Sequence[Point], axis: str) -> dict[Any, list[Point]]:
 
 
 def _positions(axes: Axes, ticks: Sequence[Any]) -> dict[Any, float]:
-    """Return where each value lies along the axis, and set the axis's ticks.
+    """Return the position of each value along the axis, and set the ticks of the axis.
 
-    Values are to scale if all are numbers with room between them, else side by side.
+    Values are to scale if all are numbers with enough distance; otherwise they are equidistant.
     """
     values = list(dict.fromkeys(ticks))
     to_scale = all(isinstance(value, int | float) for value in values)
@@ -148,7 +154,7 @@ def _is_logarithmic(values: Sequence[float]) -> bool:
 
 
 def _is_crowded(values: Sequence[float]) -> bool:
-    """Return whether two neighbours are closer than a fifteenth of the whole."""
+    """Return whether two neighbours are closer than a fifteenth of the range."""
     closest = min(np.diff(values), default=1)
     return bool(closest < (values[-1] - values[0]) / 15)
 
@@ -166,7 +172,7 @@ def _draw_line(
     style: str,
     name: str,
 ) -> None:
-    """Draw one line: raw values, means, and the curve with its band."""
+    """Draw one line: raw values, means, and a curve with its band."""
     raw = []
     for x, point in zip(at, group, strict=True):
         raw += [(x, value) for value in point["values"]]
@@ -208,7 +214,7 @@ def _draw_line(
 
 
 def _interval_band(at: Sequence[float], group: Sequence[Point]) -> list[tuple[float, ...]]:
-    """Return the places, low and high ends of the points that have an interval."""
+    """Return position, low end and high end of each point that has an interval."""
     band: list[tuple[float, ...]] = []
     for x, point in zip(at, group, strict=True):
         if point["low"] is not None:
@@ -231,19 +237,22 @@ def _legend_beside(axes: Axes) -> None:
     )
 
 
+def _legend_below(figure: Figure, axes: Axes, columns: int) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        fontsize="x-small",
+        ncols=columns,
+    )
+
+
 def _whole_decades(axes: Axes) -> None:
-    """Extend a logarithmic axis to whole decades: labels between them would overlap."""
+    """Extend a logarithmic axis to whole decades, because labels between them would overlap."""
     low, high = np.log10(axes.get_xlim())
     axes.set_xlim(10 ** np.floor(low), 10 ** np.ceil(high))
     axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _styles() -> Iterator[tuple[str, str]]:
-    """Yield colours with line styles, endlessly."""
-    while True:
-        for style in ("-", "--", ":"):
-            for colour in PALETTE:
-                yield colour, style
 
 
 def _name(point: Point, lines: Sequence[str]) -> str:

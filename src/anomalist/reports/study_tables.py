@@ -12,6 +12,7 @@ __all__ = [
     "percent",
     "points_table",
     "short",
+    "standings_note",
     "standings_table",
     "thresholds_table",
 ]
@@ -25,13 +26,13 @@ def points_table(
     metric: str,
     style: str = "simple",
 ) -> str:
-    """Return a line per point: its axes, the mean with its interval, and the number of seeds.
+    """Return one line per point: its axes, the mean with its interval, and the number of seeds.
 
     Args:
-        points: what :func:`anomalist.analysis.rows.points` returned.
+        points: the result of :func:`anomalist.analysis.rows.points`.
         axes: the columns that distinguish points.
-        metric: the name of the values.
-        style: a format of tabulate.
+        metric: name of the values.
+        style: a table format of tabulate.
     """
     head = [*axes, f"{metric} [95 % interval]", "seeds"]
     lines = []
@@ -47,23 +48,20 @@ def standings_table(
     costs: Mapping[str, Any],
     style: str = "github",
 ) -> str:
-    """Return a line per detector: its mean, its value in each column (percent) and its cost.
+    """Return one line per detector: its mean, its value in each column (percent) and its cost.
 
     Args:
-        standings: what :func:`anomalist.analysis.leaderboard.leaderboard` returned.
+        standings: the result of :func:`anomalist.analysis.leaderboard.leaderboard`.
         column: the axis of the columns.
-        costs: by detector; if empty, the table has no columns of costs.
-        style: a format of tabulate.
+        costs: costs by detector; if empty, the table has no columns of costs.
+        style: a table format of tabulate.
     """
     columns = list(dict.fromkeys(value for one in standings for value in one.cells))
     axis = column.rpartition(".")[2]
     head = ["model", "mean, %"]
     head += [f"{axis} {value}".strip() for value in columns]
-    note = "Mean over seeds ± half of Student's 95 % interval."
     if costs:
         head += ["fit, s", "images/s"]
-        threads = sorted({cost.threads for cost in costs.values()})
-        note += f" Costs on {' or '.join(map(str, threads))} thread(s)."
     lines = []
     for one in standings:
         line = [one.model, percent(one.mean)]
@@ -71,8 +69,20 @@ def standings_table(
         if costs:
             line += cost_cells(costs.get(one.model))
         lines.append(line)
-    table = tabulate(lines, head, tablefmt=style, disable_numparse=True)
-    return f"{table}\n\n{note}"
+    return tabulate(lines, head, tablefmt=style, disable_numparse=True)
+
+
+def standings_note(costs: Mapping[str, Any]) -> str:
+    """Return the sentences below the table of standings.
+
+    Args:
+        costs: costs by detector; if empty, the table has no columns of costs.
+    """
+    note = "Mean over seeds ± half of Student's 95 % interval."
+    if costs:
+        threads = sorted({cost.threads for cost in costs.values()})
+        note += f" Costs on {' or '.join(map(str, threads))} thread(s)."
+    return note
 
 
 def cost_cells(cost: Any | None) -> list[str]:
@@ -88,12 +98,12 @@ def thresholds_table(
     lines: Sequence[str],
     style: str = "github",
 ) -> str:
-    """Return a line per threshold: the severity that reaches an AUROC, and the pixels' change.
+    """Return one line per threshold: the severity that reaches an AUROC, and the pixels' change.
 
     Args:
-        fits: what :func:`anomalist.analysis.comparisons.psychometrics` returned.
+        fits: the result of :func:`anomalist.analysis.comparisons.psychometrics`.
         lines: the axes that distinguish lines.
-        style: a format of tabulate.
+        style: a table format of tabulate.
     """
     head = [*lines, "AUROC", "severity [95 % interval]"]
     head += ["mean squared change", "fit's RMSE", "remarks"]
@@ -112,7 +122,7 @@ def thresholds_table(
 def percent(point: Point | None) -> str:
     """Return a point's mean in percent ± half of its interval; a dash for no point.
 
-    The half is that of the whole interval, before it was cut to [0, 1].
+    It is half of the interval before the interval was clipped to [0, 1].
     """
     if point is None:
         return "-"

@@ -1,4 +1,4 @@
-"""Tables of result rows, for the console and for Markdown alike."""
+"""Tables of result rows, for the console and for Markdown."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def baseline_table(
     second: Sequence[Row] = (),
     names: tuple[str, str] = ("error", "fused"),
 ) -> str:
-    """Return one line per kind of anomaly: image metrics, pixel metrics and what was excluded.
+    """Return one line per kind of anomaly: image metrics, pixel metrics, number of excluded images.
 
-    With two scores the line has AUROC and AUPRO of both, side by side.
+    If there are two scores, each line has AUROC and AUPRO of both.
 
     Args:
         rows: the rows of ``metrics.json``.
         second: the rows of the second score, if the detector has one.
-        names: what the two scores are called.
-        style: a format of tabulate: ``"simple"`` for the console, ``"github"`` for Markdown.
+        names: names of the two scores.
+        style: a table format of tabulate: ``"simple"`` for the console, ``"github"`` for Markdown.
     """
     if second:
         return _two_scores(rows, second, names, style)
@@ -95,7 +95,7 @@ def _severity(row: Row) -> str:
 
 
 def _with_interval(row: Row) -> str:
-    # Four digits: detectors differ between 0.999 and 1.
+    # Four digits, because good detectors differ only between 0.999 and 1.
     return f"{row['value']:.4f} [{row['low']:.4f}, {row['high']:.4f}]"
 
 

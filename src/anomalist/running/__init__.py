@@ -1,1 +1,1 @@
-"""Running trials on one machine or a cluster: resumable, each row kept once it is finished."""
+"""Run trials on one machine or a cluster, resumable; finished rows are stored at once."""

@@ -1,4 +1,4 @@
-"""Benchmark: detectors x the tasks of a suite x seeds, run as a study, beside rows of others."""
+"""Benchmark: all detectors on all tasks of a suite with all seeds, plus reference rows."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from anomalist.trial import Trial
 
 __all__ = ["Outcome", "run"]
 
-_IDENTITY = ("model", "task_sha256", "seed")  # what a row is about
-RUN_HERE = "run here"  # the origin of rows that were not read from a file
+_IDENTITY = ("model", "task_sha256", "seed")  # columns that identify a row
+RUN_HERE = "run here"  # origin of rows of this run
 
 
 @dataclass
 class Outcome:
-    """What a benchmark's report is made from.
+    """The results of a benchmark, for its report.
 
     Attributes:
-        suite: the suite's name.
-        version: its version.
+        suite: name of the suite.
+        version: version of the suite.
         table: rows, see :func:`anomalist.analysis.benchmark_rows.make`, with ``origin``: "run here"
-            or a file's name.
-        total: trials that this run should have.
-        failures: what went wrong, by detector and task.
-        absent: why data sets are missing, by the groups that need them.
-        excluded: rows of other versions or tasks, by file.
+            or a file name.
+        total: number of trials of this run.
+        failures: error messages, by detector and task.
+        absent: reasons for missing data sets, by the groups that need them.
+        excluded: number of rows of other versions or tasks, by file.
     """
 
     suite: str
@@ -64,16 +64,15 @@ def run(
     """Run the unfinished trials of a suite, and add stored rows for comparison.
 
     Args:
-        suite: the tasks.
-        results: the folder that holds ``trials/`` and ``models/``.
-        models: detectors as ``name:option=value,…``; by default the suite's own.
-        seeds: how many; None: the suite's own number.
+        suite: the suite.
+        results: the folder that contains ``trials/`` and ``models/``.
+        models: detectors as ``name:option=value,…``; by default those of the suite.
+        seeds: number of seeds; None: that of the suite.
         references: files of rows, see :func:`anomalist.analysis.benchmark_rows.read`.
-        execution: where and how, as :func:`anomalist.running.runner.run_trials` takes it.
+        execution: further arguments of :func:`anomalist.running.runner.run_trials`.
 
     Raises:
-        InputError: an unknown detector, a file that cannot be used, or no data set of the suite is
-            here.
+        InputError: an unknown detector, an invalid file, or all data sets of the suite are missing.
     """
     specs = [parse(text).spec for text in models or suite.models]
     given = {path: benchmark_rows.read(path) for path in references}
@@ -82,7 +81,7 @@ def run(
     tasks = _available_tasks(suite, outcome)
     if not tasks:
         reason = next(iter(outcome.absent.values()))
-        raise InputError(f"no data set of the suite {suite.name!r} is here: {reason}")
+        raise InputError(f"all data sets of the suite {suite.name!r} are missing: {reason}")
     trials = _trials(tasks, specs, count, outcome)
     outcome.total = len(trials)
     failed = run_trials([trial for _, trial in trials.values()], results, **execution)
@@ -105,7 +104,7 @@ def _trials(
     seeds: int,
     outcome: Outcome,
 ) -> dict[str, tuple[Place, Trial]]:
-    """Return the trials by key; combinations that are refused are noted as failures."""
+    """Return the trials by key; invalid combinations are recorded as failures."""
     trials: dict[str, tuple[Place, Trial]] = {}
     for place, task in tasks:
         for spec in specs:
@@ -117,7 +116,7 @@ def _trials(
                         seed=seed,
                         false_alarm_rate=FALSE_ALARM_RATE,
                     )
-                except InputError as error:  # it was trained on what the task tests
+                except InputError as error:  # the detector is trained on the tested corruption
                     outcome.failures[f"{spec} on {place.group}, {place.task}"] = str(error)
                     continue
                 trials[trial.key] = place, trial
@@ -147,7 +146,7 @@ def _add_references(
 ) -> None:
     """Add the rows of files.
 
-    What was run here wins; then the first file with a row for a detector, task and seed.
+    Rows of this run take precedence, then the first file with a row for a detector, task and seed.
     """
     there = {tuple(row[name] for name in _IDENTITY) for row in outcome.table}
     for path, rows in given.items():
@@ -164,7 +163,7 @@ def _add_references(
 
 
 def _available_tasks(suite: Suite, outcome: Outcome) -> list[tuple[Place, Task]]:
-    """Return the tasks whose data sets are here or can be fetched, and note the others."""
+    """Return the tasks whose data sets exist or can be downloaded, and record the others."""
     hashes, missing = _hash_datasets(suite)
     available = []
     absent: dict[str, list[str]] = defaultdict(list)
@@ -186,10 +185,10 @@ def _hash_datasets(suite: Suite) -> tuple[dict[str, str], dict[str, str]]:
     missing: dict[str, str] = {}
     tasks = [task for group in suite.groups.values() for task in group]
     for spec in dict.fromkeys(spec for task in tasks for spec in task.dataset_specs):
-        status = datasets.status(spec)  # an unknown one is an error of the suite's
+        status = datasets.status(spec)  # an unknown data set is an error in the suite
         try:
             if status.state == "manual":
-                raise InputError(f"put it there: {status.detail}")
+                raise InputError(f"provide it: {status.detail}")
             hashes[spec] = dataset_hash(spec)
         except InputError as error:
             missing[spec] = str(error)

@@ -1,7 +1,7 @@
-"""Executors: one function over many items, here or on a cluster; results as they finish.
+"""Executors: apply one function to many items, here or on a cluster; yield results as they finish.
 
-joblib runs this machine's processes and a Dask cluster. Ray's joblib backend cannot hand results
-back as they finish, so Ray is spoken to directly.
+joblib runs processes on this machine and on a Dask cluster. Ray's joblib backend cannot return
+results as they finish, so Ray is used directly.
 """
 
 from __future__ import annotations
@@ -40,19 +40,18 @@ def execute(
     address: str | None = None,
     workers: int | None = None,
 ) -> Iterator[Result]:
-    """Yield ``function(item)`` for every item, in the order in which they finish.
+    """Yield ``function(item)`` for every item, in the order of completion.
 
     Args:
         function: picklable; called in worker processes.
         items: picklable.
         executor: ``"local"`` (this machine's processes), ``"dask"`` or ``"ray"``.
-        address: the cluster's address: ``tcp://…`` for Dask, as ``ray.init`` takes it for Ray; None
-            starts one here.
-        workers: how many at once; None: one a core. One worker on this machine runs in this very
-            process.
+        address: the cluster's address: ``tcp://…`` for Dask, the argument of ``ray.init`` for Ray;
+            None starts a local cluster.
+        workers: number of workers; None: one per core. A single local worker runs in this process.
 
     Raises:
-        Lost: a worker of this machine died. Dask and Ray give its work to another by themselves.
+        Lost: a local worker died. Dask and Ray reassign the work of dead workers themselves.
         InputError: the executor is not installed.
     """
     count = workers or os.cpu_count() or 1
@@ -66,7 +65,7 @@ def execute(
         if executor == "dask":
             _enter_dask(stack, address, count)
             stack.enter_context(parallel_config(backend="dask"))
-        else:  # one thread a worker: two multi-threaded processes slow each other down
+        else:  # one thread per worker, because multi-threaded processes slow each other down
             stack.enter_context(parallel_config(backend="loky", inner_max_num_threads=1))
             function = partial(_attended, function, os.getpid())
         jobs = Parallel(
@@ -85,7 +84,7 @@ def _attended(
     driver: int,
     item: Item,
 ) -> Result:
-    """Call ``function`` in a worker that ends when its driver is gone, however it ended."""
+    """Call ``function`` in a worker that exits when its driver has ended for any reason."""
     _watch(driver)
     return function(item)
 
@@ -101,7 +100,7 @@ def _watch(driver: int) -> None:
 
 
 def _enter_dask(stack: ExitStack, address: str | None, workers: int) -> None:
-    """Connect to a scheduler, or start one here with its workers, until the stack is left."""
+    """Connect to a scheduler, or start a local one with workers, until the stack is closed."""
     try:
         from dask.distributed import Client, LocalCluster
     except ImportError:
@@ -121,7 +120,7 @@ def _enter_dask(stack: ExitStack, address: str | None, workers: int) -> None:
         stack.enter_context(Client(address, timeout="10s"))
     except OSError:
         raise InputError(
-            f"no Dask scheduler answers at {address}; start one, or leave --address out"
+            f"no Dask scheduler answers at {address}; start one, or omit --address"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Runner: run the unfinished trials, and save each row as soon as it is computed."""
+"""Run the unfinished trials, and save each row as soon as it is computed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from anomalist.trial import FitFailed, Row, Trial, run_together
 
 __all__ = ["run_trials"]
 
-_MAX_DEATHS = 3  # of workers, that a study survives
+_MAX_DEATHS = 3  # number of dead workers that a study tolerates
 _SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -35,8 +35,8 @@ class _Job:
     """Trials that share one fitted detector.
 
     Attributes:
-        trials: what to run.
-        results: the driver's folder; None where the worker does not see it.
+        trials: the trials.
+        results: the driver's folder; None if the worker cannot access it.
     """
 
     trials: tuple[Trial, ...]
@@ -45,7 +45,7 @@ class _Job:
 
 @dataclass
 class _Report:
-    """What a job returns: rows with their side files, and failures by key."""
+    """The result of a job: rows with their side files, and failures by key."""
 
     rows: list[tuple[Row, dict[str, Any]]] = field(default_factory=list)
     failures: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -63,31 +63,31 @@ def run_trials(
 ) -> dict[str, str]:
     """Run all trials that have no row yet.
 
-    Every row is written as soon as it is there. A second driver on the same folder waits for the
-    first, then finds the rows. What was killed resumes where it stopped; a trial that raises is
-    noted and the rest continues.
+    Every row is written as soon as it is computed. A second driver on the same folder waits for the
+    first one and then uses its rows. After an interruption, the next run continues with the
+    unfinished trials. If a trial raises an exception, it is recorded and the others continue.
 
     Args:
-        trials: what to run.
-        results: the folder that holds ``trials/`` and ``models/``.
+        trials: the trials.
+        results: the folder that contains ``trials/`` and ``models/``.
         executor: where to run, see :func:`anomalist.running.executors.execute`.
-        address: the cluster's address.
-        workers: how many at once.
-        shared: whether workers see ``results`` too; if not, rows come back to the driver and
-            nothing is cached there.
-        retry_failed: whether trials that failed before are run again.
+        address: address of the cluster.
+        workers: number of workers.
+        shared: whether workers can access ``results``; if not, rows are returned to the driver and
+            fitted detectors are not cached.
+        retry_failed: whether to run failed trials again.
 
     Returns:
         the message of each failed trial, by key.
 
     Raises:
-        InputError: the machine cannot run a trial, or its workers keep dying.
+        InputError: the machine cannot run a trial, or too many workers died.
     """
     make_folder(results)
     if executor == "local":
         _check_machine(trials)
     store = Store(results / "trials")
-    by_key = {trial.key: trial for trial in trials}  # a key is a hash: computed once
+    by_key = {trial.key: trial for trial in trials}  # computed once, because a key is a hash
     busy = f"another study is running in {results}; waiting for it"
     with locked(results / ".driver.lock", busy):
         if retry_failed:
@@ -112,18 +112,18 @@ def run_trials(
                 deaths += 1
                 if deaths > _MAX_DEATHS:
                     raise InputError(
-                        f"workers died {deaths} times; rows so far are kept in {store.folder}"
+                        f"workers died {deaths} times; finished rows are kept in {store.folder}"
                     ) from None
-                print("a worker died; its trials are given out again", file=sys.stderr, flush=True)
+                print("a worker died; its trials are assigned again", file=sys.stderr, flush=True)
     failures = {key: store.failure(key) for key in by_key}
     return {key: str(failure["error"]) for key, failure in failures.items() if failure is not None}
 
 
 def _check_machine(trials: Sequence[Trial]) -> None:
-    """Check that this machine has the GPU and the optional packages that trials need.
+    """Check that this machine has the GPU and the optional packages of the trials.
 
     Raises:
-        InputError: it has not.
+        InputError: one of them is missing.
     """
     for device, precision in {(trial.device, trial.precision) for trial in trials}:
         resolve(device, precision)
@@ -147,7 +147,7 @@ def _jobs(
 def _work(job: _Job) -> _Report:
     """Run one job in a worker.
 
-    Rows are kept at once where the worker sees the store, and returned in any case.
+    Rows are stored at once if the worker can access the store, and always returned.
     """
     store = None if job.results is None else Store(job.results / "trials")
     models = None if job.results is None else job.results / "models"
@@ -162,7 +162,7 @@ def _work(job: _Job) -> _Report:
                 if store is not None:
                     store.keep(row, side)
                 report.rows.append((row, side))
-        except OSError:  # a full disk, a folder taken away: the next trial would fare no better
+        except OSError:  # a full disk or a removed folder would affect all other trials too
             raise
         except Exception as error:
             failed = waiting if isinstance(error, FitFailed) else waiting[:1]
@@ -176,7 +176,7 @@ def _work(job: _Job) -> _Report:
 
 
 def _failure(trial: Trial, error: Exception) -> dict[str, Any]:
-    """Return what is kept about a trial that failed; called while the error is handled."""
+    """Return the record of a failed trial; called while the exception is handled."""
     message = str(error)
     if not isinstance(error, InputError | FitFailed):
         message = f"{type(error).__name__}: {error}"
@@ -196,14 +196,14 @@ def _keep(report: _Report, store: Store) -> None:
 
 
 class _Progress:
-    """Trials done of total, failures, time left, what runs now.
+    """Progress: finished trials, failures, time left and running trials.
 
-    Live on a terminal, else a plain line now and then.
+    It is a progress bar on a terminal, otherwise a plain line from time to time.
     """
 
     def __init__(self, jobs: Sequence[_Job], total: int, workers: int) -> None:
         firsts = [job.trials[0] for job in jobs]
-        # What jobs are called, in the order in which they start.
+        # Names of the jobs, in the order in which they start.
         self.waiting = {
             number: f"{first.model.spec}, seed {first.seed}" for number, first in enumerate(firsts)
         }

@@ -1,4 +1,4 @@
-"""Store: one file per trial, written whole or not at all; a stored trial is not run again."""
+"""Store: one file per trial, written atomically; stored trials are not run again."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ __all__ = ["Store"]
 class Store:
     """A folder of result rows, ``KEY.json``.
 
-    Each has a side file ``KEY.run.json`` (times, machine, versions); a row that failed is
-    ``KEY.error.json``. Rows hold nothing but what their config determines, so writing one twice
-    writes the same bytes, and no lock is needed for them to be right.
+    Each row has a side file ``KEY.run.json`` (times, machine, versions). Failed trials have a file
+    ``KEY.error.json``. A row depends only on its config, so writing it twice gives the same bytes
+    and needs no lock.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def row(self, key: str) -> Row | None:
-        """Return a finished trial's row, or None.
+        """Return the row of a finished trial, or None.
 
-        A damaged file is renamed to ``KEY.damaged``, with a line that says so, and counts as none.
+        A damaged file is renamed to ``KEY.damaged`` with a message, and the result is None.
         """
         path = self.folder / f"{key}.json"
         try:
@@ -44,17 +44,17 @@ class Store:
             return None
         except (ValueError, KeyError, TypeError):
             pass
-        announce(f"{path} is damaged and not counted; run its study again to replace it")
-        with contextlib.suppress(OSError):  # a folder that can only be read
+        announce(f"{path} is damaged and ignored; run its study again to replace it")
+        with contextlib.suppress(OSError):  # a read-only folder
             path.replace(path.with_suffix(".damaged"))
         return None
 
     def side(self, key: str) -> dict[str, Any]:
-        """Return a row's side file; empty where it is missing or damaged."""
+        """Return the side file of a row; empty if it is missing or damaged."""
         return self._read(f"{key}.run.json") or {}
 
     def failure(self, key: str) -> dict[str, Any] | None:
-        """Return what is known about a trial that failed, or None."""
+        """Return the record of a failed trial, or None."""
         return self._read(f"{key}.error.json")
 
     def _read(self, name: str) -> dict[str, Any] | None:
@@ -65,7 +65,7 @@ class Store:
         return stored
 
     def keep(self, row: Row, side: dict[str, Any]) -> None:
-        """Write a row and its side file; an earlier failure is forgotten."""
+        """Write a row and its side file, and remove the record of an earlier failure."""
         key = row["trial"]
         make_folder(self.folder)
         write_json(self.folder / f"{key}.run.json", side)
@@ -74,22 +74,22 @@ class Store:
         self.forget_failure(key)
 
     def keep_failure(self, key: str, failure: dict[str, Any]) -> None:
-        """Write that a trial failed, and how."""
+        """Write the record of a failed trial."""
         write_json(make_folder(self.folder) / f"{key}.error.json", failure)
 
     def forget_failure(self, key: str) -> None:
-        """Let a failed trial be run again."""
+        """Remove the record of a failure, so that the trial is run again."""
         (self.folder / f"{key}.error.json").unlink(missing_ok=True)
 
     def find(self, prefix: str) -> str:
-        """Return the one key that begins with ``prefix``.
+        """Return the only key that begins with ``prefix``.
 
         Raises:
-            InputError: there is none, or more than one.
+            InputError: there is no such key, or more than one.
         """
         files = self.folder.glob(f"{prefix}*.json")
         keys = sorted(path.stem for path in files if path.name.count(".") == 1)
         if len(keys) == 1:
             return keys[0]
         there = f"{len(keys)} trials, {', '.join(keys[:3])}, …" if keys else "no trial"
-        raise InputError(f"trial {prefix!r}: {there} in {str(self.folder)!r}; give the name of one")
+        raise InputError(f"trial {prefix!r}: {there} in {str(self.folder)!r}; give one key")

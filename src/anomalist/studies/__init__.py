@@ -1,4 +1,4 @@
-"""Studies, one file each: many trials, run in any order, anywhere, resumable."""
+"""Studies, one per file: sets of trials that run in any order, on any machine, resumable."""
 
 from anomalist.studies._base import Size, Study, run
 

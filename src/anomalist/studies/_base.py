@@ -1,7 +1,7 @@
-"""Study: a named list of trials with a report; its sizes, and the base trial that studies vary.
+"""A study: a named list of trials with a report; its sizes, and the base trial that studies vary.
 
-A study's file has ``study(size, seeds, …)``, which returns the :class:`Study`, and ``ACCEPTS``, the
-further options that it takes: ``models`` (detectors to compare) or ``vary`` (axes of a grid).
+A study's file defines ``study(size, seeds, …)``, which returns the :class:`Study`, and ``ACCEPTS``,
+its further options: ``models`` (detectors to compare) or ``vary`` (axes of a grid).
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ __all__ = [
 
 Size = Literal["quick", "default", "full"]
 
-# What a trial is fitted and evaluated on. After ten passes over 10,000 images in batches of 64 the
-# held-out loss has flattened: twice as many passes lower it by a tenth. The full size is the
-# baseline's protocol.
+# The images and the training of a trial. After ten epochs on 10,000 images in batches of 64 the
+# held-out loss is nearly constant: twice as many epochs reduce it by a tenth. The full size is the
+# protocol of the baseline.
 SIZES: Mapping[Size, Mapping[str, Any]] = {
     "quick": {
         "task": {"train": 1_000, "calibration": 200, "test": 200},
@@ -47,7 +47,7 @@ SIZES: Mapping[Size, Mapping[str, Any]] = {
     },
     "full": {"task": {}, "model": {}},
 }
-# Ten seeds, since a sign test of five pairs can never be significant.
+# Ten seeds, because a sign test of five pairs can never be significant.
 SEEDS: Mapping[Size, int] = {"quick": 3, "default": 10, "full": 10}
 
 # Quick studies that compare many detectors take about a minute on two cores.
@@ -59,27 +59,34 @@ FEW_SEEDS: Mapping[Size, int] = {"quick": 1, "default": 3, "full": 10}
 
 @dataclass(frozen=True)
 class Study:
-    """Trials, and how their points are arranged."""
+    """Trials, and the layout of their report."""
 
     layout: Layout
     trials: Sequence[Trial]
 
 
-def run(study: Study, results: Path, **execution: Any) -> dict[str, str]:
+def run(
+    study: Study,
+    results: Path,
+    *,
+    formats: Sequence[str] = (),
+    **execution: Any,
+) -> dict[str, str]:
     """Run the unfinished trials of a study, and write its report.
 
     Args:
-        study: what to run.
+        study: the study.
         results: the folder that holds ``trials/``, ``models/``, ``studies/`` and ``plots/``.
-        execution: where and how, as :func:`anomalist.running.runner.run_trials` takes it.
+        formats: further formats of figures and tables: ``"svg"``, ``"pdf"``, ``"tex"``.
+        execution: further arguments of :func:`anomalist.running.runner.run_trials`.
 
     Returns:
         the message of each trial that failed, by key.
     """
     failures = run_trials(study.trials, results, **execution)
     keys = [trial.key for trial in study.trials]
-    if not is_current(study.layout, keys, results):
-        report(study.layout, keys, results)
+    if formats or not is_current(study.layout, keys, results):
+        report(study.layout, keys, results, formats)
     return failures
 
 
@@ -87,7 +94,7 @@ def base_trial(size: Size, **task: Any) -> Trial:
     """Return the trial that a study varies.
 
     Args:
-        size: how much work.
+        size: the amount of work.
         task: further fields of the task, ``kind`` among them.
     """
     sizes = SIZES[size]
@@ -98,9 +105,9 @@ def base_trial(size: Size, **task: Any) -> Trial:
 
 
 def models_for(size: Size, models: Sequence[str]) -> list[str]:
-    """Return detectors as a study of this size fits them.
+    """Return the detectors for a study of this size.
 
-    A quick study trains for few epochs where no number is set.
+    A quick study trains for few epochs unless a number is set.
     """
     if size != "quick":
         return list(models)
@@ -112,5 +119,5 @@ def seeds_for(
     seeds: int | None,
     usual: Mapping[Size, int] = SEEDS,
 ) -> int:
-    """Return how many seeds: as asked for, or the size's usual number."""
+    """Return the number of seeds: the given one, or the default of the size."""
     return seeds or usual[size]

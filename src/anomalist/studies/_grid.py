@@ -1,4 +1,4 @@
-"""Grids: a base trial, axes to vary and seeds make a list of trials."""
+"""Grids: lists of trials from a base trial, axes to vary, and seeds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from anomalist.trial import Trial
 
 __all__ = ["grid", "parse_axes", "parse_axis", "with_present_names", "with_values"]
 
-_SHOWN = 5  # faults that are listed in full
+_SHOWN = 5  # number of faults that are listed in full
 
 
 def grid(
@@ -28,17 +28,17 @@ def grid(
     """Return a trial for every combination of the axes' values and seeds 0 … ``seeds - 1``.
 
     Args:
-        base: what all trials share.
+        base: the trial that is varied.
         axes: values by the path of an option:
             ``{"model.bottleneck": [2, 4], "task.contamination": [0, 0.05]}``.
-        seeds: how many.
+        seeds: number of seeds.
 
     Raises:
-        InputError: a path that no option has (the nearest ones are named), a value that it does not
-            take, or a data set that is not here; all faults are reported in one line.
+        InputError: an unknown option, an invalid value, or a missing data set; all faults are
+            reported in one line.
     """
     trials: list[Trial] = []
-    faults: dict[str, None] = {}  # a set that keeps the order
+    faults: dict[str, None] = {}  # an ordered set
     for values in product(*axes.values()):
         point = dict(zip(axes, values, strict=True))
         try:
@@ -56,14 +56,14 @@ def grid(
 def with_values(base: Trial, values: Mapping[str, Any]) -> Trial:
     """Return ``base`` with the options at some paths changed.
 
-    All of a user's own files are used unless sizes are set.
+    If the data set consists of the user's own files, all images are used unless sizes are set.
 
     Raises:
-        InputError: as for :func:`grid`.
+        InputError: see :func:`grid`.
     """
     dump = base.model_dump(mode="json")
     model = values.get("model")
-    if model is not None:  # another detector: its own defaults
+    if model is not None:  # another detector starts from its own defaults
         dump["model"] = {"name": model}
     kind = values.get("task.kind")
     if kind is not None and kind != base.task.name:
@@ -71,8 +71,8 @@ def with_values(base: Trial, values: Mapping[str, Any]) -> Trial:
         dump["task"] = {**common, "kind": kind}
     dataset = values.get("task.dataset")
     if dataset is not None and datasets.parse(dataset).own:
-        dump["task"] |= {"train": None, "test": None}  # the sizes of a study are those of MNIST
-    valid = _paths(Trial(**dump))  # of the detector and the task that the values choose
+        dump["task"] |= {"train": None, "test": None}  # the default sizes of a study are for MNIST
+    valid = _paths(Trial(**dump))  # options of the chosen detector and task
     for path, value in values.items():
         if path not in valid:
             raise unknown("option", path, valid)
@@ -89,11 +89,11 @@ def with_present_names(
     base: Trial,
     axes: Mapping[str, Sequence[Any]],
 ) -> dict[str, Sequence[Any]]:
-    """Return the axes with the present names of renamed options, as result rows have them.
+    """Return the axes with the present names of renamed options, as in result rows.
 
     Args:
-        base: what all trials share.
-        axes: values by the path of an option, which :func:`grid` has accepted.
+        base: the trial that is varied.
+        axes: values by the path of an option, as accepted by :func:`grid`.
     """
     first = {path: values[0] for path, values in axes.items()}
     present = _paths(with_values(base, first))
@@ -111,7 +111,7 @@ def parse_axis(text: str) -> tuple[str, list[str]]:
     as in ``"task.dataset=(folder:path=parts,resize=32),digits"``.
 
     Raises:
-        InputError: there is no ``=``, no value, or an unbalanced parenthesis.
+        InputError: the ``=`` or the values are missing, or a parenthesis is unbalanced.
     """
     path, sign, values = text.partition("=")
     parts = split(values, ";")
@@ -125,19 +125,19 @@ def parse_axis(text: str) -> tuple[str, list[str]]:
 
 
 def parse_axes(texts: Sequence[str]) -> dict[str, list[str]]:
-    """Return the values by path of several axes, each as :func:`parse_axis` reads it.
+    """Return the values by path of several axes in the format of :func:`parse_axis`.
 
     Raises:
-        InputError: as there; or an axis or a value is given twice, or the seed, which has an option
-            of its own.
+        InputError: see :func:`parse_axis`; or an axis or a value is given twice, or an axis is the
+            seed, which has its own option.
     """
     axes: dict[str, list[str]] = {}
     for text in texts:
         path, values = parse_axis(text)
         if path in axes:
-            raise InputError(f"--vary {path} is given twice: name all its values at once")
+            raise InputError(f"--vary {path} is given twice: give all its values at once")
         if path == "seed":
-            raise InputError("--vary seed: seeds are 0, 1, ...; say how many with --seeds")
+            raise InputError("--vary seed: seeds are 0, 1, ...; set their number with --seeds")
         if len(set(values)) < len(values):
             raise InputError(f"--vary {text!r}: a value is given twice")
         axes[path] = values
@@ -145,19 +145,19 @@ def parse_axes(texts: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _check_data(trial: Trial) -> None:
-    """Check that data sets exist, and are here or can be fetched; nothing is read.
+    """Check that data sets exist or can be downloaded, without reading them.
 
     Raises:
-        InputError: one is not.
+        InputError: a data set is missing.
     """
     for spec in trial.task.dataset_specs:
         status = datasets.status(spec)
         if status.state == "manual":
-            raise InputError(f"the data set {spec} is not here: {status.detail}")
+            raise InputError(f"the data set {spec} is missing: {status.detail}")
 
 
 def _paths(base: Trial) -> dict[str, str]:
-    """Return the paths of all options, each with the option's present name."""
+    """Return the paths of all options, each with its present name."""
     paths: dict[str, str] = {}
     for name, field in Trial.model_fields.items():
         value = getattr(base, name)

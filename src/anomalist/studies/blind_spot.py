@@ -1,4 +1,4 @@
-"""What each detector misses: trained on clean digits, tested on additions and gaps."""
+"""Which corruptions each detector misses, after training on clean digits."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def study(
 
     Args:
         size: ``"quick"``: few images; ``"full"``: all test images and ten seeds.
-        seeds: how many; None: the size's own number.
-        models: detectors as ``name:option=value,…``; by default one of each kind.
+        seeds: number of seeds; None: the default of the size.
+        models: detectors as ``name:option=value,…``; by default one of each type.
     """
     base = Trial(task={"kind": "corrupted", **_SIZES[size]})
     axes = {"model": models_for(size, models or MODELS), "task.corruption": CORRUPTIONS}

@@ -1,4 +1,4 @@
-"""Whether a narrower autoencoder sees anomalies better: 2 to 128 units, on hard tasks."""
+"""Whether a narrower bottleneck (2 to 128 units) makes an autoencoder more sensitive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ACCEPTS: tuple[str, ...] = ()
 BOTTLENECKS = (2, 4, 8, 16, 32, 64, 128)
 QUICK_BOTTLENECKS = (2, 8, 32, 128)
 REFERENCE = 32  # the detector's default
-# Strengths at which the default detector is right in some cases and wrong in others.
+# Strengths at which the default detector detects some images and misses others.
 CORRUPTIONS = (
     "gaussian_noise:sigma=0.05",
     "pixel_dropout:probability=0.1",
@@ -30,8 +30,8 @@ def study(size: Size = "default", seeds: int | None = None) -> Study:
     """Return the study: every corruption on all digits, and one-class digits.
 
     Args:
-        size: how much work, see :mod:`anomalist.studies`.
-        seeds: how many; None: the size's own number.
+        size: ``"quick"``, ``"default"`` or ``"full"``: the amount of work.
+        seeds: number of seeds; None: the default of the size.
     """
     claim = Claim(
         statement="smaller bottlenecks are more sensitive",

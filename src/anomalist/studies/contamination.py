@@ -1,4 +1,4 @@
-"""What unlabelled anomalies in training cost, and whether discarding the highest losses helps."""
+"""How unlabelled anomalies in training affect detection, and whether discarding losses helps."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 QUICK_SHARES = (0.0, 0.05, 0.2)
 TESTED = ("gaussian_noise:sigma=0.1", "pixel_dropout:probability=0.3")
 OTHER_CLASS = "class"
-# The remedy's share: the most that the study contaminates by, since the true share is not known.
+# The discarded fraction: the study's highest contamination, because the true one is unknown.
 DISCARD = 0.2
-NORMAL = tuple(range(9))  # the nines are kept out, to contaminate with
+NORMAL = tuple(range(9))  # the nines are anomalies for contamination
 CLAIMS = (
     Claim(
         statement="contamination costs little: less than 0.01",
@@ -35,11 +35,11 @@ CLAIMS = (
 
 
 def study(size: Size = "default", seeds: int | None = None) -> Study:
-    """Return the study of training sets that are not clean.
+    """Return the study of contaminated training sets.
 
     Args:
-        size: how much work, see :mod:`anomalist.studies`.
-        seeds: how many; None: the size's own number.
+        size: ``"quick"``, ``"default"`` or ``"full"``: the amount of work.
+        seeds: number of seeds; None: the default of the size.
     """
     lines = ("task.corruption", "task.contaminant", "model.discard")
     layout = Layout(
@@ -54,9 +54,9 @@ def study(size: Size = "default", seeds: int | None = None) -> Study:
 def _trials(size: Size, seeds: int | None) -> list[Trial]:
     """Return the study's trials.
 
-    Each tested corruption is tried with detectors whose training set held a share of the same
-    corruption, of the other one, or of another class; those of a corruption both plain and with the
-    remedy.
+    Each corruption is tested with detectors whose training set contained the same corruption, the
+    other corruption, or another class. For contamination by corruptions, detectors are trained with
+    and without discarding.
     """
     base = base_trial(size, normal_classes=NORMAL)
     trials: list[Trial] = []

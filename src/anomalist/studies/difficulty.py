@@ -1,4 +1,4 @@
-"""How strong a corruption must be to be detected, and where localisation begins."""
+"""How strong a corruption must be for detection and for localisation."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ STRENGTHS: dict[str, tuple[float, ...]] = {
     "stripes:lines={},value=black": (1, 2, 3, 4, 6, 8, 12),
     "patch_occlusion:side={},margin=4": (2, 4, 6, 8, 10, 12, 16),
 }
-LOCALIZED = (1, 3, 5)  # the strengths, by position, at which pixel metrics are computed
+LOCALIZED = (1, 3, 5)  # positions of the strengths at which pixel metrics are computed
 
 
 def study(size: Size = "default", seeds: int | None = None) -> Study:
     """Return the study: one detector per seed, tested on every corruption at every strength.
 
     Args:
-        size: how much work, see :mod:`anomalist.studies`.
-        seeds: how many; None: the size's own number.
+        size: ``"quick"``, ``"default"`` or ``"full"``: the amount of work.
+        seeds: number of seeds; None: the default of the size.
     """
     claim = Claim(
         statement="detection degrades gracefully with difficulty: what is stronger is seen better",

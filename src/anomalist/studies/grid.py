@@ -1,4 +1,4 @@
-"""Any options against each other: `--vary model.bottleneck=2,4,8`, once per axis."""
+"""Grid: all combinations of option values, for example `--vary model.bottleneck=2,4,8` per axis."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def study(
 ) -> Study:
     """Return the study of every combination of the axes' values.
 
-    The axis with the most values lies along the pictures.
+    The axis with the most values is the x axis of the plots.
 
     Args:
-        size: how much work, see :mod:`anomalist.studies`.
-        seeds: how many; None: the size's own number.
+        size: ``"quick"``, ``"default"`` or ``"full"``: the amount of work.
+        seeds: number of seeds; None: the default of the size.
         vary: the axes, each as ``"option=value,value"``.
 
     Raises:
-        InputError: no axis, or one that cannot be read.
+        InputError: no axis, or an axis that cannot be read.
     """
     axes = _grid.parse_axes(vary)
     if not axes:
-        raise InputError("study grid takes one --vary or more, e.g. --vary model.bottleneck=2,4,8")
+        raise InputError("study grid needs at least one --vary, e.g. --vary model.bottleneck=2,4,8")
     base = base_trial(size)
     trials = _grid.grid(base, axes, seeds_for(size, seeds))
     named = _grid.with_present_names(base, axes)

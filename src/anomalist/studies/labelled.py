@@ -1,10 +1,10 @@
-"""What a few known anomalies are worth, by the protocol of Deep SAD.
+"""How much a few known anomalies improve detection, by the protocol of Deep SAD.
 
-One class of MNIST is normal. A share of the training images are known anomalies, all of one other
-class; another share are unlabelled anomalies, of any other class. All test images are scored (Ruff
-et al., "Deep semi-supervised anomaly detection", ICLR 2020, section 4.2). With seed s the known
-anomalies of digit d are of class d + 1 + s modulo 10: nine seeds are the paper's 90 pairs, and a
-tenth repeats the first.
+One class of MNIST is normal. A fraction of the training images are known anomalies of one other
+class; another fraction are unlabelled anomalies of all other classes. All test images are scored
+(Ruff et al., "Deep semi-supervised anomaly detection", ICLR 2020, section 4.2). With seed s the
+known anomalies for digit d are of class d + 1 + s modulo 10. Nine seeds give the paper's 90 pairs;
+a tenth seed repeats the first.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MODELS: tuple[str, ...] = (
     "outlier_exposure:synthetic_share=0",
     "deep_svdd",
 )
-# Shares of known and of unlabelled anomalies.
+# Fractions of known and of unlabelled anomalies.
 FEW_SHARES = ((0.01, 0.0), (0.05, 0.1))
 ALL_SHARES = (
     *((share, 0.0) for share in (0.0, 0.01, 0.05, 0.1, 0.2)),
@@ -48,16 +48,16 @@ def study(
     seeds: int | None = None,
     models: Sequence[str] = (),
 ) -> Study:
-    """Return the study: every detector on every digit with each pair of shares.
+    """Return the study: every detector on every digit with each pair of fractions.
 
-    Detectors that need known anomalies are not tried without any.
+    Detectors that require known anomalies are not run without them.
 
     Args:
-        size: ``"quick"``: two digits, few images and epochs; ``"full"``: all shares of the paper,
-            all 90 pairs.
-        seeds: how many; None: the size's own number.
+        size: ``"quick"``: two digits, few images and epochs; ``"full"``: all fractions of the
+            paper, all 90 pairs.
+        seeds: number of seeds; None: the default of the size.
         models: detectors as ``name:option=value,…``; by default those that learn from known
-            anomalies, and one that does not use them.
+            anomalies, and one that does not.
     """
     layout = Layout(
         name="labelled",

@@ -1,4 +1,4 @@
-"""Which detector distinguishes a digit from all others, trained on one class of MNIST."""
+"""Which detector best distinguishes one MNIST digit from all others, after training on it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from anomalist.trial import Trial
 __all__ = ["ACCEPTS", "MODELS", "study"]
 
 ACCEPTS = ("models",)
-DIRECTIONS = "directions=8,blur=2"  # chosen with letters: experiments/choose_one_class.py
-UPRIGHT = "blur=1,deskew=true"  # known from test results to suit MNIST: test-informed
+DIRECTIONS = "directions=8,blur=2"  # chosen on letters: experiments/choose_one_class.py
+UPRIGHT = "blur=1,deskew=true"  # chosen by test results on MNIST: test-informed
 MODELS: tuple[str, ...] = (
     f"ensemble:members=(lof:{DIRECTIONS});(knn:{DIRECTIONS}),combine=mean",
     *(f"{name}:{DIRECTIONS}" for name in ("lof", "pca", "knn")),
@@ -36,7 +36,7 @@ MODELS: tuple[str, ...] = (
     "diffusion:aggregation=joint",
     "deep_svdd",
 )
-SLOW = "diffusion"  # scores the 9,000 anomalies of a digit for a minute: not in a quick study
+SLOW = "diffusion"  # takes a minute to score 9,000 anomalies: too slow for a quick study
 
 
 def study(
@@ -44,13 +44,13 @@ def study(
     seeds: int | None = None,
     models: Sequence[str] = (),
 ) -> Study:
-    """Return the study: every detector on every digit, all of its training images but 500.
+    """Return the study: every detector on every digit, trained on all but 500 of its images.
 
     Args:
         size: ``"quick"``: two digits, few images and epochs, no diffusion; ``"full"``: ten seeds.
-        seeds: how many; None: the size's own number.
+        seeds: number of seeds; None: the default of the size.
         models: detectors as ``name:option=value,…``; by default those whose figures are in
-            docs/detectors.md.
+            docs/detectors/results/one_class.md.
     """
     usual = [model for model in MODELS if size != "quick" or not model.startswith(SLOW)]
     sizes = QUICK_SIZES if size == "quick" else {}

@@ -1,15 +1,15 @@
-"""Suite: the contract of every file in ``suites/``: tasks in groups, detectors and seeds.
+"""The contract of every file in ``suites/``: tasks in groups, detectors and seeds.
 
-A suite's file has
+A suite's file defines
 
-- ``VERSION``, raised whenever a result could change: another task, size, or a corruption that draws
-  otherwise;
-- ``SEEDS``, how many; ``MODELS``, the detectors that are run unless others are named;
-- ``groups(data)``, the tasks by group, as text that :func:`anomalist.tasks.parse` reads. ``data``
-  is the folder with the data sets that are given by path.
+- ``VERSION``, which is raised whenever a result could change: another task or size, or changed
+  random draws of a corruption;
+- ``SEEDS``, the number of seeds, and ``MODELS``, the default detectors;
+- ``groups(data)``, which returns the tasks by group, as text for :func:`anomalist.tasks.parse`.
+  ``data`` is the folder with the data sets that are given by path.
 
-A group counts once in means and ranks, such as the ten digits of MNIST: its value is the mean of
-its tasks'.
+A group, such as the ten digits of MNIST, counts once in means and ranks: its value is the mean over
+its tasks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from anomalist.tasks import Task, parse
 
 __all__ = ["FALSE_ALARM_RATE", "Suite", "load"]
 
-# Of thresholds: 19 held-out images are enough for it, and small data sets have no more to give.
+# Of thresholds; this rate needs only 19 held-out images, which small data sets can provide.
 FALSE_ALARM_RATE = 0.05
 
 
@@ -31,10 +31,10 @@ class Suite:
     """A named, versioned benchmark.
 
     Attributes:
-        name: of the suite.
+        name: name of the suite.
         version: rows of different versions are never compared.
-        seeds: how many.
-        models: the detectors, as ``name:option=value,…``.
+        seeds: number of seeds.
+        models: the default detectors, as ``name:option=value,…``.
         groups: tasks by group.
     """
 
@@ -46,10 +46,10 @@ class Suite:
 
 
 def load(name: str, data: Path = Path("data")) -> Suite:
-    """Return the suite ``name``; no data set is read.
+    """Return the suite ``name``, without reading data sets.
 
     Args:
-        name: the name of its file, with ``-`` or ``_``.
+        name: name of its file, with ``-`` or ``_``.
         data: the folder with the data sets that are given by path.
 
     Raises:

@@ -1,8 +1,8 @@
-"""Handwriting, textures, industry, medicine: classes, corruptions, foreign images, defects.
+"""Cross-domain: all kinds of tasks on handwriting, textures, industrial and medical images.
 
 The magnetic tiles (folder ``magnetic_tile``, MVTec AD layout) and PneumoniaMNIST
-(``pneumoniamnist.npz``) lie in the folder of data sets given by path; the report lists data
-sets that are missing.
+(``pneumoniamnist.npz``) must be in the folder of data sets given by path. The report lists missing
+data sets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CORRUPTIONS = (
     "stripes:lines=1,value=black",
     "patch_occlusion:side=8,margin=4",
 )
-# The normal kind of each set: the healthy or most frequent one, else every one in turn.
+# The normal class of each set: the healthy or most frequent one, else each class in turn.
 _MEDICAL = {
     "bloodmnist": range(8),
     "breastmnist": [1],  # normal, benign

@@ -1,4 +1,4 @@
-"""MNIST: each digit against the others, and faint corruptions that add or remove ink."""
+"""MNIST: each digit against all others, and corruptions that add or remove ink."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ VERSION = 1
 SEEDS = 3
 MODELS = ("pca", "knn", "lof", "kde", "ocsvm", "isolation_forest", "autoencoder", "inpainting")
 
-CORRUPTIONS = (  # things added and things missing, each strong, faint and fainter
+CORRUPTIONS = (  # additions and gaps, each at decreasing strengths
     *(f"gaussian_noise:sigma={sigma}" for sigma in (0.3, 0.1, 0.05)),
     *(f"pixel_dropout:probability={share}" for share in (0.3, 0.1, 0.05)),
     "stripes:lines=1,value=white",
@@ -22,8 +22,8 @@ CORRUPTIONS = (  # things added and things missing, each strong, faint and faint
 def groups(data: Path) -> dict[str, list[str]]:
     """Return the tasks by group; ``data`` is not used.
 
-    Detectors that keep every training image are slow on 60,000, so 10,000 are trained on where all
-    digits are normal.
+    Detectors that keep all training images are slow with 60,000, so corrupted tasks train on 10,000
+    images.
     """
     return {
         "one-class": [f"one_class:normal_classes={digit},calibration=500" for digit in range(10)],

@@ -1,4 +1,4 @@
-"""Under two minutes on two cores: 8 x 8 digits, three against the others, four corruptions."""
+"""Quick: three one-class tasks and four corruptions on 8 x 8 digits, in under two minutes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ MODELS = ("pca", "knn", "lof")
 
 
 def groups(data: Path) -> dict[str, list[str]]:
-    """Return the tasks by group; ``data`` is not used."""
+    """Return the tasks by group; ``data`` is not used.
+
+    All of them take under two minutes on two cores.
+    """
     corruptions = (
         "gaussian_noise:sigma=0.1",
         "pixel_dropout:probability=0.1",

@@ -1,6 +1,6 @@
 """Tiles: real defects of magnetic tiles at 256 pixels, with and without ImageNet features.
 
-The folder of data sets given by path holds ``magnetic_tile`` in the MVTec AD layout.
+The folder of data sets given by path must contain ``magnetic_tile`` in the MVTec AD layout.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MODELS = (
 
 
 def groups(data: Path) -> dict[str, list[str]]:
-    """Return each type of defect, and all together."""
+    """Return the tasks for each type of defect, and for all together."""
     folder = data / "magnetic_tile"
     tiles = f"dataset=(folder:path={folder},resize=256,resize_mode=mirror,channels=grey)"
     types = {"blowhole": "blowhole", "crack": "crack", "all": "blowhole;crack"}

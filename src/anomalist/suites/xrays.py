@@ -1,6 +1,6 @@
-"""X-rays: pneumonia at 28 x 28 pixels, by detectors trained on healthy lungs.
+"""X-rays: pneumonia in chest X-rays of 28 x 28 pixels, after training on healthy lungs.
 
-The folder of data sets given by path holds ``pneumoniamnist.npz`` in MedMNIST's format.
+The folder of data sets given by path must contain ``pneumoniamnist.npz`` in MedMNIST's format.
 """
 
 from __future__ import annotations
@@ -39,6 +39,6 @@ MODELS = (
 
 
 def groups(data: Path) -> dict[str, list[str]]:
-    """Return the one task: healthy against pneumonia, on the whole test split."""
+    """Return the only task: healthy against pneumonia, on the whole test split."""
     lungs = f"dataset=(medmnist:set=pneumoniamnist,path={data / 'pneumoniamnist.npz'})"
     return {"pneumonia": [f"one_class:{lungs},normal_classes=0,calibration=40"]}

@@ -1,7 +1,7 @@
-"""Tasks: what an anomaly is, one per file: ``one_class.py`` is ``one_class``, ``OneClass``.
+"""Tasks define anomalies, one per file: ``one_class.py`` defines ``OneClass``.
 
-``make_corrupted``, ``make_one_class``, ``make_foreign`` and ``make_defects`` return the images of a
-task for use in Python; :func:`parse` reads a task from text, such as
+In Python, ``make_corrupted``, ``make_one_class``, ``make_foreign`` and ``make_defects`` return the
+images of a task. :func:`parse` reads a task from text, such as
 ``"one_class:dataset=digits,normal_classes=3"``.
 """
 
@@ -40,19 +40,19 @@ def make_corrupted(
     calibration: int = 6_000,
     test: int | None = None,
 ) -> TaskSplits:
-    """Return the images for finding corrupted test images among clean ones.
+    """Return the images of a task: detect corrupted test images among clean ones.
 
     Args:
-        dataset: what ``datasets.load(name)`` returned.
+        dataset: a data set from ``datasets.load(name)``.
         corruption: a name, ``"name:option=value,…"``, or a corruption.
-        severity: its strength in [0, 1], if ``corruption`` does not set it.
-        seed: of the split and the corruption.
-        train: normal images to train on; None: all that ``calibration`` leaves.
-        calibration: normal images held out for thresholds.
-        test: test images, each used clean and corrupted; None: all.
+        severity: strength in [0, 1], if ``corruption`` does not set it.
+        seed: seed of the split and the corruption.
+        train: number of normal training images; None: all except ``calibration``.
+        calibration: number of normal images held out for thresholds.
+        test: number of test images, each used clean and corrupted; None: all.
 
     Raises:
-        InputError: an unknown corruption or option, or more images asked for than there are.
+        InputError: an unknown corruption or option, or fewer images than requested.
     """
     parsed = parse_corruption(corruption)
     if severity is not None:
@@ -71,19 +71,19 @@ def make_one_class(
     calibration: int = 500,
     test: int | None = None,
 ) -> TaskSplits:
-    """Return the images for finding test images of the other classes.
+    """Return the images of a task: detect test images of the other classes.
 
     Args:
-        dataset: what ``datasets.load(name)`` returned.
+        dataset: a data set from ``datasets.load(name)``.
         normal_classes: the normal class, or classes, as indices into ``class_names``.
-        seed: of the split.
-        train: normal images to train on; None: all that ``calibration`` leaves.
-        calibration: normal images held out for thresholds.
-        test: normal test images; None: all. Anomalies are all test images of the other classes.
+        seed: seed of the split.
+        train: number of normal training images; None: all except ``calibration``.
+        calibration: number of normal images held out for thresholds.
+        test: number of normal test images; None: all. Anomalies are all test images of the other
+            classes.
 
     Raises:
-        InputError: a class that the data set does not have, or more images asked for than there
-            are.
+        InputError: a class that the data set does not have, or fewer images than requested.
     """
     classes = (normal_classes,) if isinstance(normal_classes, int) else normal_classes
     sizes = {"train": train, "calibration": calibration, "test": test}
@@ -100,20 +100,20 @@ def make_foreign(
     calibration: int = 6_000,
     test: int | None = None,
 ) -> TaskSplits:
-    """Return the images for finding images of another data set.
+    """Return the images of a task: detect images of another data set.
 
     Args:
-        dataset: what ``datasets.load(name)`` returned.
+        dataset: a data set from ``datasets.load(name)``.
         other: the data set that anomalies come from, as ``"name:option=value,…"``.
-        matched: whether anomalies get the mean and standard deviation of normal images.
-        seed: of the split and of the draw of anomalies.
-        train: normal images to train on; None: all that ``calibration`` leaves.
-        calibration: normal images held out for thresholds.
-        test: normal test images, and at most as many anomalies; None: all.
+        matched: whether to match the mean and standard deviation of anomalies to normal images.
+        seed: seed of the split and of the draw of anomalies.
+        train: number of normal training images; None: all except ``calibration``.
+        calibration: number of normal images held out for thresholds.
+        test: number of normal test images, and maximum number of anomalies; None: all.
 
     Raises:
-        InputError: a data set that does not exist or cannot be fetched, or more images asked for
-            than there are.
+        InputError: a data set that does not exist or cannot be downloaded, or fewer images than
+            requested.
     """
     sizes = {"train": train, "calibration": calibration, "test": test}
     values = {"kind": "foreign", "foreign": other, "matched": matched, **sizes}
@@ -129,18 +129,19 @@ def make_defects(
     calibration: int = 100,
     test: int | None = None,
 ) -> TaskSplits:
-    """Return the images for finding real defects among good images.
+    """Return the images of a task: detect real defects among good images.
 
     Args:
-        dataset: what ``datasets.load(name)`` returned; its first class is "good".
-        types: the type of defect that is tested, or several; by default all.
-        seed: of the split.
-        train: good images to train on; None: all that ``calibration`` leaves.
-        calibration: good images held out for thresholds.
-        test: good test images; None: all. Anomalies are all test images with such a defect.
+        dataset: a data set from ``datasets.load(name)``; its first class is "good".
+        types: one or several types of defect to test; by default all.
+        seed: seed of the split.
+        train: number of good training images; None: all except ``calibration``.
+        calibration: number of good images held out for thresholds.
+        test: number of good test images; None: all. Anomalies are all test images with these
+            types of defect.
 
     Raises:
-        InputError: a type that the data set does not have, or more images asked for than there are.
+        InputError: a type that the data set does not have, or fewer images than requested.
     """
     chosen = (types,) if isinstance(types, str) else types
     sizes = {"train": train, "calibration": calibration, "test": test}
@@ -148,10 +149,10 @@ def make_defects(
 
 
 def _build(values: dict[str, Any], dataset: Dataset, seed: int) -> TaskSplits:
-    """Return the images of a task on a data set that is loaded."""
+    """Return the images of a task on a loaded data set."""
     return parse({**values, "dataset": dataset.name}).build(dataset, seed)
 
 
 def __getattr__(name: str) -> Any:
-    """Import a task's class when it is first asked for (PEP 562)."""
+    """Import a task's class on first access (PEP 562)."""
     return catalog.lazy_class("tasks", name)

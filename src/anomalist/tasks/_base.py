@@ -1,8 +1,8 @@
-"""Task: the base of every file in ``tasks/``: what an anomaly is, and which images follow.
+"""The base class of all tasks: the definition of an anomaly, and the images that follow from it.
 
-Training and calibration images come from a data set's training split, test images from its test
-split alone. A test image that is byte for byte among the training or calibration images is a leak:
-leaks are counted, and a task with too large a share of them is refused.
+Training and calibration images come from a data set's training split, test images only from its
+test split. A test image that is identical to a training or calibration image is a leak. Leaks are
+counted, and tasks with too many of them are refused.
 """
 
 from __future__ import annotations
@@ -33,56 +33,58 @@ __all__ = [
     "select_classes",
 ]
 
-ALLOWED_LEAKS = 0.01  # share: some official data sets have a few leaks, but no good one has more
+ALLOWED_LEAKS = 0.01  # a fraction: some official data sets have a few leaks, but not more
 
 
 class Task(NamedConfig):
-    """What every task has: a data set, sizes, and anomalies among the training images.
+    """A task: a data set, the numbers of images, and anomalies among the training images.
 
     A subclass is named like its file, has a field ``kind`` whose only value is that name, and
-    defines ``anomalies`` and ``_contaminants``. Fields that are younger than the first results are
-    excluded from rows where they are not used, so that those rows stay as they were.
+    defines ``anomalies`` and ``_contaminants``. Fields that were added after the first results are
+    excluded from rows that do not use them, so that old rows stay valid.
     """
 
     registry: ClassVar[str] = "tasks"
     name_key: ClassVar[str] = "kind"
 
-    dataset_fields: ClassVar[tuple[str, ...]] = ("dataset",)  # that name a data set
+    dataset_fields: ClassVar[tuple[str, ...]] = ("dataset",)  # fields that name a data set
     test_only_fields: ClassVar[frozenset[str]] = frozenset({"test", "duplicates"})
-    # Fields that change training only where it holds anomalies.
+    # Fields that change training only if it contains anomalies.
     contaminant_fields: ClassVar[frozenset[str]] = frozenset()
 
-    dataset: str = Field("mnist", description="the data set, see `anomalist list datasets`")
-    train: int | None = Field(None, ge=1, description="images to train on; by default all the rest")
-    calibration: int = Field(6_000, ge=1, description="normal images held out for thresholds")
-    test: int | None = Field(None, ge=1, description="normal test images; by default all")
+    dataset: str = Field("mnist", description="data set, see `anomalist list datasets`")
+    train: int | None = Field(None, ge=1, description="number of training images; by default all")
+    calibration: int = Field(
+        6_000, ge=1, description="number of normal images held out for thresholds"
+    )
+    test: int | None = Field(None, ge=1, description="number of normal test images; by default all")
     contamination: float = Field(
         0.0,
         ge=0,
         le=0.5,
-        description="share of training images that are anomalies, unlabelled",
+        description="fraction of the training images that are unlabelled anomalies",
     )
     labelled: float = Field(
         0.0,
         ge=0,
         le=0.5,
         exclude_if=lambda share: not share,
-        description="share of training images that are known anomalies",
+        description="fraction of the training images that are known anomalies",
     )
     duplicates: float = Field(
         ALLOWED_LEAKS,
         ge=0,
         le=1,
         exclude_if=lambda share: share == ALLOWED_LEAKS,
-        description="share of test images that may be training images too; more is refused",
+        description="largest fraction of test images that may be identical to training images",
     )
 
     @model_validator(mode="after")
     def _some_unlabelled(self) -> Self:
         if self.contamination + self.labelled >= 1:
             raise InputError(
-                "task.contamination and task.labelled add up to 1: no normal image is left to "
-                "train on"
+                "task.contamination and task.labelled sum to 1, which leaves no normal image to "
+                "train on; reduce one of them"
             )
         return self
 
@@ -107,7 +109,7 @@ class Task(NamedConfig):
         dataset: Dataset,
         seed: int,
     ) -> NDArray[np.float32] | None:
-        """Return the known anomalies; None where they are drawn as the unlabelled ones are.
+        """Return the known anomalies; None if they are drawn like the unlabelled ones.
 
         None of them is among the first ``unlabelled`` of ``_contaminants``.
         """
@@ -115,36 +117,36 @@ class Task(NamedConfig):
 
     @property
     def label(self) -> str:
-        """What distinguishes this task from others on the same data, for a table's head."""
+        """A short name among tasks on the same data, for table headers."""
         return self.name
 
     @property
     def tested_corruption(self) -> Corruption | None:
-        """The corruption that test images suffer; None where anomalies are of another kind."""
+        """The corruption of the test images; None for other kinds of anomalies."""
         return None
 
     def facts(self, anomalies: Split, normal: Split) -> dict[str, Any]:
-        """Return what a result row says about the anomalies, beyond their number."""
+        """Return the entries of a result row about the anomalies, besides their number."""
         return {}
 
     @property
     def dataset_specs(self) -> tuple[str, ...]:
-        """The data sets that its images come from."""
+        """The data sets that the images come from."""
         return tuple(getattr(self, name) for name in self.dataset_fields)
 
     @property
     def ignored_in_training(self) -> frozenset[str]:
-        """The fields that do not change training, as the task is configured."""
+        """The fields that do not affect training in this configuration."""
         if self.contamination or self.labelled:
             return self.test_only_fields
         return self.test_only_fields | self.contaminant_fields
 
     def normal_classes_of(self, dataset: Dataset) -> tuple[int, ...]:
-        """Return the normal classes: those that the training split has images of."""
+        """Return the normal classes: all classes with images in the training split."""
         return tuple(np.unique(dataset.train.class_index).tolist())
 
     def splits(self, dataset: Dataset, seed: int) -> TaskSplits:
-        """Return the task's images; none is drawn before it is used."""
+        """Return the task's images, which are drawn on first use."""
         return TaskSplits(self, dataset, seed)
 
     def build(self, dataset: Dataset, seed: int) -> TaskSplits:
@@ -160,12 +162,12 @@ class Task(NamedConfig):
     def training(self, dataset: Dataset, seed: int) -> tuple[Split, Split]:
         """Return the training and the calibration images: disjoint draws from the training split.
 
-        Calibration images are all normal. Of the training images a share of ``contamination`` is
-        replaced by anomalies; a higher share replaces the same ones and more. Another share,
-        ``labelled``, is replaced by further anomalies, which ``train_labels`` marks with -1.
+        Calibration images are all normal. The fraction ``contamination`` of the training images is
+        replaced by anomalies; a higher fraction replaces the same images and more. The fraction
+        ``labelled`` is replaced by further anomalies, with -1 in ``train_labels``.
 
         Raises:
-            InputError: the data set has fewer images.
+            InputError: the data set has too few images.
         """
         normal = select_classes(dataset.train, self.normal_classes_of(dataset))
         held_out = sample(normal, self.calibration, seed, "calibration")
@@ -179,7 +181,7 @@ class Task(NamedConfig):
         dataset: Dataset,
         seed: int,
     ) -> Split:
-        """Return the training images with a share of them replaced by anomalies."""
+        """Return the training images with a fraction of them replaced by anomalies."""
         unlabelled = round(self.contamination * len(train))
         labelled = round(self.labelled * len(train))
         if not unlabelled and not labelled:
@@ -206,9 +208,9 @@ class Task(NamedConfig):
 
 
 def parse(given: str | Mapping[str, Any] | Task) -> Task:
-    """Return the task that ``given`` names; nothing of its data set is read.
+    """Return the task that ``given`` describes, without reading its data set.
 
-    As :meth:`NamedConfig.parse <anomalist.core.named.NamedConfig.parse>`, for example
+    See :meth:`NamedConfig.parse <anomalist.core.named.NamedConfig.parse>`; for example
     ``corrupted:corruption=(stripes:lines=1,value=black)``.
     """
     return Task.parse(given)
@@ -231,7 +233,7 @@ def select_classes(images: ImageSet, classes: tuple[int, ...]) -> ImageSet:
     last = len(images.class_names) - 1
     absent = [index for index in classes if not 0 <= index <= last]
     if absent:
-        raise InputError(f"normal_classes: {absent[0]} is no class; the data set has 0 to {last}")
+        raise InputError(f"normal_classes: {absent[0]} is no class; the classes are 0 to {last}")
     return images.take(np.flatnonzero(np.isin(images.class_index, classes)))
 
 
@@ -241,7 +243,7 @@ def sample_other_classes(
     count: int,
     seed: int,
 ) -> NDArray[np.float32]:
-    """Draw images of all classes but these, as float32; a higher count draws the same and more.
+    """Draw images of all other classes as float32; a higher count draws the same and more.
 
     Raises:
         InputError: there are fewer than ``count``.
@@ -249,7 +251,7 @@ def sample_other_classes(
     rest = images.take(np.flatnonzero(~np.isin(images.class_index, classes)))
     if count > len(rest):
         raise InputError(
-            f"task.contamination: {count:,} images of other classes needed, there are {len(rest):,}"
+            f"task.contamination needs {count:,} images of other classes, there are {len(rest):,}"
         )
     order = generator(seed, "contaminants").permutation(len(rest))
     return rest.take(order[:count]).to_float()
@@ -261,16 +263,16 @@ def sample(
     seed: int,
     purpose: str,
 ) -> ImageSet:
-    """Draw ``count`` images, or all for None, and keep their order.
+    """Draw ``count`` images, or all for None, in their original order.
 
     Args:
-        images: what is drawn from.
-        count: how many.
-        seed: of the draw.
-        purpose: names the draw, and what the images are for in the message.
+        images: the images to draw from.
+        count: number of images.
+        seed: seed of the draw.
+        purpose: name of the draw, also for error messages.
 
     Raises:
-        InputError: there are fewer, or none.
+        InputError: there are fewer images, or none.
     """
     if len(images) == 0:
         raise InputError(f"{purpose}: {_NONE_LEFT.get(purpose, 'there is no image to draw from')}")
@@ -278,13 +280,13 @@ def sample(
         return images
     if count > len(images):
         raise InputError(
-            f"{purpose}: {count:,} images asked for, the split has {len(images):,}; ask for fewer"
+            f"{purpose}: {count:,} images requested, the split has {len(images):,}; request fewer"
         )
     order = generator(seed, purpose).permutation(len(images))
     return images.take(np.sort(order[:count]))
 
 
 _NONE_LEFT = {
-    "test": "the test split has no normal image; put some there",
-    "train": "no image is left to train on; hold out fewer for calibration",
+    "test": "the test split has no normal image; add some",
+    "train": "no training image is left; hold out fewer for calibration",
 }

@@ -1,4 +1,4 @@
-"""TaskSplits: the images of a task, drawn when they are first used."""
+"""The images of a task, drawn on first use."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["TaskSplits"]
 
 
 class TaskSplits:
-    """The images of a task, each part drawn when it is first used and then kept.
+    """The images of a task; each part is drawn on first use and then kept.
 
     Attributes:
-        task: what an anomaly is.
-        dataset: where the images come from.
-        seed: of all draws.
+        task: the task.
+        dataset: the data set of the images.
+        seed: seed of all draws.
     """
 
     def __init__(self, task: Task, dataset: Dataset, seed: int) -> None:
@@ -33,7 +33,7 @@ class TaskSplits:
 
     @property
     def train(self) -> Split:
-        """The training images, with ``train_labels`` where some anomalies are known."""
+        """The training images, with ``train_labels`` if some anomalies are known."""
         return self._trains_with._training[0]
 
     @property
@@ -58,15 +58,15 @@ class TaskSplits:
 
     @cached_property
     def leaks(self) -> int:
-        """How many test images are byte for byte among the training or calibration images."""
+        """The number of test images that are identical to a training or calibration image."""
         among_normal = self._tests_with._normal_leaks
         return among_normal + count_leaks(self.anomalies, self._trains_with._seen)
 
     def with_task(self, task: Task) -> TaskSplits:
         """Return the images of another task that trains on the same images.
 
-        Training and calibration images are shared, and so are normal test images where both tasks
-        ask for as many.
+        Training and calibration images are shared. Normal test images are shared if both tasks use
+        the same number.
         """
         other = TaskSplits(task, self.dataset, self.seed)
         other._trains_with = self._trains_with
@@ -78,25 +78,25 @@ class TaskSplits:
         """Refuse a task with more leaks than its ``duplicates`` allows.
 
         Raises:
-            InputError: the message says how many there are.
+            InputError: there are too many; the message gives the number.
         """
         self._refuse(self.leaks, len(self.normal) + len(self.anomalies))
 
     def check_normal_leaks(self) -> None:
-        """Refuse normal test images of which more are leaks than ``duplicates`` allows.
+        """Refuse normal test images with more leaks than ``duplicates`` allows.
 
-        It can be called before the anomalies are drawn.
+        This can be called before the anomalies are drawn.
 
         Raises:
-            InputError: the message says how many there are.
+            InputError: there are too many; the message gives the number.
         """
         self._refuse(self._tests_with._normal_leaks, len(self.normal))
 
     def _refuse(self, leaks: int, tested: int) -> None:
         if leaks > self.task.duplicates * tested:
             raise InputError(
-                f"{leaks:,} of {tested:,} test images are, byte for byte, among the training or "
-                f"calibration images: remove them from the data set, or allow more than "
+                f"{leaks:,} of {tested:,} test images are identical to training or calibration "
+                f"images: remove them from the data set, or allow more than "
                 f"{self.task.duplicates:.0%} with the option duplicates"
             )
 

@@ -1,4 +1,4 @@
-"""Normal is the data set itself; an anomaly is a test image with a synthetic corruption.
+"""Images of a data set are normal; test images with a synthetic corruption are anomalies.
 
 Every test image is used twice, clean and corrupted. Images that the corruption did not change are
 excluded and counted.
@@ -23,22 +23,24 @@ __all__ = ["Corrupted"]
 
 
 class Corrupted(Task):
-    """Distinguish corrupted test images from the same images, clean."""
+    """Detect corrupted test images among the same images without corruption."""
 
     test_only_fields: ClassVar[frozenset[str]] = Task.test_only_fields | {"corruption"}
     contaminant_fields: ClassVar[frozenset[str]] = frozenset({"contaminant"})
 
-    kind: Literal["corrupted"] = Field("corrupted", description="what an anomaly is")
+    kind: Literal["corrupted"] = Field("corrupted", description="name of the task")
     corruption: CorruptionSpec = Field(
-        parse("stripes"), description="what is done to test images, as name:option=value"
+        parse("stripes"), description="corruption of the test images, as name:option=value"
     )
     normal_classes: tuple[int, ...] | None = Field(
-        None, min_length=1, description="normal classes; by default all of the training split"
+        None,
+        min_length=1,
+        description="normal classes; by default all in the training split",
     )
     contaminant: CorruptionSpec | Literal["class"] | None = Field(
         None,
-        description="what anomalies in training are: a corruption, or 'class' for images of the "
-        "other classes",
+        description="anomalies in training: a corruption, or 'class' for images of the other "
+        "classes",
     )
 
     @property
@@ -48,7 +50,7 @@ class Corrupted(Task):
 
     @property
     def tested_corruption(self) -> Corruption:
-        """The corruption that test images suffer."""
+        """The corruption of the test images."""
         return self.corruption
 
     def normal_classes_of(self, dataset: Dataset) -> tuple[int, ...]:
@@ -58,7 +60,7 @@ class Corrupted(Task):
         return self.normal_classes
 
     def anomalies(self, normal: Split, dataset: Dataset, seed: int) -> Split:
-        """Return the corrupted twins of ``normal`` in which something changed."""
+        """Return the corrupted copies of ``normal`` in which at least one pixel changed."""
         result = self.corruption(normal.images, seed=seed, index=normal.image_index)
         changed = result.masks.any(axis=(1, 2))
         count = int(changed.sum())
@@ -71,7 +73,7 @@ class Corrupted(Task):
         )
 
     def facts(self, anomalies: Split, normal: Split) -> dict[str, Any]:
-        """Return the corruption without its strength, its severity and how much it changed."""
+        """Return the corruption without its strength, its severity, and the changed energy."""
         height, width = anomalies.images.shape[2:]
         return {
             "corruption": self.corruption.family,
@@ -94,12 +96,12 @@ class Corrupted(Task):
         if self.contaminant == "class":
             classes = self.normal_classes_of(dataset)
             return sample_other_classes(dataset.train, classes, len(images), seed)
-        own_seed = derive(seed, "contamination")  # never the draws of the test images
+        own_seed = derive(seed, "contamination")  # other random draws than for the test images
         return self.contaminant(images, seed=own_seed, index=image_index).images
 
 
 def _changed_energy(anomalies: Split, normal: Split) -> float:
-    """Return the mean squared change of a value between corrupted images and their clean twins."""
+    """Return the mean squared difference between corrupted images and their clean copies."""
     order = np.argsort(normal.image_index)
     place = np.searchsorted(normal.image_index, anomalies.image_index, sorter=order)
     change = anomalies.images - normal.images[order[place]]

@@ -1,9 +1,9 @@
-"""Normal is what a data set calls "good"; an anomaly is a test image with a real, labelled defect.
+"""Good images of a data set are normal; test images with real, labelled defects are anomalies.
 
-Masks are the data set's own, where it has them. If training is to hold defects (``contamination``,
-``labelled``), half of each type, drawn by the seed, is reserved for training and never tested,
-whatever the share: results at all shares above 0 are computed on the same images. If the training
-split has defects itself, those are used instead.
+Masks are those of the data set, if it has them. If training contains defects (``contamination``,
+``labelled``), half of each type of defect, drawn by the seed, is reserved for training and never
+tested. This half does not depend on the fraction, so that results for all fractions above 0 use the
+same test images. If the training split contains defects itself, those are used instead.
 """
 
 from __future__ import annotations
@@ -22,18 +22,16 @@ from anomalist.tasks._base import Task, sample_other_classes
 
 __all__ = ["Defects", "has_defects"]
 
-_GOOD = 0  # the class of normal images, by the contract of data sets
+_GOOD = 0  # class index of normal images, by the contract of data sets
 
 
 class Defects(Task):
-    """Distinguish images with a defect from good ones: one type of defect, several, or all."""
+    """Detect images with defects among good ones: one type of defect, several, or all."""
 
     test_only_fields: ClassVar[frozenset[str]] = Task.test_only_fields | {"types"}
 
-    kind: Literal["defects"] = Field("defects", description="what an anomaly is")
-    types: tuple[str, ...] = Field(
-        (), description="the types of defect that are tested; by default all"
-    )
+    kind: Literal["defects"] = Field("defects", description="name of the task")
+    types: tuple[str, ...] = Field((), description="types of defect to test; by default all")
 
     @property
     def label(self) -> str:
@@ -50,12 +48,12 @@ class Defects(Task):
         if first != "good":
             raise InputError(
                 f"task.dataset: {dataset.name} has no real defects: its first class is {first!r}, "
-                "not 'good'; one_class makes anomalies of classes"
+                "not 'good'; use the task one_class for anomalous classes"
             )
         return (_GOOD,)
 
     def anomalies(self, normal: Split, dataset: Dataset, seed: int) -> Split:
-        """Return the test images with a defect of the chosen types, with masks where known."""
+        """Return the test images with a defect of the chosen types, with masks if known."""
         names = dataset.test.class_names
         absent = [name for name in self.types if name not in names[1:]]
         if absent:
@@ -82,7 +80,7 @@ class Defects(Task):
 
 
 def has_defects(dataset: Dataset) -> bool:
-    """Return whether a data set has good images, and test images with a labelled defect."""
+    """Return whether a data set has good images and test images with labelled defects."""
     return dataset.test.class_names[0] == "good" and _has_bad(dataset.test)
 
 

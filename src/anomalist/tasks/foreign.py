@@ -1,14 +1,14 @@
-"""Normal is one data set; an anomaly is an image of another, brought to the first one's shape.
+"""Images of one data set are normal; images of another data set, resized to match, are anomalies.
 
-Values are scaled to [0, 1] by each set's own range. Colour becomes grey as the mean of the
-channels, grey becomes colour by repetition. Pillow's bilinear filter, whose support grows when it
-shrinks an image, then resizes it to the normal images' height and width, whatever the aspect ratio.
+Values are scaled to [0, 1] by each data set's own range. Colour is converted to grey by the mean of
+the channels, grey to colour by repetition. Pillow's bilinear filter, which includes anti-aliasing,
+resizes images to the normal images' height and width without keeping the aspect ratio.
 
 Brightness and contrast alone often distinguish two data sets. With ``matched`` every foreign image
-is scaled and shifted until its mean and standard deviation over all values are those of a normal
-image: in a test, the normal test image at the same position; in training, the image that it
-replaces. Clipping to [0, 1] moves both, so an image is matched again until they are within 0.001,
-at most 300 times.
+is scaled and shifted until its mean and standard deviation over all values match those of a normal
+image: in testing, the normal test image at the same position; in training, the image that it
+replaces. Clipping to [0, 1] changes both, so matching is repeated until both are within 0.001, at
+most 300 times.
 """
 
 from __future__ import annotations
@@ -33,30 +33,31 @@ _TOLERANCE = 1e-3  # of mean and standard deviation
 
 
 class Foreign(Task):
-    """Distinguish images of another data set, at most as many as normal ones, from test images."""
+    """Detect images of another data set, at most as many as normal test images."""
 
     dataset_fields: ClassVar[tuple[str, ...]] = ("dataset", "foreign")
     contaminant_fields: ClassVar[frozenset[str]] = frozenset({"foreign", "matched"})
 
-    kind: Literal["foreign"] = Field("foreign", description="what an anomaly is")
-    foreign: str = Field("digits", description="the data set that anomalies come from")
+    kind: Literal["foreign"] = Field("foreign", description="name of the task")
+    foreign: str = Field("digits", description="data set that anomalies come from")
     matched: bool = Field(
-        False, description="whether anomalies get the mean and deviation of normal images"
+        False,
+        description="whether to match mean and deviation of anomalies to those of normal images",
     )
 
     @property
     def label(self) -> str:
-        """The other data set, and whether it is matched."""
+        """The foreign data set, and whether it is matched."""
         return f"against {self.foreign}, matched" if self.matched else f"against {self.foreign}"
 
     def anomalies(self, normal: Split, dataset: Dataset, seed: int) -> Split:
-        """Return test images of the other data set: as many as normal ones, or all if fewer."""
+        """Return foreign test images: as many as normal ones, or all if there are fewer."""
         other = self._other(dataset).test
         drawn = sample(other, min(len(other), len(normal)), seed, "foreign")
         images = _in_shape(drawn, normal.images.shape[1:])
         if self.matched:
             images = _match(images, normal.images[: len(images)])
-        # Numbers that no image of the normal data set has.
+        # Indices that no image of the normal data set has.
         highest = max(len(dataset.test), int(normal.image_index.max()))
         return Split(images, np.ones(len(images), np.bool_), drawn.index + 1 + highest)
 
@@ -70,8 +71,7 @@ class Foreign(Task):
         other = self._other(dataset).train
         if len(images) > len(other):
             raise InputError(
-                f"task.contamination: {len(images):,} foreign images needed, "
-                f"there are {len(other):,}"
+                f"task.contamination needs {len(images):,} foreign images, there are {len(other):,}"
             )
         order = generator(seed, "contaminants").permutation(len(other))
         drawn = _in_shape(other.take(order[: len(images)]), images.shape[1:])
@@ -80,7 +80,7 @@ class Foreign(Task):
     def _other(self, dataset: Dataset) -> Dataset:
         if self.foreign == self.dataset:
             raise InputError(
-                f"task.foreign: {self.foreign!r} is the normal data set itself; name another"
+                f"task.foreign: {self.foreign!r} is the normal data set itself; choose another"
             )
         return datasets.load(self.foreign)
 
@@ -101,8 +101,8 @@ def _in_shape(images: ImageSet, shape: tuple[int, ...]) -> NDArray[np.float32]:
         values = np.repeat(values, channels, axis=1)
     elif values.shape[1] != channels:
         raise InputError(
-            f"task.foreign: images of {values.shape[1]} channels cannot stand for images of "
-            f"{channels}"
+            f"task.foreign: images of {values.shape[1]} channels cannot be converted to "
+            f"{channels} channels"
         )
     if values.shape[2:] == (height, width):
         return values
@@ -115,12 +115,12 @@ def _in_shape(images: ImageSet, shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 
 def _match(images: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the images with the means and standard deviations of ``like``, one by one."""
+    """Return the images with the means and standard deviations of the images ``like``."""
     wanted = like.reshape(len(like), -1).astype(np.float64)
     mean = wanted.mean(axis=1)
     spread = wanted.std(axis=1)
     matched = images.reshape(images.shape[0], -1).astype(np.float64)
-    rows = np.arange(len(matched))  # those still to be matched; images do not depend on each other
+    rows = np.arange(len(matched))  # images still to be matched, independently of each other
     for _ in range(_MAX_ROUNDS):
         values = matched[rows]
         own_mean = values.mean(axis=1)

@@ -1,4 +1,4 @@
-"""Normal is one class of the data set, several, or all but one; all other classes are anomalous."""
+"""Some classes of the data set are normal; test images of all other classes are anomalies."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ __all__ = ["OneClass"]
 
 
 class OneClass(Task):
-    """Distinguish test images of the other classes from those of the normal ones."""
+    """Detect test images of the other classes among those of the normal classes."""
 
     contaminant_fields: ClassVar[frozenset[str]] = frozenset({"labelled_class"})
 
-    kind: Literal["one_class"] = Field("one_class", description="what an anomaly is")
-    normal_classes: tuple[int, ...] = Field((0,), min_length=1, description="the normal classes")
+    kind: Literal["one_class"] = Field("one_class", description="name of the task")
+    normal_classes: tuple[int, ...] = Field((0,), min_length=1, description="normal classes")
     all_but: int | None = Field(
         None,
         ge=0,
         exclude_if=lambda label: label is None,
-        description="the one class that is not normal, in place of normal_classes",
+        description="the only anomalous class, instead of normal_classes",
     )
     labelled_class: int | None = Field(
         None,
         ge=0,
         exclude_if=lambda label: label is None,
-        description="the class of the known anomalies; by default all classes that are not normal, "
-        "as for the unlabelled anomalies",
+        description="class of the known anomalies; by default all anomalous classes, as for the "
+        "unlabelled anomalies",
     )
 
     @property
@@ -58,7 +58,7 @@ class OneClass(Task):
         if self.all_but not in classes:
             last = len(classes) - 1
             raise InputError(
-                f"task.all_but: {self.all_but} is no class; the data set has 0 to {last}"
+                f"task.all_but: {self.all_but} is no class; the classes are 0 to {last}"
             )
         return tuple(index for index in classes if index != self.all_but)
 
@@ -68,8 +68,8 @@ class OneClass(Task):
         rest = dataset.test.take(np.flatnonzero(~is_normal))
         if len(rest) == 0:
             raise InputError(
-                "task.normal_classes: every class is normal, so nothing is an anomaly; "
-                "leave some out"
+                "task.normal_classes: all classes are normal, so there are no anomalies; "
+                "remove some"
             )
         return replace(normal_split(rest), is_anomaly=np.ones(len(rest), np.bool_))
 
@@ -99,12 +99,12 @@ class OneClass(Task):
             )
         class_index = dataset.train.class_index
         rest = np.flatnonzero(~np.isin(class_index, classes))
-        order = generator(seed, "contaminants").permutation(len(rest))  # of sample_other_classes
+        order = generator(seed, "contaminants").permutation(len(rest))  # as in sample_other_classes
         left = rest[order[unlabelled:]]
         available = left[class_index[left] == self.labelled_class]
         if count > len(available):
             raise InputError(
-                f"task.labelled: {count:,} images of class {self.labelled_class} needed, "
-                f"{len(available):,} left"
+                f"task.labelled needs {count:,} images of class {self.labelled_class}, there are "
+                f"{len(available):,}"
             )
         return dataset.train.take(available[:count]).to_float()

@@ -1,7 +1,7 @@
-"""The cache of data sets: one verified file each, filled from the first source that serves.
+"""The cache of data sets: one verified file each, filled from the first available source.
 
-The file is the raw bytes of the arrays, one after the other, at sizes known beforehand: there is no
-format to parse, so nothing that a damaged file could break; every array is hashed on every load.
+The file contains the raw bytes of the arrays, one after the other, at known sizes. There is no
+format to parse that a damaged file could exploit, and every array is hashed on every load.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Source:
-    """One place that the arrays may come from.
+    """A source of the arrays.
 
     Attributes:
-        name: the place, in words for the reader.
-        read: returns the arrays, or raises InputError or OSError where it cannot; it never hangs.
-        verb: what reading it is called in the line that tells the user.
+        name: description of the source for the user.
+        read: returns the arrays, or raises InputError or OSError on failure; it never hangs.
+        verb: the word for reading it in the console line.
     """
 
     name: str
@@ -62,10 +62,10 @@ class Source:
 def data_folder(name: str) -> Path:
     """Return the folder of the data set ``name``; it need not exist.
 
-    It lies in the folder that the environment variable ``ANOMALIST_DATA`` names, by default in the
+    Its parent is the folder in the environment variable ``ANOMALIST_DATA``, by default the
     platform's cache folder.
     """
-    import pooch  # here, since `anomalist list` imports no more than it must
+    import pooch  # imported here to keep `anomalist list` fast
 
     chosen = os.environ.get(FOLDER_VARIABLE)
     return (Path(chosen).expanduser() if chosen else Path(pooch.os_cache("anomalist"))) / name
@@ -78,22 +78,23 @@ def load_arrays(
     folder: Path,
     by_hand: str,
 ) -> tuple[Arrays, str]:
-    """Return a data set's arrays, from the cache or else from the first source that serves them.
+    """Return a data set's arrays from the cache or the first available source.
 
-    No lock is needed: the file is replaced whole, and every process would write the same bytes.
+    No lock is needed, because the file is replaced as a whole and every process writes the same
+    bytes.
 
     Args:
-        name: the data set's name, which is its cached file's.
-        parts: the arrays it consists of.
-        sources: where to get them, in the order in which they are tried, once each.
-        folder: the folder of the cached file.
-        by_hand: the files that a user may put into ``folder``, in words, for the error.
+        name: name of the data set and of its cached file.
+        parts: the arrays of the data set.
+        sources: the sources, each tried once in this order.
+        folder: folder of the cached file.
+        by_hand: the files that a user may put into ``folder``, for the error message.
 
     Returns:
-        The verified arrays by the names in ``parts``, and the words for where they came from.
+        The verified arrays by the names in ``parts``, and a description of their source.
 
     Raises:
-        InputError: no source serves, or the folder cannot be written to.
+        InputError: all sources fail, or the folder cannot be written to.
     """
     file = _file(name, folder)
     try:
@@ -101,7 +102,7 @@ def load_arrays(
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (InputError, OSError) as error:
-        announce(f"the cached file is fetched again: {error}")
+        announce(f"fetching the cached file again: {error}")
     try:
         make_folder(folder, "data folder")
     except InputError as error:
@@ -121,13 +122,13 @@ def load_arrays(
         return arrays, source.name
     why = "; ".join(failures)
     where = abbreviate_home(folder)
-    raise InputError(f"{name} could not be fetched; {why}; put into {where} by hand: {by_hand}")
+    raise InputError(f"{name} could not be fetched; {why}; put these files into {where}: {by_hand}")
 
 
 def state(name: str, parts: Mapping[str, Part], folder: Path) -> Status:
-    """Return "ready" and the folder if the cached file has its right size, else "fetchable".
+    """Return "ready" and the folder if the cached file has the right size, else "fetchable".
 
-    Its contents are not read: :func:`load_arrays` does that, and fetches an altered file again.
+    The contents are not read; :func:`load_arrays` checks them and replaces a changed file.
     """
     file = _file(name, folder)
     try:
@@ -147,9 +148,9 @@ def _total(parts: Mapping[str, Part]) -> int:
 
 def _read(file: Path, parts: Mapping[str, Part]) -> Arrays:
     total = _total(parts)
-    values = np.fromfile(file, np.uint8, total + 1)  # one more, to notice a longer file
+    values = np.fromfile(file, np.uint8, total + 1)  # one more byte, to detect a longer file
     if values.size != total:
-        raise InputError(f"{file} is truncated or altered: its size is not {total} bytes")
+        raise InputError(f"{file} is truncated or changed: its size is not {total} bytes")
     arrays = {}
     start = 0
     for name, part in parts.items():
@@ -159,7 +160,7 @@ def _read(file: Path, parts: Mapping[str, Part]) -> Arrays:
     try:
         _verify(arrays, parts)
     except InputError as error:
-        raise InputError(f"{file} is altered: {error}") from None
+        raise InputError(f"{file} was changed: {error}") from None
     return arrays
 
 
@@ -170,7 +171,7 @@ def _write(file: Path, parts: Mapping[str, Part], arrays: Arrays) -> None:
                 stream.write(_bytes(arrays[name]))
     except OSError as error:
         raise InputError(
-            f"cannot write {file}: {error.strerror}; name another folder in the environment "
+            f"cannot write {file}: {error.strerror}; set another folder in the environment "
             f"variable {FOLDER_VARIABLE}"
         ) from None
 

@@ -1,8 +1,7 @@
-"""Fetching files: over HTTP from a mirror, or inside a package from the user's package index.
+"""Download files: over HTTP from a mirror, or inside a package from the user's package index.
 
-Nothing here waits without a bound: a time-out for each connection and read would still let a slow
-name server, many addresses or a trickle of bytes hold us for ever, so every wait has a deadline as
-well.
+Every wait has a deadline. Time-outs of connections and reads alone are not sufficient: a slow name
+server, many addresses or a slow trickle of bytes could still block forever.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ __all__ = ["fetch_mirror", "fetch_package"]
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 5.0
-PROBE_SECONDS = 4.0  # for a mirror's first and smallest file: is anybody there?
+PROBE_SECONDS = 4.0  # for a mirror's first and smallest file, which tests the mirror
 FILE_SECONDS = 120.0  # for each of the others
 PIP_SECONDS = 180.0
 
@@ -38,10 +37,10 @@ def fetch_mirror(
     probe_seconds: float = PROBE_SECONDS,
     file_seconds: float = FILE_SECONDS,
 ) -> None:
-    """Fetch the files at the address ``base`` into ``folder`` and verify them.
+    """Download the files at the address ``base`` into ``folder`` and verify them.
 
-    The first file is the probe: it has a short deadline and no second attempt, so that a host that
-    is not there costs seconds once. The others have one more attempt each.
+    The first file tests the mirror. It has a short deadline and no second attempt, so that an
+    unreachable host costs only seconds. The other files have a second attempt.
 
     Args:
         base: the address of the files' folder.
@@ -51,7 +50,7 @@ def fetch_mirror(
         file_seconds: the deadline of each other file, in seconds.
 
     Raises:
-        InputError: the host does not answer in time, or not with these files.
+        InputError: the host does not answer in time, or sends other files.
     """
     import pooch
 
@@ -92,14 +91,14 @@ def fetch_package(
     *,
     seconds: float = PIP_SECONDS,
 ) -> Path:
-    """Fetch a package's wheel into ``folder`` with the user's pip, hence from the user's index.
+    """Download a package's wheel into ``folder`` with the user's pip, from the user's index.
 
     Nothing is installed and no code of the package runs.
 
     Args:
         requirement: the package and its version, ``"name==version"``.
         wheel: the wheel's file name.
-        sha256: the wheel's hash, checked by pip (which so passes over other builds) and by pooch.
+        sha256: the wheel's hash, checked by pip (which ignores other builds) and by pooch.
         folder: an existing folder.
         seconds: the deadline.
 
@@ -107,7 +106,7 @@ def fetch_package(
         The path of the verified wheel.
 
     Raises:
-        InputError: there is no pip, or it cannot get this wheel in time.
+        InputError: pip is missing, or cannot download this wheel in time.
     """
     import pooch
 
@@ -133,10 +132,10 @@ def _pip_download(
     folder: Path,
     seconds: float,
 ) -> None:
-    """Run ``pip download`` with a requirements file: only there may a hash be given."""
+    """Run ``pip download`` with a requirements file, the only place for a hash."""
     listed = folder / "requirements.txt"
     listed.write_text(f"{requirement} --hash=sha256:{sha256}\n", encoding="utf-8")
-    # -P: a folder called pip where the user happens to be must not be run in pip's stead.
+    # -P: Python must not run a folder called pip in the working directory instead of pip.
     command = [
         sys.executable,
         "-P",
@@ -172,10 +171,10 @@ def _pip_download(
 
 
 def _within(seconds: float, name: str, fetch: Callable[[], object]) -> None:
-    """Run ``fetch`` in a thread that is left behind when it takes longer than ``seconds``.
+    """Run ``fetch`` in a thread that is abandoned if it takes longer than ``seconds``.
 
-    A thread, because a name server's silence and a trickle of bytes cannot be interrupted from
-    inside.
+    A thread is needed, because a silent name server or a slow trickle of bytes cannot be
+    interrupted from inside.
     """
     outcome: list[Exception | None] = []
 
@@ -183,7 +182,7 @@ def _within(seconds: float, name: str, fetch: Callable[[], object]) -> None:
         try:
             fetch()
             outcome.append(None)
-        except Exception as error:  # whatever it is, this source does not serve
+        except Exception as error:  # any error means that this source fails
             outcome.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
@@ -196,12 +195,12 @@ def _within(seconds: float, name: str, fetch: Callable[[], object]) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Return the core of a download's error: requests wraps it in several layers of itself."""
+    """Return the cause of a download's error, which requests wraps in several layers."""
     response = getattr(error, "response", None)
     if response is not None:
         return f"HTTP status {response.status_code}"
     if isinstance(error, ValueError) and not isinstance(error, OSError):
-        return "what came is another file (wrong hash)"  # the one ValueError that pooch raises here
+        return "the downloaded file has a wrong hash"  # the one ValueError that pooch raises here
     if "timed out" in str(error):
         return "timed out"
     inner = getattr(error.args[0], "reason", error) if error.args else error
@@ -210,9 +209,9 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _quiet_pooch() -> Iterator[None]:
-    """Silence pooch's logger for a while: what it says is said here in one line.
+    """Silence pooch's logger within the context, because this module prints its own line.
 
-    By a filter, not by the level: that logger caches its level and never forgets.
+    A filter is used instead of the level, because the logger caches its level.
     """
     import pooch
 

@@ -1,4 +1,4 @@
-"""Data sets whose authors publish four IDX files under MNIST's names and in MNIST's sizes."""
+"""Data sets of four IDX files with the names and sizes of MNIST's files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def load(name: str, official: Official, class_names: tuple[str, ...]) -> Dataset
     """Return the data set: 60,000 training and 10,000 test images, uint8 ``[N, 1, 28, 28]``.
 
     Raises:
-        InputError: the files are neither here nor fetchable.
+        InputError: the files are missing and cannot be downloaded.
     """
     folder, source = ensure(name, official)
     train, test = (

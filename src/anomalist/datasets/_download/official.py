@@ -1,4 +1,4 @@
-"""A data set's official files: found in the data folder or fetched, and always verified."""
+"""The official files of a data set: from the data folder or downloaded, always verified."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ __all__ = ["Official", "ensure", "status", "wrong"]
 
 @dataclass(frozen=True)
 class Official:
-    """What the authors publish.
+    """The files that the authors publish.
 
     Attributes:
         hashes: ``"md5:…"`` or ``"sha256:…"`` by file name, as published; the smallest file first.
-        mirrors: addresses of folders that hold all of these files, in the order to be asked.
-        probe_seconds: the deadline of the first file, which shows whether anybody is there; short
-            if it is small.
+        mirrors: addresses of folders that contain all of these files, in the order to be tried.
+        probe_seconds: the deadline of the first file, which tests the mirror; short if it is small.
         file_seconds: the deadline of each other file.
     """
 
@@ -37,7 +36,7 @@ class Official:
 
 
 def status(name: str, official: Official) -> Status:
-    """Return "ready" and the folder if all files are there, unread; else "fetchable"."""
+    """Return "ready" and the folder if all files exist, without reading them; else "fetchable"."""
     folder = data_folder(name)
     if all((folder / file).is_file() for file in official.hashes):
         return Status("ready", str(folder))
@@ -45,16 +44,16 @@ def status(name: str, official: Official) -> Status:
 
 
 def ensure(name: str, official: Official) -> tuple[Path, str]:
-    """Fetch the official files that are missing from the data folder, and verify all of them.
+    """Download the official files that are missing in the data folder, and verify all files.
 
-    Files that a user put there are used like fetched ones. A file with another hash is replaced,
-    once the right one has arrived.
+    Files that the user put there are used like downloaded ones. A file with a wrong hash is
+    replaced after the right one has been downloaded.
 
     Returns:
-        The folder, and the words for where the files came from.
+        The folder, and a description of the source of the files.
 
     Raises:
-        InputError: no mirror serves them, or the folder cannot be written to.
+        InputError: all mirrors fail, or the folder cannot be written to.
     """
     folder = data_folder(name)
     failures = {
@@ -80,11 +79,11 @@ def ensure(name: str, official: Official) -> tuple[Path, str]:
     files = ", ".join(f"{file} ({official.hashes[file]})" for file in failures)
     why = "; ".join(reasons)
     where = abbreviate_home(folder)
-    raise InputError(f"{name} could not be fetched; {why}; put into {where} by hand: {files}")
+    raise InputError(f"{name} could not be fetched; {why}; put these files into {where}: {files}")
 
 
 def wrong(file: Path, known: str) -> str | None:
-    """Return why ``file`` does not have the hash ``known`` (``"md5:…"``); None if it has."""
+    """Return why ``file`` does not have the hash ``known`` (``"md5:…"``), or None if it does."""
     algorithm, _, expected = known.partition(":")
     try:
         with file.open("rb") as stream:

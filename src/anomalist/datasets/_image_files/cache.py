@@ -1,10 +1,11 @@
-"""The cache of decoded folders: ``images.npy`` and ``masks.npy``, mapped into memory when used.
+"""The cache of decoded folders: ``images.npy`` and ``masks.npy``, memory-mapped when used.
 
-A cache's name is a hash of the options, the file names and the sizes. Within it lie a hash of the
-files' times and one of their contents: where the times are the same the cache is used at once;
-where they differ the files are read and hashed, and decoded anew if their contents differ. A cache
-appears whole, by renaming a folder, under a lock that its reader holds too, so two processes at
-once wait for each other, and one that was killed leaves nothing in the way.
+The name of a cache is a hash of the options, the file names and the file sizes. It contains a hash
+of the files' times and one of their contents. If the times are the same, the cache is used at once.
+If they differ, the files are hashed, and decoded again if their contents have changed.
+
+A cache is created by renaming a complete folder, under a lock that readers hold too. Two processes
+therefore wait for each other, and a killed process leaves no partial cache.
 """
 
 from __future__ import annotations
@@ -43,30 +44,29 @@ from anomalist.datasets._image_files.jobs import (
 
 __all__ = ["Decoding", "decoded"]
 
-_VERSION = 2  # of the cache's layout and of the decoder: raised when either changes
-_CHUNK = 32  # files that a process is given at a time
-_FEW = 64  # so few files are not worth starting processes for
+_VERSION = 2  # of the cache layout and the decoder: raised when one of them changes
+_CHUNK = 32  # files per task of a process
+_FEW = 64  # with at most this many files, no processes are started
 _META = "meta.json"
 _IMAGES = "images.npy"
 _MASKS = "masks.npy"
-_BUSY = "folder: waiting for another process that reads the same folder"
+_BUSY = "folder: waiting for another process that decodes the same folder"
 
 Result = TypeVar("Result")
 
 
 @dataclass
 class Decoding:
-    """What the cache holds of a list of files.
+    """The decoded files.
 
     Attributes:
-        folder: of the cache.
-        images: ``[N, C, H, W]`` of the files that could be read, in order; mapped into memory,
-            read-only.
-        masks: bool ``[M, H, W]`` of those that are tested on, or None where there are no masks.
-        kept: the positions of the files that could be read.
-        faults: why each of the others could not, by position.
-        faded: the positions of images whose mask marks no pixel at this size.
-        turned: how many images were turned as their EXIF data say.
+        folder: folder of the cache.
+        images: ``[N, C, H, W]``, the files that could be read, in order; memory-mapped, read-only.
+        masks: bool ``[M, H, W]``, the masks of the test images, or None without masks.
+        kept: positions of the files that could be read.
+        faults: reasons why the other files could not be read, by position.
+        faded: positions of images whose mask is empty at this size.
+        turned: number of images that were rotated by their EXIF orientation.
     """
 
     folder: Path
@@ -82,8 +82,8 @@ class _Cached(NamedTuple):
     """A cache on disk.
 
     Attributes:
-        decoding: what it holds.
-        meta: what is written beside it.
+        decoding: the decoded files.
+        meta: the metadata on disk.
     """
 
     decoding: Decoding
@@ -97,12 +97,12 @@ def decoded(
     masked: bool,
     caches: Path,
 ) -> Decoding:
-    """Return the decoded files, from the cache or decoded now.
+    """Return the decoded files from the cache, and decode them first if necessary.
 
     Args:
         root: the folder that the names are relative to.
         entries: the files, training ones first.
-        request: how they are decoded.
+        request: the decoding options.
         masked: whether masks are kept.
         caches: the folder of all caches.
 
@@ -117,7 +117,7 @@ def decoded(
     try:
         make_folder(caches, "data folder")
     except InputError as error:
-        cached = _open(folder)  # a cache that cannot be written can still be read
+        cached = _open(folder)  # a read-only cache can still be used
         if cached is not None and cached.meta["stamp"] == stamp:
             return cached.decoding
         raise InputError(f"{error} in the environment variable {FOLDER_VARIABLE}") from None
@@ -126,7 +126,7 @@ def decoded(
         if cached is not None and cached.meta["stamp"] != stamp:
             cached = _renew_stamp(root, jobs, folder, cached, stamp)
         if cached is None:
-            for stale in (folder, *caches.glob(f".{key}-*")):  # of processes that were killed
+            for stale in (folder, *caches.glob(f".{key}-*")):  # left by killed processes
                 shutil.rmtree(stale, ignore_errors=True)
             _build(root, jobs, request, masked, stamp, folder)
             cached = _open(folder)
@@ -192,7 +192,7 @@ def _decode(
     jobs: list[Job],
     target: Target,
 ) -> dict[int, DecodeResult]:
-    """Decode files into the target's rows, and close the gaps that broken ones leave."""
+    """Decode files into the target's rows, and remove the rows of broken files."""
     _check_space(target)
     target.images.create()
     if target.masks:
@@ -206,7 +206,7 @@ def _decode(
 
 
 def _open(folder: Path) -> _Cached | None:
-    """Return the cache if it is there and whole in size."""
+    """Return the cache if it exists and has the right size."""
     try:
         meta = json.loads((folder / _META).read_text(encoding="utf-8"))
         images = np.zeros((0, 1, 1, 1), np.uint8)
@@ -237,8 +237,8 @@ def _check_space(target: Target) -> None:
     free = shutil.disk_usage(place).free
     if needed > free:
         raise InputError(
-            f"folder: the decoded images take {needed / 1e9:.1f} GB, {str(place)!r} has "
-            f"{free / 1e9:.1f} GB left; choose a smaller resize, or another place in the "
+            f"folder: the decoded images need {needed / 1e9:.1f} GB, but {str(place)!r} has "
+            f"{free / 1e9:.1f} GB left; choose a smaller resize, or another folder in the "
             f"environment variable {FOLDER_VARIABLE}"
         )
 
@@ -250,7 +250,7 @@ def _spread(
     jobs: list[Job],
     *more: Any,
 ) -> dict[int, Result]:
-    """Return ``function`` of each row, computed by chunks in a process per core."""
+    """Return the results of ``function`` by row, computed in chunks by one process per core."""
     chunks = [jobs[first : first + _CHUNK] for first in range(0, len(jobs), _CHUNK)]
     results: dict[int, Result] = {}
     with tqdm(
@@ -279,6 +279,6 @@ def _each(
         )
     except TerminatedWorkerError:
         raise InputError(
-            "folder: a process that decoded images was killed, for want of memory or by a file "
-            "that breaks its decoder"
+            "folder: a decoding process was killed, because memory ran out or a file crashed the "
+            "decoder"
         ) from None

@@ -1,8 +1,8 @@
 """Decode one image file to one array: PNG, JPEG, TIFF and BMP by Pillow, DICOM and FITS by others.
 
-Intensities are never stretched to what an image happens to hold. All planes of more than 8 bits are
-resized as float32. Pillow opens 16-bit colour at 8 bits; it is opened twice here, once for each
-half of every value.
+Intensities are never scaled by the values of the image. Planes of more than 8 bits are resized as
+float32. Pillow opens 16-bit colour with 8 bits; such files are opened twice, once for the high and
+once for the low bytes.
 """
 
 from __future__ import annotations
@@ -27,25 +27,24 @@ from anomalist.datasets._image_files.masks import marked
 
 __all__ = ["MAX_PIXELS", "decode", "decode_mask", "open_regular", "probe", "reason"]
 
-MAX_PIXELS = 89_478_485  # Pillow's own default: a header that claims more is not believed
+MAX_PIXELS = 89_478_485  # Pillow's default; files with larger sizes in their header are rejected
 _MAX_BYTES = 1 << 30
 _MAX_SCANS = (
-    100  # of a progressive JPEG; each takes time for all of the picture, however few its bytes
+    100  # of a progressive JPEG; each scan takes time for the whole image, even with few bytes
 )
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 _GREY = ("1", "L", "LA", "La", "I", "F")
-# A JPEG is decoded at no less than this many times the size it is resized to (as Pillow's
-# thumbnail).
+# A JPEG is decoded at least at this multiple of the target size, as in Pillow's thumbnail.
 _DRAFT = 2
 
 
 def probe(file: BinaryIO, name: str) -> tuple[bool, int, bool]:
-    """Return whether an image has colour, its depth, and whether EXIF data ask for a turn.
+    """Return whether an image is in colour, its depth, and whether EXIF data rotate it.
 
-    The depth is 8 or 16 bits, or 32 for floats and what becomes floats.
+    The depth is 8 or 16 bits, or 32 for floats and types that are converted to floats.
 
     Raises:
-        Exception: of any kind where the file is no image that can be read; see :func:`reason`.
+        Exception: of any kind if the file cannot be read as an image; see :func:`reason`.
     """
     if dicom_fits.reader(name):
         return False, 32, False
@@ -66,15 +65,15 @@ def decode(
 
     Args:
         file: open for reading, at its beginning.
-        name: of the file; its ending identifies DICOM and FITS.
-        spec: what the image is brought to.
+        name: name of the file; its ending identifies DICOM and FITS.
+        spec: the target format.
 
     Returns:
-        ``[C, H, W]`` of the spec's dtype, and the width and height as the image is shown, turned as
-        its EXIF data say.
+        ``[C, H, W]`` of the spec's dtype, and the width and height of the original image after its
+        EXIF rotation.
 
     Raises:
-        Exception: of any kind where the file cannot be read; see :func:`reason`.
+        Exception: of any kind if the file cannot be read; see :func:`reason`.
     """
     read = dicom_fits.reader(name)
     if read:
@@ -96,10 +95,10 @@ def decode(
 def _grey_planes(
     image: ImageFile.ImageFile, window: tuple[float, float] | None
 ) -> NDArray[np.float32]:
-    """Return a grey image of more than 8 bits as float32 ``[1, h, w]``, where bright is bright.
+    """Return a grey image of more than 8 bits as float32 ``[1, h, w]``; high values are bright.
 
-    Pillow knows neither that a TIFF's 32-bit integers are unsigned nor that in a deep one low may
-    be bright.
+    Pillow ignores that 32-bit integers of a TIFF may be unsigned, and that low values may be bright
+    in a TIFF of more than 8 bits.
 
     Raises:
         InputError: 32-bit integers without a window.
@@ -110,8 +109,8 @@ def _grey_planes(
     low_is_bright = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
     twelve = tags.get(TiffImagePlugin.BITSPERSAMPLE, (0,))[0] == 12
     if image.mode == "I" and window is None:
-        raise InputError("32-bit integers have no range of their own; give intensity=LOW;HIGH")
-    turn = 1 if image.format == "TIFF" else orientation_of(image)  # Pillow turns a TIFF by itself
+        raise InputError("32-bit integers have no default range; give intensity=LOW;HIGH")
+    turn = 1 if image.format == "TIFF" else orientation_of(image)  # Pillow rotates TIFF by itself
     stored = np.asarray(image)
     if unsigned:
         stored = stored.view(np.uint32)
@@ -133,15 +132,15 @@ def decode_mask(
 
     Args:
         file: open for reading, at its beginning.
-        size: width and height of the image that it belongs to, as it is shown.
-        spec: what the image is brought to; the mask goes along, by nearest neighbour.
+        size: width and height of the mask's image after EXIF rotation.
+        spec: the target format; the mask is resized by nearest neighbour.
 
     Returns:
         bool ``[H, W]``, and whether a pixel is still marked at that size.
 
     Raises:
-        Exception: of any kind where the file cannot be read, is of another size, marks nothing, or
-            leaves unclear what it marks.
+        Exception: of any kind if the file cannot be read, has another size, marks no pixel, or is
+            ambiguous.
     """
     with _open(file) as image:
         if shown_size(image) != size:
@@ -150,7 +149,7 @@ def decode_mask(
                 f"the mask is {mask_h} x {mask_w}, the image {h} x {w} (height x width)"
             )
         if image.mode in ("I", "F"):
-            raise InputError("a mask has 8 or 16 bits")
+            raise InputError("a mask must have 8 or 16 bits")
         exact = image.format != "JPEG"
         if image.mode.startswith("I;16"):
             values = _grey_planes(image, None)[0] / np.float32(257)
@@ -168,18 +167,18 @@ def decode_mask(
 
 
 def open_regular(path: Path) -> io.BufferedReader:
-    """Open a regular file for reading; refuse a pipe, socket or device without waiting for it.
+    """Open a regular file for reading; refuse pipes, sockets and devices without blocking.
 
     Raises:
-        InputError: no regular file, an empty one, or one of more than 1 GiB.
-        OSError: it cannot be opened.
+        InputError: the file is not a regular file, is empty, or is larger than 1 GiB.
+        OSError: the file cannot be opened.
     """
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     file = os.fdopen(handle, "rb")
     stats = os.fstat(handle)
     fault = ""
     if not stat.S_ISREG(stats.st_mode):
-        fault = "no regular file"
+        fault = "not a regular file"
     elif not stats.st_size:
         fault = "an empty file"
     if stats.st_size > _MAX_BYTES:
@@ -191,7 +190,7 @@ def open_regular(path: Path) -> io.BufferedReader:
 
 
 def reason(error: Exception) -> str:
-    """Return in one printable line why a file cannot be read."""
+    """Return one printable line on why a file cannot be read."""
     if isinstance(error, UnidentifiedImageError):
         return f"not a {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} image"
     if isinstance(error, Image.DecompressionBombError):
@@ -210,20 +209,20 @@ def _open(file: BinaryIO) -> ImageFile.ImageFile:
     image = Image.open(file, formats=_FORMATS)
     w, h = image.size
     if w * h > MAX_PIXELS:
-        raise InputError(f"claims {h:,} x {w:,} pixels; at most {MAX_PIXELS:,} are read")
+        raise InputError(f"claims {h:,} x {w:,} pixels; at most {MAX_PIXELS:,} are supported")
     if image.format == "TIFF" and _signed_bytes(image):
         raise InputError(
-            "signed 8-bit integers are not read; save them as 16-bit or as unsigned ones"
+            "signed 8-bit integers are not supported; save them as 16-bit or unsigned integers"
         )
     if image.format in ("TIFF", "PNG") and getattr(image, "is_animated", False):
-        raise InputError("holds several pictures; save each as a file of its own")
+        raise InputError("contains several images; save each as a separate file")
     if image.info.get("progressive") and (scans := _count(file, b"\xff\xda")) > _MAX_SCANS:
-        raise InputError(f"a progressive JPEG of {scans:,} scans; at most {_MAX_SCANS} are read")
+        raise InputError(f"progressive JPEG of {scans:,} scans; at most {_MAX_SCANS} are supported")
     return image
 
 
 def _signed_bytes(image: ImageFile.ImageFile) -> bool:
-    """Return whether a TIFF holds signed 8-bit integers, which Pillow takes for unsigned ones."""
+    """Return whether a TIFF contains signed 8-bit integers, which Pillow reads as unsigned."""
     tags = image.tag_v2  # type: ignore[attr-defined]
     formats = tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,))
     bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
@@ -231,7 +230,7 @@ def _signed_bytes(image: ImageFile.ImageFile) -> bool:
 
 
 def _count(file: BinaryIO, marker: bytes) -> int:
-    """Return how often a marker of two bytes is in the file."""
+    """Return how often a marker of two bytes occurs in the file."""
     file.seek(0)
     count = 0
     last = b""
@@ -242,7 +241,7 @@ def _count(file: BinaryIO, marker: bytes) -> int:
 
 
 def _raw_sixteen(image: ImageFile.ImageFile) -> str:
-    """Return Pillow's name of a layout of 16-bit pixels that it opens at 8 bits, or nothing."""
+    """Return Pillow's name of a 16-bit layout that it opens with 8 bits, or an empty text."""
     if image.mode.startswith("I") or not image.tile:
         return ""
     args = image.tile[0].args
@@ -266,7 +265,7 @@ def _halves(
     layout, _, order = raw.partition(";16")
     if layout not in ("RGB", "RGBX", "RGBA") or order not in ("B", "L", "N"):
         raise InputError(
-            "16-bit pixels in a layout that is read at 8 bits only; save as 16-bit grey or RGB"
+            "16-bit pixels in an unsupported layout; save the image as 16-bit grey or RGB"
         )
     high = np.asarray(image).astype(np.float32)
     big = order == "B" or (order == "N" and sys.byteorder == "big")
@@ -281,12 +280,12 @@ def _halves(
         ]
         values = high * 256 + np.asarray(again)
     if layout == "RGBA":
-        values[..., :3] *= values[..., 3:] / 65535  # transparency lies on black
+        values[..., :3] *= values[..., 3:] / 65535  # transparent pixels become black
     return np.ascontiguousarray(values[..., :3].transpose(2, 0, 1))
 
 
 def _flat(image: Image.Image, *, colour: bool) -> Image.Image:
-    """Return an 8-bit image as L or RGB; what is transparent lies on black."""
+    """Return an 8-bit image as L or RGB; transparent pixels become black."""
     mode = "RGB" if colour else "L"
     if image.has_transparency_data:
         above = image.convert("RGBA")
@@ -301,7 +300,7 @@ def _shallow(
     to: Frame,
     spec: DecodeSpec,
 ) -> NDArray[np.generic]:
-    """Bring an image of 8 bits a value, shown at ``size`` (width, height), to ``[C, H, W]``."""
+    """Resize an 8-bit image, of ``size`` (width, height) after rotation, to ``[C, H, W]``."""
     w, h = size
     left, top, right, bottom = to.box
     share = 1.0
@@ -312,7 +311,7 @@ def _shallow(
             math.ceil(_DRAFT * to.size[1] * h / (bottom - top)),
         )
         draft = image.draft("RGB" if spec.colour else "L", enough)
-        # A JPEG may be decoded smaller: the box shrinks along.
+        # A JPEG may be decoded at a smaller size, which also reduces the box.
         share = draft[1][2] / w if draft else 1
     box = (left * share, top * share, right * share, bottom * share)
     flat = _flat(upright(image, orientation), colour=spec.colour)

@@ -1,4 +1,4 @@
-"""The images of a folder and what each of them is."""
+"""The images of a folder and their classes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Entry:
     """One image of the data set.
 
     Attributes:
-        name: path relative to the folder, parted by ``/``.
-        kind: ``"good"`` or the kind of defect.
-        test: whether it belongs to the test split.
-        mask: the name of its mask, or None.
-        fault: why it cannot be used, where that can be seen without opening it.
+        name: path relative to the folder, separated by ``/``.
+        kind: ``"good"`` or the type of defect.
+        test: whether the image belongs to the test split.
+        mask: name of the mask, or None.
+        fault: why the image cannot be used, if this is known without opening it; else None.
         sizes: bytes of the image and of its mask.
-        times: when each was last changed.
+        times: times of the last change of each.
     """
 
     name: str
@@ -35,14 +35,13 @@ class Entry:
 
 @dataclass
 class Layout:
-    """The images that were found in a folder.
+    """The images of a folder.
 
     Attributes:
         entries: the images, training ones first, each split sorted by name.
-        others: how many files were ignored, by ending.
+        others: number of ignored files, by ending.
         masked: whether the anomalous images have masks.
-        reading: in one line, what was taken for what, where names do not say it by themselves; else
-            empty.
+        reading: one line on how ambiguous names were interpreted, or empty.
     """
 
     entries: list[Entry]
@@ -60,7 +59,7 @@ def make_entry(
     missing: str | None,
     files: dict[str, File],
 ) -> Entry:
-    """Return an image with the sizes and times of its files, and what is wrong with them."""
+    """Return an image with the sizes, times and faults of its files."""
     both = (file,) if mask is None else (file, files[mask])
     fault = file.fault or missing
     if fault is None and mask is not None and files[mask].fault:

@@ -1,4 +1,4 @@
-"""The orientation that EXIF data ask for, applied to images and arrays."""
+"""EXIF orientation, applied to images and arrays."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ _TURNS = {  # by EXIF's orientation
 
 
 def shown_size(image: ImageFile.ImageFile) -> tuple[int, int]:
-    """Return the width and height of an image that is not loaded yet, after its EXIF turn."""
+    """Return the width and height of an image after its EXIF rotation, without loading it."""
     width, height = image.size
-    # Of a TIFF Pillow says the size as shown.
+    # For TIFF, Pillow returns the size after rotation.
     sideways = image.format != "TIFF" and orientation_of(image) >= 5
     return (height, width) if sideways else (width, height)
 
 
 def orientation_of(image: ImageFile.ImageFile) -> int:
-    """Return the EXIF orientation of an image, 1 to 8; 1: not turned. It loads nothing."""
+    """Return the EXIF orientation of an image, 1 (upright) to 8, without loading it."""
     if image.format == "TIFF":
         orientation = image.tag_v2.get(ExifTags.Base.Orientation, 1)  # type: ignore[attr-defined]
     else:
         exif = Image.Exif()
-        with contextlib.suppress(Exception):  # what a hostile file has there may be anything
+        with contextlib.suppress(Exception):  # a hostile file may raise any exception
             exif.load(image.info.get("exif") or b"")
         orientation = exif.get(ExifTags.Base.Orientation, 1)
     return orientation if isinstance(orientation, int) and orientation in _TURNS else 1
 
 
 def upright(image: ImageFile.ImageFile, orientation: int) -> Image.Image:
-    """Return the image turned as EXIF's orientation says; Pillow turns a TIFF by itself."""
+    """Return the image rotated by its EXIF orientation; Pillow rotates TIFF by itself."""
     return (
         image
         if orientation == 1 or image.format == "TIFF"
@@ -51,7 +51,7 @@ def upright(image: ImageFile.ImageFile, orientation: int) -> Image.Image:
 
 
 def turned(planes: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
-    """Return planes ``[C, h, w]`` turned as EXIF's orientation says."""
+    """Return planes ``[C, h, w]`` rotated by the EXIF orientation."""
     if orientation in (5, 6, 7, 8):
         planes = planes.transpose(0, 2, 1)
     if orientation in (3, 4, 7, 8):

@@ -1,4 +1,4 @@
-"""Bring images of any size and depth to a common one: stretch, pad, mirror or crop."""
+"""Resize images of any size and depth to a common one: stretch, pad, mirror or crop."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from anomalist.core.errors import InputError
 
 __all__ = ["DecodeSpec", "Frame", "frame", "place", "resize_deep"]
 
-# ITU-R BT.601, as in Pillow's own conversion to grey.
+# ITU-R BT.601, as in Pillow's conversion to grey.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 ResizeMode = Literal["stretch", "pad", "mirror", "crop"]
 
 
 class DecodeSpec(NamedTuple):
-    """What all images of a folder are brought to."""
+    """The common format of all images of a folder."""
 
     size: tuple[int, int]  # H, W
     resize_mode: ResizeMode
-    # The values of black and white, or None: the file's type says.
+    # The values of black and white; None: those of the file's type.
     window: tuple[float, float] | None
     colour: bool
     dtype: str  # "uint8", "uint16" or "float32"
@@ -36,11 +36,11 @@ class DecodeSpec(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """Which part of an image goes where."""
+    """The part of an image that is used, and its place."""
 
     box: tuple[float, float, float, float]  # left, top, right, bottom in the image
-    size: tuple[int, int]  # width and height that the box is resized to
-    left: int  # where it is put
+    size: tuple[int, int]  # width and height after resizing the box
+    left: int  # position in the result
     top: int
 
 
@@ -84,7 +84,7 @@ def resize_deep(
     to: Frame,
     spec: DecodeSpec,
 ) -> NDArray[np.generic]:
-    """Bring float32 planes ``[1 or 3, h, w]`` to ``[C, H, W]`` of the spec's dtype.
+    """Resize float32 planes ``[1 or 3, h, w]`` to ``[C, H, W]`` of the spec's dtype.
 
     Raises:
         InputError: NaN or infinite values; without a window, floats outside of 0..1.
@@ -93,10 +93,10 @@ def resize_deep(
         low = float(planes.min())
         high = float(planes.max())
         if not (np.isfinite(low) and np.isfinite(high)):
-            raise InputError("holds NaN or infinite values")
+            raise InputError("contains NaN or infinite values")
         if spec.window is None and not 0 <= low <= high <= 1:
             raise InputError(
-                f"values in [{low:g}, {high:g}], floats are taken as 0..1; give intensity=LOW;HIGH"
+                f"values in [{low:g}, {high:g}], floats must be in 0..1; give intensity=LOW;HIGH"
             )
     if len(planes) == 3 and not spec.colour:
         planes = np.tensordot(_LUMA, planes, 1)[None]

@@ -1,4 +1,4 @@
-"""Jobs of the decoding processes: read headers, hash, decode and write each image's row."""
+"""Jobs of the decoding processes: read headers, hash files, decode and write images."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ _BLOCK = 1 << 26  # bytes moved at once
 
 
 class HeaderInfo(NamedTuple):
-    """What a file's header says, or why it cannot be read."""
+    """The contents of a file's header, or why it cannot be read."""
 
     colour: bool = False
     depth: int = 8
-    turned: bool = False  # whether EXIF data say that it is to be turned
+    turned: bool = False  # whether EXIF data require a rotation
     fault: str = ""
     digest: str = ""
 
 
 class DecodeResult(NamedTuple):
-    """How the decoding of a file ended."""
+    """The result of decoding a file."""
 
     digest: str
     fault: str = ""
-    faded: bool = False  # its mask marks no pixel at the size that it was resized to
+    faded: bool = False  # its mask is empty after resizing
 
 
 class DecodeRequest(NamedTuple):
-    """How a folder is to be decoded, as far as that is known before its files are looked at."""
+    """Decoding options that are known before the files are read."""
 
     size: tuple[int, int]
     resize_mode: ResizeMode
@@ -61,7 +61,7 @@ class DecodeRequest(NamedTuple):
     window: tuple[float, float] | None
 
     def settle(self, headers: Iterable[HeaderInfo]) -> DecodeSpec:
-        """Return the spec that loses nothing: colour if one file has it, and the deepest type."""
+        """Return the lossless spec: colour if one file is in colour, and the largest depth."""
         kinds = {(header.colour, header.depth) for header in headers}
         colour = (
             any(each for each, _ in kinds) if self.channels == "auto" else self.channels == "colour"
@@ -102,7 +102,7 @@ class Rows(NamedTuple):
         return start
 
     def close_gaps(self, kept: Sequence[int]) -> None:
-        """Move the rows ``kept`` (ascending) to the front, in order, and cut the rest off."""
+        """Move the rows ``kept`` (ascending) to the front, and remove the rest."""
         start = self.create()
         with self.path.open("r+b") as file:
             for to, first, count in _runs(kept):
@@ -112,32 +112,32 @@ class Rows(NamedTuple):
                     block = file.read(min(step, count - done) * self.row)
                     file.seek(start + (to + done) * self.row)
                     file.write(block)
-        assert self._replace(total=len(kept)).create() == start  # NumPy leaves room in the header
+        assert self._replace(total=len(kept)).create() == start  # NumPy pads the header
 
 
 class Target(NamedTuple):
-    """Where decoded files go."""
+    """Where decoded images are written."""
 
     spec: DecodeSpec
     images: Rows
     masks: Rows | None
-    trained: int  # how many images come before the first that may have a mask
+    trained: int  # number of training images, which have no masks
 
 
 def look_at(root: Path, jobs: Sequence[Job]) -> list[tuple[int, HeaderInfo]]:
-    """Return what the headers of the files say."""
+    """Read the headers of the files."""
     headers = []
     for row, entry in jobs:
         try:
             with warnings.catch_warnings(action="ignore"), open_regular(root / entry.name) as file:
                 headers.append((row, HeaderInfo(*probe(file, entry.name))))
-        except Exception as error:  # what a hostile file raises in a decoder may be anything
+        except Exception as error:  # a hostile file may raise any exception in a decoder
             headers.append((row, HeaderInfo(fault=reason(error), digest=_digest(root, entry))))
     return headers
 
 
 def hash_files(root: Path, jobs: Sequence[Job]) -> list[tuple[int, str]]:
-    """Return a hash of the contents of each image and its mask; empty where one cannot be read."""
+    """Return a hash of each image and its mask; empty if a file cannot be read."""
     return [(row, _digest(root, entry)) for row, entry in jobs]
 
 

@@ -1,4 +1,4 @@
-"""Find a folder's images, and what each of them is, only by name: no image is opened."""
+"""Find the images of a folder and their classes by name, without opening images."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ __all__ = ["LayoutHints", "find"]
 
 
 class LayoutHints(NamedTuple):
-    """What a user may say of a folder that its layout does not.
+    """Information from the user about a folder without a known layout.
 
     Attributes:
         anomalous: the list of anomalous images, a file relative to the folder; empty: none.
         good: folders of normal images; ``"."`` for all that are not in ``bad``.
-        bad: folders of anomalous images; the last part of each is the kind of its anomalies.
-        test_share: which share of the good images of a layout without a test split is tested on.
-        seed: of that choice. Whether a file goes to the test depends little on which others there
-            are.
+        bad: folders of anomalous images; the last part of each is the type of defect.
+        test_share: fraction of the good images that are tested on if there is no test split.
+        seed: seed of that choice, which depends little on the other files.
     """
 
     anomalous: str = ""
@@ -40,14 +39,13 @@ def find(root: Path, hints: LayoutHints) -> Layout:
 
     Args:
         root: the folder.
-        hints: what the user knows about it.
+        hints: information from the user.
 
     Raises:
-        InputError: no such folder, no image in it, a list that does not fit, or names that leave
-            unclear which images are normal.
+        InputError: no such folder, no image in it, a list that does not fit, or ambiguous names.
     """
     if not root.is_dir():
-        raise InputError(f"folder.path: {str(root)!r} is no folder")
+        raise InputError(f"folder.path: {str(root)!r} is not a folder")
     files, others = walk(root)
     structure = mvtec_folders(root)
     if hints.good or hints.bad:
@@ -57,15 +55,15 @@ def find(root: Path, hints: LayoutHints) -> Layout:
             )
         if structure is not None:
             raise InputError(
-                "folder.good, folder.bad: this folder has the MVTec AD layout, which says itself "
-                "what is good"
+                "folder.good, folder.bad: this folder has the MVTec AD layout, which defines the "
+                "good images; remove these options"
             )
         layout = _named(files, others, hints)
     elif structure is not None:
         if hints.anomalous:
             raise InputError(
-                "folder.anomalous: this folder has the MVTec AD layout, which says itself what is "
-                "anomalous"
+                "folder.anomalous: this folder has the MVTec AD layout, which defines the "
+                "anomalous images; remove this option"
             )
         layout = mvtec(files, others, *structure)
         refuse_marked_good(root, files, structure[1])
@@ -79,7 +77,7 @@ def find(root: Path, hints: LayoutHints) -> Layout:
         layout = _flat(files, others, bad, hints)
     if not layout.entries:
         raise InputError(
-            f"folder.path: no image in {str(root)!r}; endings that are read: {', '.join(READ)}"
+            f"folder.path: no image in {str(root)!r}; supported endings: {', '.join(READ)}"
         )
     layout.entries.sort(key=lambda entry: (entry.test, entry.name))
     return layout
@@ -90,21 +88,21 @@ def _named(
     others: Counter[str],
     hints: LayoutHints,
 ) -> Layout:
-    """Return the images of the folders that the user calls good and bad."""
+    """Return the images of the user's good and bad folders."""
     good = []
     entries = []
     folders = (*hints.good, *hints.bad)
     if "." in hints.bad or set(hints.good) & set(hints.bad):
         raise InputError(
-            "folder.good, folder.bad: name each folder once; '.', all others, can only be good"
+            "folder.good, folder.bad: give each folder once; '.' (all others) can only be good"
         )
     for folder in folders:
         if folder != "." and not any(_inside(name, folder) for name in files):
             raise InputError(
-                f"folder: good and bad name folders with images in them; {folder!r} is none"
+                f"folder: good and bad must be folders with images; {folder!r} has none"
             )
     for name in files:
-        # The longest name, so that a good folder may be in a bad one and the other way round.
+        # The longest name, so that good and bad folders may be nested.
         around = [one for one in folders if one != "." and _inside(name, one)]
         called = max(around, key=len, default="")
         if called in hints.bad:
@@ -114,8 +112,8 @@ def _named(
         elif called or "." in hints.good:
             good.append(name)
         else:
-            others["images in folders that are called neither good nor bad"] += 1
-    reading = f"{len(good):,} images are good, {len(entries):,} are not"
+            others["images in folders that are neither good nor bad"] += 1
+    reading = f"{len(good):,} images are good, {len(entries):,} are anomalous"
     return Layout(entries + _split_good(good, files, hints), others, reading=reading)
 
 
@@ -135,8 +133,8 @@ def _flat(
     if masks and None in bad.values():
         count = sum(mask is None for mask in bad.values())
         raise InputError(
-            f"folder.anomalous: {count} of {len(bad)} images have no mask; give all of them one, "
-            "or none"
+            f"folder.anomalous: {count} of {len(bad)} images have no mask; give masks for "
+            "all of them, or for none"
         )
     good = [name for name in files if name not in bad and name not in masks]
     entries = _split_good(good, files, hints)
@@ -146,7 +144,7 @@ def _flat(
             missing = f"its mask is missing: {mask}"
         usable = None if missing else mask
         entries.append(make_entry(name, files[name], "anomalous", True, usable, missing, files))
-    return Layout(entries, others, bool(masks), "" if bad else "every image is taken as normal")
+    return Layout(entries, others, bool(masks), "" if bad else "all images are taken as normal")
 
 
 def _split_good(
@@ -154,7 +152,7 @@ def _split_good(
     files: dict[str, File],
     hints: LayoutHints,
 ) -> list[Entry]:
-    """Return good images, a share of them in the test split."""
+    """Return good images, a fraction of them in the test split."""
     good = sorted(good, key=lambda name: derive(hints.seed, f"folder/test/{printable(name)}"))
     tested = set(good[: round(hints.test_share * len(good))])
     return [

@@ -17,7 +17,7 @@ __all__ = ["mvtec", "mvtec_folders", "refuse_marked_good"]
 
 
 def mvtec_folders(root: Path) -> tuple[str, str] | None:
-    """Return the names of ``good`` in ``train``, and of ``test``; None for another layout."""
+    """Return the folder names for ``good`` and ``test``; None for another layout."""
     if not (root / "train").is_dir():
         return None
     inside = sorted(path.name for path in (root / "train").iterdir() if path.is_dir())
@@ -28,8 +28,8 @@ def mvtec_folders(root: Path) -> tuple[str, str] | None:
     if len(good) > 1 or len(inside) > 1:
         other = next(name for name in inside if name != good[0])
         raise InputError(
-            f"folder: 'train/{printable(other)}': in the MVTec AD layout all training images are "
-            f"in train/{good[0]}"
+            f"folder: 'train/{printable(other)}': in the MVTec AD layout all training images must "
+            f"be in train/{good[0]}"
         )
     return good[0], tests[0]
 
@@ -52,12 +52,12 @@ def mvtec(
             continue
         if top == "train" and kind != good:
             raise InputError(
-                f"folder: {name!r}: in the MVTec AD layout all training images are in train/{good}"
+                f"folder: {name!r}: in the MVTec AD layout training images must be in train/{good}"
             )
         if top not in ("train", test):
             others["images outside of train and test"] += 1
         elif not inner:
-            misplaced = "not in a folder of its kind, test/KIND/NAME"
+            misplaced = "not in a folder test/KIND"
             entries.append(Entry(name, "good", True, fault=misplaced))
         elif is_good(kind):
             entries.append(make_entry(name, file, "good", top == test, None, None, files))
@@ -69,22 +69,22 @@ def mvtec(
     _refuse_unused(masks, used)
     reading = ""
     if (good, test) != ("good", "test"):
-        reading = f"train/{good} is good, {test} is tested on"
+        reading = f"train/{good} contains the good images, {test} the test images"
     return Layout(entries, others, any(entry.mask for entry in entries), reading)
 
 
 def _refuse_links(files: dict[str, File], test: str) -> None:
-    """Refuse a link in place of a folder of the layout: it would be left out silently."""
+    """Refuse a link in place of a folder of the layout, which would be ignored silently."""
     for name, file in files.items():
         is_folder = name in ("train", test, "ground_truth") or name.count("/") == 1
         if file.link and is_folder:
             raise InputError(
-                f"folder: {printable(name)!r}: {file.fault}; put the folder itself there"
+                f"folder: {printable(name)!r}: {file.fault}; replace it by the folder itself"
             )
 
 
 def _in_truth(name: str, test: str) -> str:
-    """Return the folder of masks that a file is in, or nothing."""
+    """Return the folder of masks that contains a file, or an empty text."""
     for folder in ("ground_truth/", f"{test}/ground_truth/"):
         if name.startswith(folder):
             return folder
@@ -92,7 +92,7 @@ def _in_truth(name: str, test: str) -> str:
 
 
 def _masks_by_stem(files: dict[str, File], test: str) -> dict[str, list[str]]:
-    """Return the masks by kind and name without ending."""
+    """Return the masks by type of defect and name without ending."""
     masks: dict[str, list[str]] = {}
     for name in files:
         folder = _in_truth(name, test)
@@ -108,7 +108,7 @@ def _mask_of(
     masks: dict[str, list[str]],
     used: set[str],
 ) -> tuple[str | None, str | None]:
-    """Return an anomalous image's mask, or what is wrong with it; marks masks as used."""
+    """Return the mask of an anomalous image or its fault, and add it to ``used``."""
     stem = f"{kind}/{split_ending(inner)[0]}"
     own = [*masks.get(f"{stem}_mask", []), *masks.get(stem, [])]
     used.update(own)
@@ -116,12 +116,12 @@ def _mask_of(
         wanted = f"ground_truth/{stem}_mask.png or ground_truth/{stem}.png"
         return None, f"its mask is missing: {wanted}"
     if len(own) > 1:
-        return None, f"it has {len(own)} masks, {', '.join(sorted(own))}: keep one"
+        return None, f"it has {len(own)} masks, {', '.join(sorted(own))}: keep only one"
     return own[0], None
 
 
 def refuse_marked_good(root: Path, files: dict[str, File], test: str) -> None:
-    """Refuse a mask that marks pixels of an image that counts as good."""
+    """Refuse masks that mark pixels of good images."""
     for name in files:
         folder = name.removeprefix(f"{test}/").removeprefix("ground_truth/").partition("/")[0]
         if "ground_truth/" in name and is_good(folder):
@@ -129,16 +129,16 @@ def refuse_marked_good(root: Path, files: dict[str, File], test: str) -> None:
                 with open_regular(root / name) as file, Image.open(file) as mask:
                     marked = mask.convert("L").getbbox() is not None
             except (OSError, ValueError, InputError):
-                continue  # a mask that cannot be read marks nothing
+                continue  # a mask that cannot be read is ignored
             if marked:
                 raise InputError(
                     f"folder: {printable(name)!r} marks pixels, but images in {folder!r} count as "
-                    "good: rename that"
+                    "good: rename the folder"
                 )
 
 
 def _refuse_unused(masks: dict[str, list[str]], used: set[str]) -> None:
-    """Refuse masks that belong to no image; those of good images mark nothing and are ignored."""
+    """Refuse masks without an image; masks of good images are empty and ignored."""
     spare = []
     for stem, names in sorted(masks.items()):
         if not is_good(stem.partition("/")[0]):
@@ -146,6 +146,6 @@ def _refuse_unused(masks: dict[str, list[str]], used: set[str]) -> None:
     if spare:
         raise InputError(
             f"folder: {len(spare):,} masks belong to no image, the first is "
-            f"{printable(spare[0])!r}: name a mask as its image, KIND/NAME_mask or KIND/NAME, or "
+            f"{printable(spare[0])!r}: name a mask like its image, KIND/NAME_mask or KIND/NAME, or "
             "remove it"
         )

@@ -1,7 +1,7 @@
-"""What folder names mean: good, bad or part of a layout; unclear names are refused.
+"""The meaning of folder names: good, bad or part of a layout; ambiguous names are refused.
 
-Defects or masks that are mistaken for normal images would silently spoil training. A folder with
-names of defects is therefore never read as a folder of only normal images.
+Defects or masks that are mistaken for normal images would silently corrupt training. A folder whose
+names suggest defects is therefore never read as a folder of only normal images.
 """
 
 from __future__ import annotations
@@ -106,38 +106,37 @@ _LAYOUT = frozenset(
         "segmentations",
     }
 )
-_BAD_FILES = _BAD - {"broken"}  # a file called so may be one that cannot be read
+_BAD_FILES = _BAD - {"broken"}  # as a file name, it may mean a damaged file
 _TRAIN = ("train", "training")
 _MASK_ENDINGS = ("_mask", "-mask", "_gt", "_label", "_seg")
 
 LAYOUTS = (
     "known layouts: train/good with test/good, test/KIND and ground_truth/KIND/NAME_mask.png "
-    "(MVTec AD); or a folder "
-    "of only normal images. For any other, name the folders: good=FOLDER,bad=FOLDER (separate "
-    "several by ; and use good=. for all others), or list the anomalous images with anomalous=FILE"
+    "(MVTec AD); or a folder of only normal images. For other layouts give the folders: "
+    "good=FOLDER,bad=FOLDER (separate several by ; and use good=. for all others), or a list of "
+    "the anomalous images: anomalous=FILE"
 )
 
 
 def is_good(name: str) -> bool:
-    """Return whether a folder's name says that its images are normal: good, OK, defect-free, ..."""
+    """Return whether a folder's name means normal images: good, OK, defect-free, ..."""
     return _plain(name) in _GOOD
 
 
 def refuse_unclear(images: Sequence[str], root: str) -> None:
-    """Refuse images that would all be taken for normal ones although names say that some are not.
+    """Refuse images that would all count as normal although names suggest that some are not.
 
     Args:
-        images: paths relative to the folder, parted by ``/``.
+        images: paths relative to the folder, separated by ``/``.
         root: the folder, for the message.
 
     Raises:
-        InputError: a name speaks of defects, masks or a layout; the message says which, and how to
-            answer.
+        InputError: a name suggests defects, masks or a layout; the message says how to clarify it.
     """
     folders = {str(PurePosixPath(name).parent) for name in images}
     if above := _data_sets_below(folders):
         raise InputError(
-            f"folder.path: {root!r} lies above a data set in the MVTec AD layout: give "
+            f"folder.path: {root!r} contains a data set in the MVTec AD layout: give "
             f"folder:path={root}/{above}"
         )
     if question := _unclear(folders) or _files_in_doubt(images):
@@ -145,7 +144,7 @@ def refuse_unclear(images: Sequence[str], root: str) -> None:
 
 
 def _data_sets_below(folders: Iterable[str]) -> str:
-    """Return the first folder that has ``train/good`` in it, or nothing."""
+    """Return the first folder that contains ``train/good``, or an empty text."""
     folders_above = []
     for folder in folders:
         parts = PurePosixPath(folder).parts
@@ -156,8 +155,8 @@ def _data_sets_below(folders: Iterable[str]) -> str:
 
 
 def _unclear(folders: Iterable[str]) -> str:
-    """Return what speaks against all being normal, in words, or nothing."""
-    # Folders with images below them, by the folder that they are in.
+    """Return the reason why not all images may be normal, or an empty text."""
+    # Folders with images below them, by parent folder.
     siblings: dict[str, set[str]] = {}
     for folder in folders:
         parts = PurePosixPath(folder).parts
@@ -167,36 +166,36 @@ def _unclear(folders: Iterable[str]) -> str:
         within = f" in {printable(parent)!r}" if parent else ""
         for name in sorted(names):
             if _speaks_of(name, _BAD) and not is_good(name):
-                return f"the folder {printable(name)!r}{within} is named as anomalous images are"
+                return f"the folder {printable(name)!r}{within} has a name for anomalous images"
             if _plain(name) in _LAYOUT:
-                return f"the folder {printable(name)!r}{within} is named as a part of a layout"
+                return f"the folder {printable(name)!r}{within} has a name for part of a layout"
         good = sorted(name for name in names if _speaks_of(name, _GOOD) or _plain(name) in _TRAIN)
         if good and len(names) > len(good):
             other = min(name for name in names if name not in good)
-            return f"the folder {printable(other)!r} lies beside {printable(good[0])!r}{within}"
+            return f"the folder {printable(other)!r} is beside {printable(good[0])!r}{within}"
     return ""
 
 
 def _files_in_doubt(images: Sequence[str]) -> str:
-    """Return, in words, an image named as an anomaly or as the mask of another; or nothing."""
+    """Return the reason why a file name may mean an anomaly or a mask, or an empty text."""
     stems = {name.rpartition(".")[0] for name in images}
     for name in sorted(images):
         stem = name.rpartition(".")[0]
         if _speaks_of(file := stem.rpartition("/")[2], _BAD_FILES) and not is_good(file):
-            return f"{printable(name)!r} is named as anomalous images are"
+            return f"{printable(name)!r} has a name for anomalous images"
         for ending in _MASK_ENDINGS:
             if stem.lower().endswith(ending) and stem[: -len(ending)] in stems:
-                return f"{printable(name)!r} is named as a mask of another image"
+                return f"{printable(name)!r} has a name for the mask of another image"
     return ""
 
 
 def _plain(name: str) -> str:
-    """Return a name as the lists above have it: lower case, only letters."""
+    """Return a name in the form of the lists above: lower case, only letters."""
     return "".join(sign for sign in name.lower() if sign.isalpha())
 
 
 def _speaks_of(name: str, words: frozenset[str]) -> bool:
-    """Return whether a name, or a word in it, is one of these: ``nok_parts`` contains ``nok``."""
+    """Return whether a name or a word in it is in ``words``: ``nok_parts`` contains ``nok``."""
     parts = "".join(sign if sign.isalpha() else " " for sign in name.lower()).split()
     return _plain(name) in words or any(part in words for part in parts)
 
@@ -204,7 +203,7 @@ def _speaks_of(name: str, words: frozenset[str]) -> bool:
 def split_ending(name: str) -> tuple[str, str]:
     """Return a file's name without its ending, and the ending in lower case with its dot.
 
-    Names may contain bytes that are not text.
+    Names may contain bytes that cannot be decoded.
     """
     stem, ending = os.path.splitext(name)  # noqa: PTH122
     return stem, ending.lower()

@@ -1,4 +1,4 @@
-"""Find the files in a folder; only a list of names is opened."""
+"""Find the files in a folder, without opening images."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _NOT_READ = (
 
 
 class File(NamedTuple):
-    """What the file system says of a file."""
+    """A file's properties from the file system."""
 
     size: int = 0
-    times: tuple[int, int] = (0, 0)  # of the last change of contents and of anything, in ns
+    times: tuple[int, int] = (0, 0)  # last changes of contents and of metadata, in ns
     fault: str | None = None
     link: bool = False  # whether it is a link to a folder
 
 
 def walk(root: Path) -> tuple[dict[str, File], Counter[str]]:
-    """Return the image files below ``root`` by name, and the number of others by ending."""
+    """Return the image files below ``root`` by name, and the number of other files by ending."""
     files: dict[str, File] = {}
     others: Counter[str] = Counter()
     inside = os.path.realpath(root) + os.sep
@@ -57,15 +57,13 @@ def walk(root: Path) -> tuple[dict[str, File], Counter[str]]:
                 raise InputError(
                     f"folder.path: {str(root)!r} cannot be listed: {error.strerror}"
                 ) from None
-            files[prefix.rstrip("/")] = File(
-                fault=f"a folder that cannot be listed: {error.strerror}"
-            )
+            files[prefix.rstrip("/")] = File(fault=f"folder cannot be listed: {error.strerror}")
             continue
         for item in listed:
             name = prefix + item.name
             _, ending = split_ending(item.name)
             if item.name.startswith("."):
-                others["folders named with a dot first"] += item.is_dir(follow_symlinks=False)
+                others["hidden folders"] += item.is_dir(follow_symlinks=False)
                 continue
             if item.is_dir(follow_symlinks=False) and ending not in READ:
                 waiting.append(name + "/")
@@ -73,11 +71,11 @@ def walk(root: Path) -> tuple[dict[str, File], Counter[str]]:
                 files[name] = _look(item, inside)
             elif ending in _NOT_READ:
                 files[name] = File(
-                    fault=f"{ending[1:].upper()} is not read; convert it to PNG or TIFF"
+                    fault=f"{ending[1:].upper()} is not supported; convert it to PNG or TIFF"
                 )
             else:
                 others[ending or "no ending"] += 1
-    return files, +others  # without those of which there are none
+    return files, +others  # + removes zero counts
 
 
 def _look(item: os.DirEntry[str], inside: str) -> File:
@@ -85,20 +83,20 @@ def _look(item: os.DirEntry[str], inside: str) -> File:
         stats = item.stat()
         if stat.S_ISDIR(stats.st_mode):
             if item.is_symlink():
-                return File(fault="a link to a folder; these are not followed", link=True)
+                return File(fault="a link to a folder; such links are not followed", link=True)
             return File(fault="a folder, not a file")
         if not stat.S_ISREG(stats.st_mode):
-            return File(fault="no regular file")
+            return File(fault="not a regular file")
         if item.is_symlink() and not os.path.realpath(item.path).startswith(inside):
-            return File(fault="a link that leads out of the folder; copy the file into it")
+            return File(fault="a link to a file outside the folder; copy the file into it")
     except OSError as error:
-        link = "a link that leads nowhere or in a circle: " if item.is_symlink() else ""
+        link = "a broken or circular link: " if item.is_symlink() else ""
         return File(fault=link + (error.strerror or str(error)))
     return File(stats.st_size, (stats.st_mtime_ns, stats.st_ctime_ns))
 
 
 def read_list(root: Path, anomalous: str) -> dict[str, str | None]:
-    """Return the names in the list, each with its mask's or None."""
+    """Return the names in the list, each with the name of its mask or None."""
     path = root / anomalous
     if not path.is_file():
         raise InputError(f"folder.anomalous: there is no file {str(path)!r}")
@@ -114,6 +112,6 @@ def read_list(root: Path, anomalous: str) -> dict[str, str | None]:
         raise InputError(f"folder.anomalous: cannot read {str(path)!r}: {why}") from None
     if wrong := [row for row in rows if len(row) > 2]:
         raise InputError(
-            f"folder.anomalous: {wrong[0][0]!r}: a line is a name, or name, tab, mask's name"
+            f"folder.anomalous: {wrong[0][0]!r}: a line must be a name, or name, tab, name of mask"
         )
     return {row[0]: row[1] if len(row) == 2 and row[1] else None for row in rows}

@@ -1,1 +1,1 @@
-"""Networks of the detectors, one file each; nothing here knows about scores or training."""
+"""Networks of the detectors, without scores or training."""

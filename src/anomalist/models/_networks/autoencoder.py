@@ -1,4 +1,4 @@
-"""Encoders to a narrow code, and decoders back to an image of the same size."""
+"""Encoders to a narrow code, and decoders from the code to an image of the same size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 __all__ = ["AutoencoderNetwork", "conv_decoder", "conv_encoder", "dense_decoder", "dense_encoder"]
 
 _HIDDEN = (128, 64)  # units of the dense network
-_SHORTEST = 7  # about the shorter side, in cells, of the innermost grid
+_SHORTEST = 7  # approximate shorter side of the innermost grid, in cells
 
 
 class AutoencoderNetwork(nn.Module):
@@ -50,8 +50,8 @@ def conv_encoder(
 
     Args:
         shape: C, H, W.
-        code: numbers of the code.
-        width: channels of the first convolution; doubled at each halving.
+        code: size of the code.
+        width: channels after the first convolution; doubled at each downsampling.
     """
     plan = _Plan.of(shape, width)
     layers: list[nn.Module] = []
@@ -67,11 +67,11 @@ def conv_decoder(
 ) -> nn.Sequential:
     """Return a linear layer and transposed convolutions, ``[n, code]`` to ``[n, C, H, W]``.
 
-    The mirror image of :func:`conv_encoder`; the output has no bounds.
+    It mirrors :func:`conv_encoder`; the output is unbounded.
     """
     plan = _Plan.of(shape, width)
     inner = (plan.channels[-1], *plan.sides[-1])
-    # Unflattened after its ReLU, whose backward pass is slow on tensors of two memory layouts.
+    # Unflatten after the ReLU, whose backward pass is slow on tensors of two memory layouts.
     layers: list[nn.Module] = [
         nn.Linear(code, plan.inner_size),
         nn.ReLU(inplace=True),
@@ -79,7 +79,7 @@ def conv_decoder(
     ]
     for level in reversed(range(len(plan.channels) - 1)):
         (tall, wide), (short, narrow) = plan.sides[level], plan.sides[level + 1]
-        extra = (tall - 2 * short + 1, wide - 2 * narrow + 1)  # an odd side comes back odd
+        extra = (tall - 2 * short + 1, wide - 2 * narrow + 1)  # restores odd sides
         before = plan.channels[level + 1]
         after = plan.channels[level]
         layers.append(nn.ConvTranspose2d(before, after, 3, 2, 1, extra))
@@ -109,7 +109,7 @@ class _Plan:
 
     @property
     def inner_size(self) -> int:
-        """The numbers of the innermost level."""
+        """The number of values at the innermost level."""
         return self.channels[-1] * math.prod(self.sides[-1])
 
 

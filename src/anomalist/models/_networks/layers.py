@@ -1,4 +1,4 @@
-"""Shared by several networks: first weights, and products that do not depend on the batch."""
+"""Shared by several networks: initial weights, and products independent of the batch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["discard_draws", "forward_float64", "initialise", "pad_to_multiple"]
 
 
 def initialise(layer: nn.Module) -> None:
-    """Draw weights so that signals keep their size through ReLU layers (He et al., ICCV 2015).
+    """Draw weights that preserve the scale of signals through ReLU layers (He et al., ICCV 2015).
 
-    torch's own default shrinks them, and training then starts with hundreds of steps on a plateau.
+    torch's default reduces the scale, and training then starts with hundreds of steps on a plateau.
     """
     if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
         nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
@@ -22,14 +22,14 @@ def initialise(layer: nn.Module) -> None:
 
 
 def discard_draws(build: Callable[[], nn.Module], *, initialised: bool = False) -> None:
-    """Advance torch's CPU generator as if a network had been built here, without building it.
+    """Advance torch's CPU generator as if a network were built, without building it.
 
-    Version 0.1 built whole autoencoders where half of one is used. With the same draws, detectors
-    keep the first weights, and so the results, that they had then.
+    Version 0.1 built whole autoencoders even if only one half was used. With the same random draws,
+    detectors keep their initial weights and results from that version.
 
     Args:
-        build: returns the network; called without memory or draws (on torch's "meta" device).
-        initialised: whether :func:`initialise` was applied to it as well.
+        build: returns the network; it is called on torch's "meta" device, without memory or draws.
+        initialised: whether :func:`initialise` was applied to the network as well.
     """
     with torch.device("meta"):
         network = build()
@@ -42,8 +42,8 @@ def discard_draws(build: Callable[[], nn.Module], *, initialised: bool = False) 
 def forward_float64(layers: nn.Module, values: Tensor) -> Tensor:
     """Return the output of trained layers, computed in float64, as float32.
 
-    On some processors the last bits of torch's float32 product with few columns depend on the place
-    in the batch.
+    On some processors the last bits of torch's float32 product with few columns depend on the
+    position in the batch.
     """
     wide = {name: value.double() for name, value in layers.state_dict().items()}
     output: Tensor = torch.func.functional_call(layers, wide, (values.double(),))
@@ -51,7 +51,7 @@ def forward_float64(layers: nn.Module, values: Tensor) -> Tensor:
 
 
 def pad_to_multiple(images: Tensor, depth: int) -> Tensor:
-    """Return images, channels last, whose sides can be halved ``depth`` times to at least 2."""
+    """Return images padded so that their sides can be halved ``depth`` times to at least 2."""
     step = 2**depth
     below, right = (max(-side % step, 2 * step - side) for side in images.shape[2:])
     padded = nn.functional.pad(images, (0, right, 0, below))

@@ -1,8 +1,9 @@
 """U-Net: small fully convolutional networks for images of any size (Ronneberger et al., 2015).
 
-On the way down the sides are halved twice; on the way back each level gets what was seen at the
-same size on the way down. Two heads: :class:`SegmentationNetwork` gives each pixel, and the image,
-one number; :class:`Denoiser` gets the noise level of its images and removes the noise.
+The encoder halves the sides twice; the decoder gets the encoder's features at the same resolution
+by skip connections. There are two heads: :class:`SegmentationNetwork` returns a logit per pixel and
+one per image; :class:`Denoiser` is conditioned on the noise level of its images and predicts the
+velocity of the noise.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from anomalist.models._networks.layers import forward_float64, initialise, pad_t
 
 __all__ = ["Denoiser", "SegmentationNetwork"]
 
-_DEPTH = 2  # how often the sides are halved
-_HIDDEN = 64  # with 8, the last bits of a matrix product depend on the place in the batch
-_FREQUENCIES = 8  # that an angle is described by
-_RARE = -3.0  # the logit that an untrained network gives every pixel: anomalies are rare
+_DEPTH = 2  # number of downsamplings by 2
+_HIDDEN = 64  # with 8, the last bits of a product depend on the position in the batch
+_FREQUENCIES = 8  # frequencies that encode an angle
+_RARE = -3.0  # initial logit of every pixel, because anomalies are rare
 
 
 class _UNet(nn.Module):
     """The levels of a U-Net, without a head.
 
     Args:
-        channels: of the images.
-        widths: channels at each level, whole pixels first.
+        channels: channels of the images.
+        widths: channels at each level, full resolution first.
         conditioned: whether every block is scaled and shifted by a condition (the noise level).
     """
 
@@ -51,7 +52,7 @@ class _UNet(nn.Module):
         )
 
     def encode(self, images: Tensor, condition: Tensor | None = None) -> list[Tensor]:
-        """Return what is seen at each level, of padded images, whole pixels first."""
+        """Return the features at each level of padded images, full resolution first."""
         x = pad_to_multiple(images, _DEPTH)
         seen: list[Tensor] = []
         for level, block in enumerate(self.down):
@@ -60,7 +61,7 @@ class _UNet(nn.Module):
         return seen
 
     def decode(self, seen: list[Tensor], condition: Tensor | None = None) -> Tensor:
-        """Return what the way back makes of all levels, on whole pixels."""
+        """Return the decoder's features at full resolution."""
         x = seen[-1]
         for level in reversed(range(_DEPTH)):
             x = nn.functional.interpolate(x, scale_factor=2, mode="nearest")
@@ -69,12 +70,12 @@ class _UNet(nn.Module):
 
 
 class SegmentationNetwork(_UNet):
-    """Images ``[n, C, H, W]`` to logits of all pixels and of the image.
+    """Map images ``[n, C, H, W]`` to logits of all pixels and of the image.
 
-    The lowest level has twice the channels of the others. The first and the last level work on
-    whole pixels and are as wide as the second: what was cut out shows in how single pixels meet.
-    The image's answer is a small dense network's, from mean and maximum of every channel at the
-    lowest and at the last level, and of the pixels' own answers.
+    The lowest level has twice the channels of the others. The full-resolution levels are as wide as
+    the second level, because the borders of synthetic defects are visible in single pixels. The
+    logit of the image comes from a small dense network. Its inputs are the mean and maximum of each
+    channel at the lowest and the last level, and of the pixel logits.
     """
 
     def __init__(self, channels: int, width: int) -> None:
@@ -89,7 +90,7 @@ class SegmentationNetwork(_UNet):
         nn.init.constant_(self.last.bias, _RARE)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits, float ``[n, 1 + H W]``: the image's, then its pixels' row by row."""
+        """Return logits, float ``[n, 1 + H W]``: of the image, then of its pixels row by row."""
         height, width = images.shape[2:]
         seen = self.encode(images)
         lowest = _pooled(seen[-1])
@@ -101,13 +102,13 @@ class SegmentationNetwork(_UNet):
 
 
 class Denoiser(_UNet):
-    """Noisy images to the velocity of their diffusion, in units of [-1, 1].
+    """Map noisy images to the velocity of their diffusion, in units of [-1, 1].
 
-    A noisy image is y = cos(a) x + sin(a) e, x in [-1, 1] and e standard normal; the angle a in [0,
-    pi/2] says how noisy it is. The output is the velocity v = cos(a) e - sin(a) x (Salimans & Ho,
-    ICLR 2022), from which x = cos(a) y - sin(a) v. Each level's convolutions are normalised over
-    the batch in training; then every channel is scaled and shifted by what a small dense network
-    makes of the angle (Perez et al., "FiLM", AAAI 2018).
+    A noisy image is y = cos(a) x + sin(a) e, with x in [-1, 1] and e standard normal; the angle a
+    in [0, pi/2] sets the noise level. The output is the velocity v = cos(a) e - sin(a) x (Salimans
+    & Ho, ICLR 2022), so that x = cos(a) y - sin(a) v. After the batch norm of each level, every
+    channel is scaled and shifted by the output of a small dense network of the angle (Perez et al.,
+    "FiLM", AAAI 2018).
     """
 
     def __init__(self, channels: int, width: int) -> None:
@@ -124,7 +125,7 @@ class Denoiser(_UNet):
 
         Args:
             noisy: ``[n, C, H, W]``.
-            angle: ``[n]``, or one for all, ``[1]``, once trained.
+            angle: ``[n]``, or ``[1]`` for all images in evaluation mode.
         """
         height, width = noisy.shape[2:]
         frequencies = torch.arange(1, _FREQUENCIES + 1, device=angle.device)
@@ -136,10 +137,9 @@ class Denoiser(_UNet):
 
 
 class _Block(nn.Module):
-    """Two 3 x 3 convolutions, each normalised over the batch in training.
+    """Two 3 x 3 convolutions with batch normalisation (Ioffe & Szegedy, ICML 2015).
 
-    Batch normalisation: Ioffe & Szegedy, ICML 2015. If conditioned, the first one's channels are
-    scaled and shifted by what the network is told.
+    If conditioned, the condition scales and shifts the channels after the first convolution.
     """
 
     def __init__(self, few: int, many: int, conditioned: bool) -> None:
@@ -157,7 +157,7 @@ class _Block(nn.Module):
             x = torch.relu(self.norm_one(self.one(x)))
             return torch.relu(self.norm_two(self.two(x)))
         scale, shift = self.tell(condition).chunk(2, 1)
-        if not self.training:  # told is the same for all images then
+        if not self.training:  # the condition is the same for all images then
             x = torch.relu(_folded(x, self.one, self.norm_one, 1 + scale[0], shift[0]))
             return torch.relu(_folded(x, self.two, self.norm_two))
         normalised = self.norm_one(self.one(x))
@@ -174,7 +174,7 @@ def _folded(
 ) -> Tensor:
     """Return scale norm(layer(x)) + shift for a trained ``norm``, as one convolution.
 
-    It takes two thirds of the time.
+    This takes two thirds of the time.
     """
     assert norm.running_mean is not None
     assert norm.running_var is not None
@@ -186,6 +186,6 @@ def _folded(
 
 def _pooled(x: Tensor) -> Tensor:
     """Return mean and maximum of each channel, float ``[n, 2 channels]``."""
-    # x.mean sums in an order that depends on the place in the batch.
+    # The order of summation of x.mean depends on the position in the batch.
     mean = nn.functional.avg_pool2d(x, x.shape[2:]).flatten(1)
     return torch.cat([mean, x.amax((2, 3))], 1)
