@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PARALLEL := --numprocesses auto --dist loadfile
 
-.PHONY: baseline quick test test-fast check format notebooks bench bench-check clean
+.PHONY: baseline quick test test-fast check format notebooks docs tables dist bench bench-check clean
 
 baseline: .venv/ready
 	$(BIN)/python experiments/baseline_mnist.py
@@ -27,7 +27,19 @@ format: .venv/ready-dev
 	$(BIN)/ruff format .
 
 notebooks: .venv/ready-dev  # execute them anew and keep the outputs
-	cd notebooks && ../$(BIN)/jupyter execute --inplace *.ipynb
+	cd docs/notebooks && ../../$(BIN)/jupyter execute --inplace *.ipynb
+
+docs: .venv/ready-dev  # the site, in docs/_build/html; warnings are errors
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
+tables: .venv/ready-dev  # write the documentation's tables and cost figures from docs/measured/
+	$(BIN)/python docs/tools/make_tables.py --figures
+
+dist: .venv/ready-dist  # build the package into dist/ and check it
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
 
 bench: .venv/ready-bench  # run benchmarks/ and keep the ratios in benchmarks/results/
 	$(BIN)/python benchmarks/run.py
@@ -48,5 +60,9 @@ bench-check: .venv/ready-bench  # compare with the kept ratios
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements-bench.txt
 	touch $@
 
+.venv/ready-dist: .venv/ready requirements-dist.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dist.txt
+	touch $@
+
 clean:
-	rm -rf .venv build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build dist docs/_build src/*.egg-info .mypy_cache .ruff_cache .pytest_cache

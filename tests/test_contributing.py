@@ -1,4 +1,4 @@
-"""The worked example of CONTRIBUTING.md is a corruption that works as it stands."""
+"""The worked example of the developer guide is a corruption that works as it stands."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 
 from toys import blobs
 
-PAGE = Path(__file__).parent.parent / "CONTRIBUTING.md"
+PAGE = Path(__file__).parent.parent / "docs" / "developer" / "add_corruption.md"
 
 
 def test_the_example_corruption_works():

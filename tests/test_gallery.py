@@ -22,7 +22,7 @@ def test_the_picture_and_the_page_hold_every_corruption(tmp_path):
     assert page == tmp_path / "new" / "all.md"
     text = page.read_text(encoding="utf-8")
     assert [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")] == NAMES
-    assert 'src="all.png"' in text
+    assert "](all.png)" in text
     assert "--dataset toy" in text
     picture = matplotlib.image.imread(tmp_path / "new" / "all.png")
     assert picture.shape[0] > 60 * len(NAMES)
@@ -50,18 +50,22 @@ def test_each_row_shows_an_image_that_the_weakest_one_changes(tmp_path, monkeypa
 
 def test_the_committed_page_says_what_the_files_say():
     """A corruption added since needs no line there."""
-    page = gallery._page(NAMES, "mnist", "corruptions.png").splitlines()
+    page = gallery._page(NAMES, "mnist", "corruption_gallery.svg").splitlines()
     committed = (
-        (Path(__file__).parent.parent / "docs" / "corruptions.md").read_text("utf-8").splitlines()
+        (Path(__file__).parent.parent / "docs" / "guide" / "corruption_gallery.md")
+        .read_text("utf-8")
+        .splitlines()
     )
-    assert set(committed) <= set(page), "make it anew: anomalist gallery --out docs/corruptions.png"
+    assert set(committed) <= set(page), (
+        "write it again: anomalist gallery --out docs/guide/corruption_gallery.svg"
+    )
     assert len([line for line in committed if line.startswith("| `")]) >= 22
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--out", "all.jpg"], "the picture must end in .png"),
+        (["--out", "all.jpg"], "the picture must end in .png, .svg, .pdf; got 'all.jpg'"),
         (["--dataset", "mnits"], "did you mean 'mnist'?"),
         (["--output", "x"], "unknown anomalist gallery option '--output'"),
     ],

@@ -1,13 +1,14 @@
 """The notebooks run from top to bottom, define no logic, and are committed with their outputs."""
 
 import ast
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-FOLDER = Path(__file__).parent.parent / "notebooks"
+FOLDER = Path(__file__).parent.parent / "docs" / "notebooks"
 BOOKS = sorted(path.name for path in FOLDER.glob("*.ipynb"))
 
 
@@ -19,11 +20,12 @@ def code(book):
     return [cell for cell in book.cells if cell.cell_type == "code"]
 
 
-def test_the_three_are_there():
+def test_the_four_are_there():
     assert BOOKS == [
         "01_data_exploration.ipynb",
         "02_anomaly_examples.ipynb",
         "03_autoencoder_baseline.ipynb",
+        "04_blind_to_what_is_missing.ipynb",
     ]
 
 
@@ -52,6 +54,15 @@ def test_it_is_committed_with_its_outputs_and_no_path_of_a_machine(name):
     assert "site-packages" not in text
     assert "Warning" not in text
     assert len(text) < 500_000
+
+
+@pytest.mark.parametrize("name", BOOKS)
+def test_a_sentence_before_each_code_cell_says_what_it_shows(name):
+    cells = read(name).cells
+    for before, cell in pairwise(cells):
+        if cell.cell_type == "code":
+            assert before.cell_type == "markdown", cell.source
+            assert "." in before.source or ":" in before.source
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """One file adds one thing, in a copy of the package that has one more of each kind.
 
-The corruption and the detector are the examples of CONTRIBUTING.md; the other files are in
+The corruption and the detector are the examples of the developer guide; the other files are in
 ``one_file/``. A metric takes a file and a line.
 """
 
@@ -17,7 +17,7 @@ import pytest
 import anomalist
 
 TESTS = Path(__file__).parent
-PAGE = TESTS.parent / "CONTRIBUTING.md"
+GUIDE = TESTS.parent / "docs" / "developer"
 FILES = {
     "dots.py": "datasets",
     "inverted.py": "tasks",
@@ -33,6 +33,12 @@ LAST_METRIC = (
 )
 
 
+def example(page):
+    """Return the worked example of a page of the developer guide."""
+    text = (GUIDE / page).read_text(encoding="utf-8")
+    return re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+
+
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
     """A folder with a copy of the package that has one more of each kind."""
@@ -40,10 +46,8 @@ def copy(tmp_path_factory):
     package = folder / "anomalist"
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(Path(anomalist.__file__).parent, package, ignore=ignored)
-    page = PAGE.read_text(encoding="utf-8")
-    haze, median = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    (package / "corruptions" / "haze.py").write_text(haze)
-    (package / "models" / "median.py").write_text(median)
+    (package / "corruptions" / "haze.py").write_text(example("add_corruption.md"))
+    (package / "models" / "median.py").write_text(example("add_detector.md"))
     for name, room in FILES.items():
         shutil.copy(TESTS / "one_file" / name, package / room)
     table = package / "metrics" / "table.py"

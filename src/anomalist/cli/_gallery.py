@@ -1,4 +1,4 @@
-"""The gallery: a picture and a page of all corruptions, made from their files."""
+"""The gallery: a figure of all corruptions, and a page that describes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from anomalist.core import catalog
 from anomalist.core.errors import InputError
-from anomalist.core.files import atomic_write, make_folder, write_text
+from anomalist.core.files import make_folder, write_text
 from anomalist.corruptions import Corruption, parse
 from anomalist.images import ImageSet
 
@@ -18,36 +18,38 @@ __all__ = ["make", "paragraph"]
 _SEVERITIES = (0.1, 0.25, 0.5, 0.75, 1.0)
 _MASK_AT = 0.5
 _EXAMINED = 200  # images searched for one that the weakest corruption changes
-_DPI = 100
+_ENDINGS = (".png", ".svg", ".pdf")
 
 
 def make(images: ImageSet, dataset: str, picture: Path) -> Path:
-    """Draw every corruption at several severities, and write a page that says what each one is.
+    """Draw every corruption at several severities, and write a page that describes each one.
 
     Args:
-        images: where the examples are taken from: for each corruption the first image that changes
-            at the lowest severity, among the first 200; or the very first.
+        images: the source of the examples. Each corruption is shown on the first image that changes
+            at the lowest severity, among the first 200. If none of these changes, it is shown on
+            the first image.
         dataset: the data set's name, for the page.
-        picture: the PNG to write; the page has the same name, but ends in ``.md``.
+        picture: the PNG, SVG or PDF file to write; the page has the same name with the ending
+            ``.md``.
 
     Returns:
         the page's path.
 
     Raises:
-        InputError: ``picture`` does not end in .png, or its folder cannot be written to.
+        InputError: ``picture`` has another ending, or its folder cannot be written to.
     """
-    from anomalist.reports import panels
+    from anomalist.reports import output, panels
 
-    if picture.suffix != ".png":
-        raise InputError(f"gallery: the picture must end in .png, got {str(picture)!r}")
+    if picture.suffix not in _ENDINGS:
+        endings = ", ".join(_ENDINGS)
+        raise InputError(f"gallery: the picture must end in {endings}; got {str(picture)!r}")
     make_folder(picture.parent, "gallery's folder")
     names = catalog.names("corruptions")
     some = images.take(np.arange(min(_EXAMINED, len(images))))
     rows = [_row(name, some.to_float(), some.index) for name in names]
     titles = ["clean", *(f"{severity:g}" for severity in _SEVERITIES), f"mask at {_MASK_AT:g}"]
     columns = {title: np.stack([row[i] for row in rows]) for i, title in enumerate(titles)}
-    with atomic_write(picture) as path:
-        panels.gallery(names, columns).savefig(path, dpi=_DPI)
+    output.save(panels.gallery(names, columns), picture)
     page = picture.with_suffix(".md")
     write_text(page, _page(names, dataset, picture.name))
     return page
@@ -75,7 +77,7 @@ def _row(
     images: NDArray[np.float32],
     index: NDArray[np.int64],
 ) -> list[NDArray[np.float32]]:
-    """Return one image clean, at each severity, and its mask."""
+    """Return one image: clean, at each severity, and its mask at the middle severity."""
     corruptions = {severity: _at(name, severity) for severity in _SEVERITIES}
     changed = corruptions[_SEVERITIES[0]](images, seed=0, index=index).masks.any(axis=(1, 2))
     first = int(changed.argmax())
@@ -95,13 +97,14 @@ def _page(names: list[str], dataset: str, picture: str) -> str:
     lines = [
         "# Corruptions",
         "",
-        f"Made by `anomalist gallery --dataset {dataset}` from the files in `corruptions/`; do not "
-        "edit. Each row of the picture is one image: clean, at five severities, and the pixels "
-        "that have changed at the middle one. Every corruption is described in full, with its "
-        "options, in its own file.",
+        f"`anomalist gallery --dataset {dataset}` wrote this page; do not edit it. Each row of the "
+        "picture shows one image: clean, corrupted at five severities, and the mask of the pixels "
+        "that change at the middle severity.",
         "",
-        f'<img src="{picture}" width="690" alt="every corruption at severities 0.1 to 1, with its '
-        'mask">',
+        f"![Every corruption at severities 0.1 to 1, and its mask]({picture})",
+        "",
+        "The table says what each corruption does, how severity sets its strength, and where it "
+        "comes from.",
         "",
         "| name | what it is | strength | source |",
         "|---|---|---|---|",
