@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pooch
+from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
@@ -172,6 +173,8 @@ def run_page(page, capsys):
     """Run the shell and python blocks of a page from top to bottom."""
     from anomalist import cli
 
+    # Processes of an earlier page would look for the reader's files in its folder.
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
     values = {}
     for language, code in blocks(page):
         if language == "python":

@@ -18,7 +18,6 @@ FOLDER = Path(__file__).parent.parent / "experiments"
         ("choose_by_defects", ["xrays", "--models", "pca", "--data", "no/such/folder"]),
         ("choose_one_class", ["--models", "autoencoder:width=0"]),
         ("blind_spot_ensemble", ["--results", "no/such/folder"]),
-        ("plot_costs", ["no_such_page.md"]),
     ],
 )
 def test_bad_input_is_one_line(script, words):
