@@ -15,7 +15,7 @@ DOCS = ROOT / "docs"
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
-    *sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts),
+    *sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.relative_to(ROOT).parts),
 ]
 PARTS = {"train": 60, "test": 20}  # images in the files of arrays
 BLOCK = re.compile(r"^```(\{?[\w-]*\}?)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -42,7 +42,7 @@ def blocks(page):
 def detector_pages():
     """Return the pages of detectors and their results that have something to run."""
     runnable = {"shell", "python"}
-    pages = [page for page in PAGES if "detectors" in page.parts]
+    pages = [page for page in PAGES if "detectors" in page.relative_to(ROOT).parts]
     return [page for page in pages if runnable & {language for language, _ in blocks(page)}]
 
 

@@ -79,6 +79,9 @@ def rewrite(paths: Sequence[Path], *, check: bool = False) -> list[Path]:
     stale = []
     for path in paths:
         text = path.read_text(encoding="utf-8")
+        opened = len(re.findall(r"^<!-- table: ", text, re.MULTILINE))
+        if opened != len(TABLE.findall(text)):
+            raise SystemExit(f"{path}: a table has no line <!-- end of table -->")
         new = TABLE.sub(lambda match: match[1] + table(match[2]) + "\n" + match[3], text)
         if new != text:
             stale.append(path)

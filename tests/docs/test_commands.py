@@ -18,6 +18,7 @@ CHEAP = ("list", "data")
 ALONE = ("run", *CHEAP)  # commands that need no further word
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_it_is_taken_as_it_stands(command, tmp_path, monkeypatch):
     """All of it but the work: options, detectors, tasks, grids and suites are read and checked."""

@@ -67,6 +67,17 @@ def test_a_typed_table_is_noticed(tmp_path):
     assert make_tables.rewrite([page], check=True) == []
 
 
+def test_a_table_without_an_end_is_refused(tmp_path):
+    page = tmp_path / "page.md"
+    text = (
+        "<!-- table: detector lof -->\n\nText\n\n<!-- table: one_class -->\n<!-- end of table -->\n"
+    )
+    page.write_text(text)
+    with pytest.raises(SystemExit, match="has no line <!-- end of table -->"):
+        make_tables.rewrite([page])
+    assert page.read_text() == text
+
+
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_question_is_one_click_from_the_front_page(question):
     text = (DOCS / "index.md").read_text(encoding="utf-8")

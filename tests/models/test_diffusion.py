@@ -109,6 +109,7 @@ def test_it_takes_noise_away(trained):
     assert left < 0.7 * ((noisy - clean) ** 2).mean()
 
 
+@pytest.mark.slow
 def test_what_is_restored_is_nearer_to_normal_and_a_hole_is_filled(trained):
     normal = blobs(50, seed=1)
     spoilt = normal.copy()

@@ -149,8 +149,17 @@ def test_bad_input_is_one_clear_line(words, message, tmp_path, capsys, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_damaged_results_are_one_clear_line(finished, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.json", '{"rows": [{}]}'),
+        ("metrics.json", '{"rows": []}'),
+        ("scores.npz", ""),
+        ("curves.npz", "PK, and then nothing of a zip file"),
+    ],
+)
+def test_damaged_results_are_one_clear_line(name, content, finished, tmp_path, capsys):
     copy = shutil.copytree(finished, tmp_path / "copy")
-    (copy / "metrics.json").write_text('{"rows": [{}]}')
+    (copy / name).write_text(content)
     assert cli.main(["report", "run", "--results", str(copy)]) == 2
     assert "are damaged" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,10 @@ from anomalist.reports.output import Output
 
 __all__ = ["draw", "remake"]
 
+_DAMAGE = (
+    *(ValueError, LookupError, TypeError, AttributeError, OSError, EOFError, ZeroDivisionError),
+    zipfile.BadZipFile,
+)
 _WRITTEN = ("roc", "score_histograms", "auroc_vs_severity", "loss", "results")
 _NEEDED = ("metrics.json", "training.json", "curves.npz", "scores.npz", "anomalies/cases.npz")
 
@@ -38,7 +43,9 @@ def remake(results: Path, formats: Sequence[str] = ()) -> str:
         )
     try:
         metrics = draw(results, formats)
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except InputError:
+        raise
+    except _DAMAGE as error:
         raise InputError(
             f"the results in {str(results)!r} are damaged ({error}); run `anomalist run` again"
         ) from None

@@ -76,6 +76,7 @@ def report(
     stored = _read(keys, results)
     folder = make_folder(results / "studies")
     output = Output(results / "plots", formats, results / "tables")
+    output.clear(f"{layout.name}_*")  # of earlier rows
     if stored.table:
         rows.write(stored.table, folder, layout.name)
     text = _head(layout, stored.table, len(keys), stored.failures)
