@@ -22,7 +22,7 @@ _MODULES = (fields, filters, shapes, values, warps)
 
 
 def find(name: str) -> Function | None:
-    """Return the function of a corruption, or None if there is none."""
+    """Return the loop that applies a corruption; None if there is no such loop."""
     for module in _MODULES:
         function: Function | None = getattr(module, name, None)
         if function is not None:

@@ -23,31 +23,13 @@ from pathlib import Path
 
 import measured_rows
 from measured_rows import COSTS, DOCS, MEASURED, Row
+from protocols import BLIND_SPOT, CASES, DIGITS, IMAGES, PROTOCOLS, SHORT
 from tabulate import tabulate
 
 ROOT = DOCS.parent
 TABLE = re.compile(
     r"^(<!-- table: (.+?) -->\n).*?^(<!-- end of table -->)", re.DOTALL | re.MULTILINE
 )
-
-# Detectors that learn from synthetic anomalies unless `synthetic_share=0`.
-SYNTHETIC = ("synthetic", "outlier_exposure", "deviation_network", "fcdd")
-
-BLIND_SPOT = {  # the corruptions of the study, in the order of the tables
-    "gaussian_noise:sigma=0.3": "noise 0.3",
-    "gaussian_noise:sigma=0.1": "noise 0.1",
-    "gaussian_noise:sigma=0.05": "noise 0.05",
-    "pixel_dropout:probability=0.3": "dropped 30 %",
-    "pixel_dropout:probability=0.1": "dropped 10 %",
-    "pixel_dropout:probability=0.05": "dropped 5 %",
-    "stripes:lines=1": "white line",
-    "stripes:lines=1,value=black": "black line",
-    "patch_occlusion:side=8,margin=4": "hole 8",
-    "patch_occlusion:side=5,margin=4": "hole 5",
-    "patch_occlusion:side=4,margin=4": "hole 4",
-}
-HOLE = "patch_occlusion:side=8,margin=4"
-DIGITS = {f"digit {digit}": str(digit) for digit in range(10)}
 
 
 def main() -> None:
@@ -212,7 +194,8 @@ def choose() -> str:
             if overlap is not None:
                 figure += f" (AUPRO {overlap.value:.0f})"
             name = model.partition(":")[0]
-            used = memory.get(f"{model} {MEMORY_OF[protocol]}")
+            images = "tiles" if protocol == "tiles" else "digits"
+            used = memory.get(f"{model} {images}")
             lines.append(
                 [
                     "" if number else case,
@@ -248,21 +231,13 @@ def baseline(size: str) -> str:
 
 def suite(name: str, *shown: str) -> str:
     """Return the best detector of each group of a benchmark, beside some others."""
+    from anomalist.analysis import benchmark_rows
     from anomalist.analysis.leaderboard import leaderboard
-    from anomalist.analysis.rows import averaged
+    from anomalist.reports.benchmark import grouped
 
-    table = [
-        {**line, "seed": int(line["seed"]), "auroc": float(line["auroc"])}
-        for line in measured_rows.read_csv(DOCS / "benchmark" / f"{name}.csv")
-        if line["auroc"]
-    ]
-    groups: dict[str, list[dict[str, object]]] = {}
-    for line in table:
-        groups.setdefault(line["group"], []).append(line)
-    means = []
-    for group, lines in groups.items():
-        for row in averaged(lines, "task", ("model", "seed"), "auroc"):
-            means.append({**row, "group": group})
+    table = benchmark_rows.read(DOCS / "benchmark" / f"{name}.csv")
+    groups = dict.fromkeys(row["group"] for row in table)
+    means = grouped(table, "auroc")
     standings = leaderboard(means, "group", "auroc")
     lines = []
     for group in groups:
@@ -298,14 +273,19 @@ def thresholds(name: str) -> str:
 
 def lab(name: str) -> str:
     """Return a table of the lab notes, ``docs/measured/lab/NAME.csv``."""
-    lines = measured_rows.read_csv(MEASURED / "lab" / f"{name}.csv")
-    return _markdown(list(lines[0]), [list(line.values()) for line in lines])
+    return _kept(name, text_columns=1)
 
 
 def words(name: str) -> str:
     """Return a table of the lab notes whose cells are all text."""
+    return _kept(name)
+
+
+def _kept(name: str, text_columns: int | None = None) -> str:
     lines = measured_rows.read_csv(MEASURED / "lab" / f"{name}.csv")
-    return _markdown(list(lines[0]), [list(line.values()) for line in lines], len(lines[0]))
+    head = list(lines[0])
+    cells = [list(line.values()) for line in lines]
+    return _markdown(head, cells, len(head) if text_columns is None else text_columns)
 
 
 TABLES: dict[str, Callable[..., str]] = {
@@ -328,104 +308,6 @@ TABLES: dict[str, Callable[..., str]] = {
         words,
         xrays,
     )
-}
-
-# Title, file and tasks of each protocol; a task's label follows the title.
-PROTOCOLS: tuple[tuple[str, str, dict[str, str]], ...] = (
-    ("[one class](results/one_class.md)", "one_class", {", mean of ten digits": "mean"}),
-    (
-        "[blind spot](results/blind_spot.md)",
-        "blind_spot",
-        {
-            ", mean of eleven corruptions": "mean",
-            ", 8 x 8 hole": HOLE,
-        },
-    ),
-    (
-        "[known anomalies](results/labelled.md)",
-        "labelled",
-        {
-            ", 1 % known": "1 % known: mean",
-            ", 5 % known, 10 % unlabelled": "5 % known, 10 % unlabelled: mean",
-        },
-    ),
-    ("[magnetic tiles](results/tiles.md)", "tiles", {"": "both"}),
-    ("[chest X-rays](results/xrays.md)", "xrays", {"": "pneumonia"}),
-)
-
-IMAGES = {
-    "one_class": "5,500",
-    "blind_spot": "54,000",
-    "labelled": "5,500",
-    "tiles": "400",
-    "xrays": "483",
-}
-MEMORY_OF = {
-    "one_class": "digits",
-    "blind_spot": "digits",
-    "labelled": "digits",
-    "tiles": "tiles",
-    "xrays": "digits",
-}
-
-# Case, detectors, protocol, task, and whether each detector has a map.
-CASES: tuple[tuple[str, tuple[str, ...], str, str, tuple[bool, ...]], ...] = (
-    (
-        "photographs of parts or surfaces",
-        ("padim", "patch_memory"),
-        "tiles",
-        "both",
-        (True, True),
-    ),
-    (
-        "small grey images with low contrast, such as X-rays",
-        ("patch_memory", "padim", "lof:blur=2,directions=8"),
-        "xrays",
-        "pneumonia",
-        (True, True, False),
-    ),
-    (
-        "small images, any anomaly, no anomaly at hand",
-        ("diffusion", "inpainting"),
-        "blind_spot",
-        "mean",
-        (True, True),
-    ),
-    (
-        "the same, fast",
-        ("autoencoder:score_by=fused", "pca"),
-        "blind_spot",
-        "mean",
-        (True, True),
-    ),
-    (
-        "gaps, stains or scratches of known appearance",
-        ("synthetic", "outlier_exposure"),
-        "blind_spot",
-        "mean",
-        (True, False),
-    ),
-    (
-        "one class of small images against all other classes",
-        ("lof:blur=2,directions=8", "pca:blur=2,directions=8"),
-        "one_class",
-        "mean",
-        (False, False),
-    ),
-    (
-        "a few known anomalies",
-        ("deep_sad", "outlier_exposure"),
-        "labelled",
-        "1 % known: mean",
-        (False, False),
-    ),
-)
-
-SHORT = {  # the anomalies of the README
-    "gaussian_noise:sigma=0.1": "noise, sigma 0.1",
-    "pixel_dropout:probability=0.1": "10 % of the pixels black",
-    "stripes:lines=1": "one white line",
-    "patch_occlusion:side=8,margin=4": "a black square of 8 x 8 pixels",
 }
 
 
@@ -453,7 +335,9 @@ def _table(rows: Sequence[Row], columns: dict[tuple[str, str], str], *, costs: b
 
 def _label(model: str) -> str:
     """Return a detector as tables show it; a dagger marks those trained on synthetic anomalies."""
-    is_synthetic = model.partition(":")[0] in SYNTHETIC and "synthetic_share=0" not in model
+    from anomalist.models import parse
+
+    is_synthetic = bool(parse(model).trained_on)
     return f"`{model}` †" if is_synthetic else f"`{model}`"
 
 
@@ -494,8 +378,9 @@ def _interval(row: dict[str, str]) -> str:
 
 
 def _point(point: dict[str, float]) -> str:
-    half = max(point["high"] - point["mean"], point["mean"] - point["low"])
-    return f"{100 * point['mean']:.2f} ± {100 * half:.2f}"
+    from anomalist.reports.study_tables import percent
+
+    return percent(point).replace("±", "± ")
 
 
 def _plain_percent(value: float) -> str:
