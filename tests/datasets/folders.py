@@ -4,8 +4,8 @@ import numpy as np
 from picture_files import noise, saved
 from PIL import Image
 
-from anomalist.datasets._download.cache import data_folder
-from anomalist.datasets._image_files import cache as _folder_cache
+from anomalist.core.data_home import data_folder
+from anomalist.image_files import cache as _folder_cache
 
 
 def put(path, values=None, kind="PNG"):

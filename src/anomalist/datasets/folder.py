@@ -19,15 +19,15 @@ import numpy as np
 from pydantic import BeforeValidator, Field
 
 from anomalist.core.console import announce
+from anomalist.core.data_home import data_folder
 from anomalist.core.errors import InputError, printable
 from anomalist.core.files import write_text
 from anomalist.datasets._base import DatasetConfig, Status
-from anomalist.datasets._download.cache import data_folder
 from anomalist.images import Dataset, ImageSet, check_resolution
 
 if TYPE_CHECKING:
-    from anomalist.datasets._image_files.cache import Decoding
-    from anomalist.datasets._image_files.entries import Entry, Layout
+    from anomalist.image_files.cache import Decoding
+    from anomalist.image_files.entries import Entry, Layout
 
 __all__ = ["Folder"]
 
@@ -131,7 +131,7 @@ class Folder(DatasetConfig):
             InputError: the folder does not exist or has no images, too many files are unreadable,
                 or there is no space for the decoded images.
         """
-        from anomalist.datasets._image_files import cache, jobs, layouts
+        from anomalist.image_files import cache, jobs, layouts
 
         root = self.image_folder
         if root is None:
@@ -169,7 +169,7 @@ class Folder(DatasetConfig):
             InputError: the package for DICOM or FITS is not installed, or ``intensity`` is not set
                 for such files.
         """
-        from anomalist.datasets._image_files import dicom_fits
+        from anomalist.image_files import dicom_fits
 
         physical = [entry.name for entry in entries if dicom_fits.reader(entry.name)]
         dicom_fits.check_installed(physical)

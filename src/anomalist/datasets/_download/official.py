@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anomalist.core.console import announce
+from anomalist.core.data_home import FOLDER_VARIABLE, data_folder
 from anomalist.core.errors import InputError
 from anomalist.core.files import abbreviate_home, make_folder
 from anomalist.datasets._base import Status
-from anomalist.datasets._download.cache import FOLDER_VARIABLE, data_folder
 from anomalist.datasets._download.fetch import fetch_mirror
 
 __all__ = ["Official", "ensure", "status", "wrong"]

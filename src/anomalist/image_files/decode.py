@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from anomalist.core.errors import InputError, printable
-from anomalist.datasets._image_files import dicom_fits
-from anomalist.datasets._image_files.exif import orientation_of, shown_size, turned, upright
-from anomalist.datasets._image_files.frame import DecodeSpec, Frame, frame, place, resize_deep
-from anomalist.datasets._image_files.masks import marked
+from anomalist.image_files import dicom_fits
+from anomalist.image_files.exif import orientation_of, shown_size, turned, upright
+from anomalist.image_files.frame import DecodeSpec, Frame, frame, place, resize_deep
+from anomalist.image_files.masks import marked
 
 __all__ = ["MAX_PIXELS", "decode", "decode_mask", "open_regular", "probe", "reason"]
 
@@ -128,7 +128,7 @@ def decode_mask(
     size: tuple[int, int],
     spec: DecodeSpec,
 ) -> tuple[NDArray[np.bool_], bool]:
-    """Decode a mask, with the rule of :func:`anomalist.datasets._image_files.masks.marked`.
+    """Decode a mask, with the rule of :func:`anomalist.image_files.masks.marked`.
 
     Args:
         file: open for reading, at its beginning.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from anomalist.datasets._image_files.walk import File
+from anomalist.image_files.walk import File
 
 __all__ = ["Entry", "Layout", "make_entry"]
 

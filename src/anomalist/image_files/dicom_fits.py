@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalist.core.errors import InputError
-from anomalist.datasets._image_files.names import split_ending
+from anomalist.image_files.names import split_ending
 
 __all__ = ["DICOM", "FITS", "check_installed", "reader"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from PIL import Image
 
 from anomalist.core.errors import InputError, printable
-from anomalist.datasets._image_files.decode import open_regular
-from anomalist.datasets._image_files.entries import Entry, Layout, make_entry
-from anomalist.datasets._image_files.names import is_good, split_ending
-from anomalist.datasets._image_files.walk import File
+from anomalist.image_files.decode import open_regular
+from anomalist.image_files.entries import Entry, Layout, make_entry
+from anomalist.image_files.names import is_good, split_ending
+from anomalist.image_files.walk import File
 
 __all__ = ["mvtec", "mvtec_folders", "refuse_marked_good"]
 

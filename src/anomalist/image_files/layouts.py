@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from anomalist.core.errors import InputError, printable
 from anomalist.core.randomness import derive
-from anomalist.datasets._image_files.entries import Entry, Layout, make_entry
-from anomalist.datasets._image_files.mvtec import mvtec, mvtec_folders, refuse_marked_good
-from anomalist.datasets._image_files.names import is_good, refuse_unclear
-from anomalist.datasets._image_files.walk import READ, File, read_list, walk
+from anomalist.image_files.entries import Entry, Layout, make_entry
+from anomalist.image_files.mvtec import mvtec, mvtec_folders, refuse_marked_good
+from anomalist.image_files.names import is_good, refuse_unclear
+from anomalist.image_files.walk import READ, File, read_list, walk
 
 __all__ = ["LayoutHints", "find"]
 

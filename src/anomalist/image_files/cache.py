@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from anomalist.core.console import is_live
+from anomalist.core.data_home import FOLDER_VARIABLE
 from anomalist.core.errors import InputError
 from anomalist.core.files import atomic_folder, make_folder, write_json
 from anomalist.core.hashing import json_hash
 from anomalist.core.locking import locked
-from anomalist.datasets._download.cache import FOLDER_VARIABLE
-from anomalist.datasets._image_files.entries import Entry
-from anomalist.datasets._image_files.jobs import (
+from anomalist.image_files.entries import Entry
+from anomalist.image_files.jobs import (
     DecodeRequest,
     DecodeResult,
     Job,

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalist.core.errors import InputError
-from anomalist.datasets._image_files.decode import decode, decode_mask, open_regular, probe, reason
-from anomalist.datasets._image_files.entries import Entry
-from anomalist.datasets._image_files.frame import DecodeSpec, ResizeMode
+from anomalist.image_files.decode import decode, decode_mask, open_regular, probe, reason
+from anomalist.image_files.entries import Entry
+from anomalist.image_files.frame import DecodeSpec, ResizeMode
 
 __all__ = [
     "DecodeRequest",

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from anomalist.core.errors import InputError
-from anomalist.datasets._image_files import dicom_fits
-from anomalist.datasets._image_files.names import split_ending
+from anomalist.image_files import dicom_fits
+from anomalist.image_files.names import split_ending
 
 __all__ = ["READ", "File", "read_list", "walk"]
 
