@@ -1,4 +1,4 @@
-"""Thresholds and p-values from held-out normal images, without test images."""
+"""Split conformal prediction: thresholds and p-values from held-out normal images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from anomalist.core.errors import InputError
 
-__all__ = ["check_enough", "p_values", "rate_range", "threshold"]
+__all__ = ["check_enough", "images_needed", "p_values", "rate_range", "threshold"]
+
+
+def images_needed(false_alarm_rate: float) -> int:
+    """Return the smallest number of normal images that supports a rate, ceil(1 / rate) - 1.
+
+    Args:
+        false_alarm_rate: in (0, 1).
+    """
+    return math.ceil(round(1 / false_alarm_rate, 9)) - 1
 
 
 def check_enough(count: int, false_alarm_rate: float) -> None:
@@ -26,7 +35,7 @@ def check_enough(count: int, false_alarm_rate: float) -> None:
     if not 0 < false_alarm_rate < 1:
         raise InputError(f"false_alarm_rate must lie between 0 and 1, got {false_alarm_rate:g}")
     if _rank(count, false_alarm_rate) > count:
-        need = math.ceil(round(1 / false_alarm_rate, 9)) - 1
+        need = images_needed(false_alarm_rate)
         rate = math.ceil(1e4 / (count + 1)) / 1e4
         raise InputError(
             f"a false-alarm rate of {false_alarm_rate:g} needs at least {need:,} held-out normal "
