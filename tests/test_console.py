@@ -12,10 +12,10 @@ from refusals import refused
 
 
 def test_without_a_terminal_work_of_seconds_says_nothing_and_longer_work_does(capsys, monkeypatch):
-    clock = iter([0.0, 0.0, 1.0, 4.0, 10.0, 30.0])
+    clock = iter([0.0, 0.5, 1.0, 4.0, 30.0, 31.0])
     monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
     assert list(console.track(range(5), "work")) == list(range(5))
-    assert capsys.readouterr().err == "work: 40% done, 6 s left\nwork: 80% done, 8 s left\n"
+    assert capsys.readouterr().err == "work: 60% done, 3 s left\nwork: 80% done, 8 s left\n"
     clock = iter(np.arange(7) * 0.1)
     assert list(console.track(range(5), "work")) == list(range(5))
     assert capsys.readouterr().err == ""

@@ -20,7 +20,7 @@ from anomalist.models import Detector, Scores
 from anomalist.split import Split, masks_of
 from anomalist.tasks import TaskSplits
 
-__all__ = ["Evaluation", "Evaluator", "evaluate"]
+__all__ = ["Evaluation", "Evaluator", "evaluate", "evaluate_arrays"]
 
 _LOWEST_RATE = 1e-3  # lowest false-positive rate of the ROC band
 _BAND_POINTS = 60
@@ -63,18 +63,32 @@ def evaluate(
         raise InputError(
             f"{len(scores.image)} scores for {len(test)} test images; score the same split"
         )
-    return _evaluate(scores, test.is_anomaly, test.masks, test.image_index, pixel_threshold, seed)
+    return evaluate_arrays(
+        scores, test.is_anomaly, test.masks, test.image_index, pixel_threshold, seed
+    )
 
 
-def _evaluate(
+def evaluate_arrays(
     scores: Scores,
     is_anomaly: NDArray[np.bool_],
     masks: NDArray[np.bool_] | None,
     clusters: NDArray[np.int64],
-    pixel_threshold: float | None,
-    seed: int,
+    pixel_threshold: float | None = None,
+    seed: int = 0,
 ) -> Evaluation:
-    """Evaluate like :func:`evaluate`, without the images."""
+    """Evaluate like :func:`evaluate`, without the images.
+
+    Args:
+        scores: of N images.
+        is_anomaly: bool ``[N]``.
+        masks: bool ``[N, H, W]``, or None.
+        clusters: ``[N]``; images with the same number are resampled together.
+        pixel_threshold: like that of :func:`evaluate`.
+        seed: seed of the bootstrap.
+
+    Raises:
+        InputError: like :func:`evaluate`.
+    """
     estimates = detection_intervals(scores.image, is_anomaly, clusters, seed=seed)
     truth = {"image": (scores.image, is_anomaly)}
     if scores.pixel is not None and masks is not None and np.any(masks):
@@ -157,7 +171,7 @@ class Evaluator:
         if localize and scores.pixel is not None and normal.pixel is not None:
             pixel = np.concatenate([normal.pixel, scores.pixel])
             masks = np.concatenate([masks_of(self.normal), masks_of(anomalies)])
-        metrics = _evaluate(
+        metrics = evaluate_arrays(
             Scores(np.concatenate([normal.image, scores.image]), pixel),
             np.concatenate([self.normal.is_anomaly, anomalies.is_anomaly]),
             masks,

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Aggregation", "aggregate", "overlay"]
+__all__ = ["Aggregation", "aggregate", "count_of", "overlay"]
 
 Aggregation = Literal["mean", "max", "top_1_percent", "top_10_percent"]
 
@@ -32,11 +32,16 @@ def aggregate(maps: NDArray[np.float32], how: Aggregation) -> NDArray[np.float32
     elif how == "max":
         score = flat.max(axis=1)
     else:
-        count = max(1, round(flat.shape[1] * _SHARES[how]))
+        count = count_of(flat.shape[1], how)
         highest = np.partition(flat, -count, axis=1)[:, -count:]
         # Sorted, because the sum must not depend on the order of np.partition.
         score = np.sort(highest, axis=1).mean(axis=1)
     return score
+
+
+def count_of(pixels: int, how: Aggregation) -> int:
+    """Return how many of the highest pixels a share of 1 % or 10 % has, at least one."""
+    return max(1, round(pixels * _SHARES[how]))
 
 
 def overlay(
@@ -44,6 +49,7 @@ def overlay(
     heat: NDArray[np.float32],
     top: float,
     bottom: float = 0.0,
+    opacity: float = 1.0,
 ) -> NDArray[np.float32]:
     """Draw a map over its image on a fixed scale.
 
@@ -56,12 +62,13 @@ def overlay(
         heat: float32 ``[H, W]``.
         top: map value drawn at full strength; use the same one for all images to compare.
         bottom: map value below which nothing is drawn, less than ``top``.
+        opacity: share of orange at full strength, in [0, 1]; below 1 the image stays visible.
 
     Returns:
         float32 ``[H, W, 3]`` in [0, 1]: the image in grey, and orange where the map is high.
     """
     grey = np.repeat(image.mean(axis=0)[..., None], 3, axis=2) * 0.8
-    strength = np.clip((heat - bottom) / max(top - bottom, 1e-12), 0, 1)[..., None]
+    strength = np.clip((heat - bottom) / max(top - bottom, 1e-12), 0, 1)[..., None] * opacity
     orange = np.array([0.90, 0.62, 0.0], np.float32)  # Okabe & Ito's colour-blind-safe orange
     blend: NDArray[np.float32] = (grey * (1 - strength) + orange * strength).astype(np.float32)
     return blend

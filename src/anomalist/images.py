@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from anomalist.core.errors import InputError
 
-__all__ = ["Dataset", "ImageSet", "check_images", "check_resolution"]
+__all__ = ["Dataset", "ImageSet", "check_images", "check_resolution", "full_range", "unit_range"]
 
 _DTYPES = (np.uint8, np.uint16, np.float32)
 
@@ -53,7 +53,7 @@ class ImageSet:
             "class_index": class_index,
             "class_names": class_names,
             "masks": masks,
-            "value_range": _full_range(images.dtype) if value_range is None else value_range,
+            "value_range": full_range(images.dtype) if value_range is None else value_range,
             "index": np.arange(len(images)) if index is None else index,
             "files": files,
         }
@@ -102,13 +102,7 @@ class ImageSet:
 
     def to_float(self) -> NDArray[np.float32]:
         """Return the images as float32 in [0, 1]; values outside ``value_range`` are clipped."""
-        low, high = self.value_range
-        if self.images.dtype == np.float32 and (low, high) == (0.0, 1.0):
-            return np.clip(self.images, 0, 1)
-        scaled = self.images.astype(np.float32)
-        scaled -= np.float32(low)
-        scaled /= np.float32(high - low)
-        return np.clip(scaled, 0, 1, out=scaled)
+        return unit_range(self.images, self.value_range)
 
 
 @dataclass(frozen=True)
@@ -126,6 +120,26 @@ class Dataset:
     train: ImageSet
     test: ImageSet
     provenance: str
+
+
+def unit_range(
+    images: NDArray[Any],
+    value_range: tuple[float, float] | None = None,
+) -> NDArray[np.float32]:
+    """Return images as float32 in [0, 1]; values outside ``value_range`` are clipped.
+
+    Args:
+        images: uint8, uint16 or float32, any shape.
+        value_range: the values that become 0 and 1; by default the dtype's range (float32: 0, 1).
+    """
+    low, high = full_range(images.dtype) if value_range is None else value_range
+    if images.dtype == np.float32 and (low, high) == (0.0, 1.0):
+        unchanged: NDArray[np.float32] = np.clip(images, 0, 1)
+        return unchanged
+    scaled = images.astype(np.float32)
+    scaled -= np.float32(low)
+    scaled /= np.float32(high - low)
+    return np.clip(scaled, 0, 1, out=scaled)
 
 
 def check_resolution(dtype: np.dtype[Any], low: float, high: float) -> None:
@@ -176,7 +190,7 @@ def check_images(images: NDArray[np.float32], caller: str) -> None:
         )
 
 
-def _full_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+def full_range(dtype: np.dtype[Any]) -> tuple[float, float]:
     """Return the default value range of a dtype."""
     if dtype == np.float32:
         return 0.0, 1.0

@@ -4,7 +4,10 @@ simulation."""
 import numpy as np
 import pytest
 
-from anomalist.calibration import ReferenceScores, p_values, threshold
+from anomalist.calibration import ReferenceScores, p_values, proven_rate, threshold
+
+slow = pytest.mark.slow
+MORE = [(50, 10), (50, 50), (8, 8)]
 
 
 def scores_of(rng, *shape, steps=40):
@@ -36,6 +39,13 @@ def test_one_fold_is_split_conformal_prediction(rate):
     assert np.array_equal(reference.exceeded(new[None], rate), new > threshold(normal, rate))
 
 
+def test_the_rate_that_is_proven():
+    assert proven_rate(50, 50, 0.05) == 0.1  # jackknife+
+    assert proven_rate(30, 5, 0.05) == pytest.approx(0.1 + (1 - 5 / 30) / 6)
+    assert proven_rate(1_000, 5, 0.05) == pytest.approx(0.1 + 1.6 / 201)
+    assert proven_rate(3, 3, 0.9) == 1
+
+
 def test_maps_have_p_values_too():
     rng = np.random.default_rng(2)
     reference = ReferenceScores([scores_of(rng, 20), scores_of(rng, 20)])
@@ -61,7 +71,9 @@ def alarms(rng, n, folds, rate, new=200, size=5):
     return reference.exceeded(own, rate).mean()
 
 
-@pytest.mark.parametrize(("n", "folds"), [(50, 5), (50, 10), (50, 50), (16, 16), (8, 8)])
+@pytest.mark.parametrize(
+    ("n", "folds"), [(50, 5), (16, 16), *(pytest.param(*each, marks=slow) for each in MORE)]
+)
 @pytest.mark.parametrize("rate", [0.05, 0.12, 0.2])
 def test_the_rate_of_false_alarms_is_kept(n, folds, rate):
     """Nominal: floor(rate (n + 1)) / (n + 1). The theorem allows about twice as much."""

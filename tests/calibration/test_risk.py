@@ -48,6 +48,12 @@ def test_too_few_images_for_the_share():
         marked.threshold(0.01)
 
 
+@pytest.mark.parametrize(("count", "rate"), [(10, 0.0909090909), (2, 0.3333333333), (10, 1 / 11)])
+def test_a_rate_that_is_rounded_marks_nothing_more(count, rate):
+    normal = maps_of(np.random.default_rng(3), count)
+    assert MarkedShare.of(normal, normal.ravel()).threshold(rate) == normal.max()
+
+
 def test_constant_maps_mark_nothing():
     normal = np.zeros((30, 4, 4), np.float32)
     assert MarkedShare.of(normal, normal.ravel()).threshold(0.05) == 0

@@ -35,6 +35,17 @@ def test_a_new_normal_image_exceeds_it_as_often_as_promised(rate):
     )  # exact: (n + 1) x rate is whole
 
 
+@pytest.mark.parametrize("rate", [0.9, 1 - 1e-9, 1 - 1e-13])
+def test_the_highest_rates_alarm_most(rate):
+    assert threshold(np.arange(22, dtype=np.float32), rate) <= 2
+
+
+@pytest.mark.parametrize("rate", [0, 1, -1, 1e-320, 1e-7])
+def test_rates_outside_of_their_range(rate):
+    with pytest.raises(InputError, match="between 1e-06 and 1"):
+        check_enough(10**6, rate)
+
+
 def test_too_few_images_for_the_rate_says_how_many_are_needed():
     with pytest.raises(InputError, match=r"0\.01 needs at least 99 held-out normal images, got 98"):
         threshold(np.zeros(98, np.float32), 0.01)
@@ -45,7 +56,7 @@ def test_too_few_images_for_the_rate_says_how_many_are_needed():
 def test_the_rate_that_is_named_for_too_few_images_is_one_that_they_are_enough_for(count):
     with pytest.raises(InputError) as refused:
         check_enough(count, 1e-4)
-    named = float(re.search(r"false_alarm_rate to at least ([0-9.]+)", str(refused.value))[1])
+    named = float(re.search(r"rate of at least ([0-9.]+)", str(refused.value))[1])
     check_enough(count, named)
     with pytest.raises(InputError):
         check_enough(count, named - 2e-4)
@@ -60,16 +71,14 @@ def test_the_rate_that_is_named_for_too_few_images_is_one_that_they_are_enough_f
 )
 def test_too_few_held_out_images_are_refused_before_anything_is_read_or_fitted(config):
     kind = Trial if "task" in config else Baseline
-    with pytest.raises(
-        InputError, match=r"99 held-out normal images, got 40; increase calibration"
-    ):
+    with pytest.raises(InputError, match=r"99 held-out normal images, got 40; use more"):
         kind(**config)
     kind(**config | {"false_alarm_rate": 0.025})
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, 2.0])
 def test_rate_outside_its_range_is_refused(rate):
-    with pytest.raises(InputError, match="false_alarm_rate"):
+    with pytest.raises(InputError, match="false-alarm rate"):
         threshold(np.zeros(10, np.float32), rate)
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
-from anomalist.core.files import atomic_write, make_folder, write_csv
 from anomalist.metrics.comparison import mean_interval
 from anomalist.models import SEEN
 
-__all__ = ["Flat", "averaged", "flatten", "model_label", "points", "sections", "write"]
+__all__ = ["Flat", "averaged", "flatten", "model_label", "points", "sections"]
 
 Flat = dict[str, Any]
 
@@ -121,28 +119,6 @@ def points(
         point = dict(zip(axes, key, strict=True)) | interval._asdict()
         result.append(point | {"values": values})
     return result
-
-
-def write(table: Sequence[Flat], folder: Path, name: str) -> list[Path]:
-    """Write rows as ``NAME.csv`` and, if pyarrow is installed, as ``NAME.parquet``.
-
-    Returns:
-        the paths.
-    """
-    make_folder(folder)
-    csv_path = folder / f"{name}.csv"
-    write_csv(csv_path, table)
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        return [csv_path]
-    parquet_path = folder / f"{name}.parquet"
-    columns = dict.fromkeys(column for row in table for column in row)
-    whole = {column: [row.get(column) for row in table] for column in columns}
-    with atomic_write(parquet_path) as temporary:
-        parquet.write_table(pyarrow.table(whole), temporary)
-    return [csv_path, parquet_path]
 
 
 def _key(row: Flat, columns: Sequence[str]) -> tuple[Any, ...]:

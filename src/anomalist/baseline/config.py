@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from anomalist.calibration import check_enough
+from anomalist.calibration import USUAL_RATES, check_enough, images_needed, usual_rate
 from anomalist.core.config import Config
 from anomalist.core.errors import InputError
 from anomalist.corruptions import Corruption, CorruptionSpec, parse
@@ -37,7 +36,6 @@ _USUAL_CALIBRATION = 6_000
 _QUICK = {"train": 6_000, "calibration": 1_000, "test": 1_000}
 _QUICK_EPOCHS = 6
 _ONE_HELD_OUT_OF = 5  # one training image in five is held out, up to the usual number
-_RATES = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 
 @dataclass(frozen=True)
@@ -214,7 +212,7 @@ class Baseline(Config):
         most = _QUICK["calibration"] if quick else _USUAL_CALIBRATION
         count = min(most, max(1, available // _ONE_HELD_OUT_OF))
         if self.false_alarm_rate is not None:
-            needed = math.ceil(1 / self.false_alarm_rate) - 1
+            needed = images_needed(self.false_alarm_rate)
             count = max(count, min(needed, available // 2))
         return count
 
@@ -268,9 +266,8 @@ def _possible_on(size: tuple[int, int]) -> tuple[Corruption, ...]:
 
 def _lowest_rate(calibration: int) -> float:
     """Return the lowest default false-alarm rate that this many held-out images support."""
-    for rate in _RATES:
-        if calibration >= math.ceil(round(1 / rate, 9)) - 1:
-            return rate
+    if calibration >= images_needed(USUAL_RATES[-1]):
+        return usual_rate(calibration)
     raise InputError(
         f"{calibration:,} held-out normal images are too few for any default false-alarm rate: set "
         "calibration to 4 or more, or set false_alarm_rate"

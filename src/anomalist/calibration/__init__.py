@@ -7,19 +7,24 @@
 - ``drift``: a test for a stream of images that no longer look like the calibration images.
 """
 
-from anomalist.calibration.cross import ReferenceScores
+from anomalist.calibration.cross import ReferenceScores, proven_rate
 from anomalist.calibration.drift import DriftTest
 from anomalist.calibration.risk import MarkedShare
 from anomalist.calibration.selection import discoveries
 from anomalist.calibration.split import (
+    LOWEST_RATE,
+    USUAL_RATES,
     check_enough,
     images_needed,
     p_values,
     rate_range,
     threshold,
+    usual_rate,
 )
 
 __all__ = [
+    "LOWEST_RATE",
+    "USUAL_RATES",
     "DriftTest",
     "MarkedShare",
     "ReferenceScores",
@@ -27,6 +32,8 @@ __all__ = [
     "discoveries",
     "images_needed",
     "p_values",
+    "proven_rate",
     "rate_range",
     "threshold",
+    "usual_rate",
 ]

@@ -38,7 +38,7 @@ class DriftTest:
 
     Attributes:
         seen: number of new scores.
-        evidence: the capital, at least 1 / rate if drift has been noticed just now.
+        evidence: the capital; drift is noticed when it first reaches 1 / rate.
         noticed_at: number of the score, from 1, at which it first reached 1 / rate; None before.
     """
 

@@ -1,8 +1,8 @@
 """Conformal risk control: a pixel threshold that limits the share of normal pixels marked.
 
-Pixels of an image are not exchangeable, so that a quantile of all pixels promises nothing. Images
-are. Let L_i(t) be the share of the pixels of normal image i above t, which decreases in t and is at
-most 1. The threshold is the smallest t with::
+Images are exchangeable, but the pixels of an image are not: a quantile of all pixels guarantees
+nothing. Let L_i(t) be the share of the pixels of normal image i above t, which decreases in t and
+is at most 1. The threshold is the smallest t with::
 
     n / (n + 1) mean of L_i(t) + 1 / (n + 1) <= rate
 
@@ -47,19 +47,24 @@ class MarkedShare:
 
         Args:
             maps: one map per held-out normal image, ``[H, W]``.
-            pixels: values from these maps, whose quantiles become the candidate thresholds.
+            pixels: values of some of these maps, whose quantiles become the candidate thresholds.
+                The choice of candidates does not affect the guarantee.
         """
         levels = 1 - np.logspace(0, np.log10(_LOWEST_SHARE), _POINTS - 1)
-        each = list(maps)
-        highest = max(float(one.max()) for one in each)
-        candidates = np.append(np.quantile(pixels, levels), highest).astype(np.float32)
-        thresholds = np.unique(candidates)
+        thresholds = np.unique(np.quantile(pixels, levels).astype(np.float32))
         total = np.zeros(len(thresholds))
-        for one in each:
+        count = 0
+        highest = -np.inf
+        for one in maps:
             values = np.sort(one, axis=None)
             above = len(values) - np.searchsorted(values, thresholds, side="right")
             total += above / len(values)
-        return cls(thresholds, total / len(each), len(each))
+            count += 1
+            highest = max(highest, float(values[-1]))
+        if highest > thresholds[-1]:  # no pixel is above the last threshold
+            thresholds = np.append(thresholds, np.float32(highest))
+            total = np.append(total, 0.0)
+        return cls(thresholds, total / count, count)
 
     def threshold(self, rate: float) -> float:
         """Return the threshold for an expected share of marked normal pixels of at most ``rate``.
@@ -71,6 +76,8 @@ class MarkedShare:
             InputError: there are fewer than 1 / rate - 1 images.
         """
         check_enough(self.count, rate)
-        bound = (self.count * self.shares + 1) / (self.count + 1)
-        first = int(np.argmax(bound <= rate * (1 + 1e-12)))
+        # Rounded like the ranks of ``split``, so that both need the same number of images.
+        bound = np.round(self.count * self.shares + 1, 9)
+        meets = np.flatnonzero(bound <= np.round(rate * (self.count + 1), 9))
+        first = int(meets[0]) if len(meets) else -1
         return float(self.thresholds[first])

@@ -10,7 +10,19 @@ from numpy.typing import NDArray
 
 from anomalist.core.errors import InputError
 
-__all__ = ["check_enough", "images_needed", "p_values", "rate_range", "threshold"]
+__all__ = [
+    "LOWEST_RATE",
+    "USUAL_RATES",
+    "check_enough",
+    "images_needed",
+    "p_values",
+    "rate_range",
+    "threshold",
+    "usual_rate",
+]
+
+LOWEST_RATE = 1e-6
+USUAL_RATES = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 
 def images_needed(false_alarm_rate: float) -> int:
@@ -20,6 +32,18 @@ def images_needed(false_alarm_rate: float) -> int:
         false_alarm_rate: in (0, 1).
     """
     return math.ceil(round(1 / false_alarm_rate, 9)) - 1
+
+
+def usual_rate(count: int) -> float:
+    """Return the lowest of the usual false-alarm rates that ``count`` normal images support.
+
+    The usual rates are 0.01, 0.02, 0.05, 0.1 and 0.2. With fewer than 4 images it is
+    1 / (count + 1), the lowest rate that they support.
+    """
+    for rate in USUAL_RATES:
+        if images_needed(rate) <= count:
+            return rate
+    return 1 / (count + 1)
 
 
 def check_enough(count: int, false_alarm_rate: float) -> None:
@@ -32,15 +56,16 @@ def check_enough(count: int, false_alarm_rate: float) -> None:
     Raises:
         InputError: there are too few, or the rate is not in (0, 1).
     """
-    if not 0 < false_alarm_rate < 1:
-        raise InputError(f"false_alarm_rate must lie between 0 and 1, got {false_alarm_rate:g}")
+    if not LOWEST_RATE <= false_alarm_rate < 1:
+        raise InputError(
+            f"a false-alarm rate must lie between {LOWEST_RATE:g} and 1, got {false_alarm_rate:g}"
+        )
     if _rank(count, false_alarm_rate) > count:
         need = images_needed(false_alarm_rate)
         rate = math.ceil(1e4 / (count + 1)) / 1e4
         raise InputError(
             f"a false-alarm rate of {false_alarm_rate:g} needs at least {need:,} held-out normal "
-            f"images, got {count:,}; increase calibration, or set false_alarm_rate to at least "
-            f"{rate:g}"
+            f"images, got {count:,}; use more normal images, or a rate of at least {rate:g}"
         )
 
 
@@ -94,7 +119,7 @@ def rate_range(
 
 
 def _rank(n: int, false_alarm_rate: float) -> int:
-    return math.ceil(round((n + 1) * (1 - false_alarm_rate), 9))
+    return max(1, math.ceil(round((n + 1) * (1 - false_alarm_rate), 9)))
 
 
 def p_values(normal: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.float64]:

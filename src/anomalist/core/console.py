@@ -5,13 +5,22 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 
-from tqdm import tqdm
-
-__all__ = ["announce", "deprecated", "due", "ignore_output", "is_live", "prepare", "say", "track"]
+__all__ = [
+    "announce",
+    "deprecated",
+    "due",
+    "ignore_output",
+    "is_live",
+    "prepare",
+    "progress",
+    "say",
+    "track",
+]
 
 # Without a terminal: seconds until the first progress line, and between later ones.
 FIRST = 3.0
@@ -68,24 +77,51 @@ def track(items: Sequence[Item], title: str) -> Iterator[Item]:
 
     Without a terminal, work of less than three seconds prints nothing.
     """
+    with progress(len(items), title) as advance:
+        for item in items:
+            yield item
+            advance(1)
+
+
+@contextmanager
+def progress(total: int, title: str, unit: str = "it") -> Iterator[Callable[[int], object]]:
+    """Show progress on standard error, like :func:`track`, of work that is not a sequence.
+
+    Args:
+        total: amount of work.
+        title: what is done.
+        unit: the unit of the amount.
+
+    Yields:
+        a function to call with each finished amount.
+    """
     if is_live():
-        yield from tqdm(
-            items,
+        from tqdm import tqdm  # imported here to keep scoring without torch fast to start
+
+        with tqdm(
+            total=total,
             desc=title,
+            unit=unit,
             leave=False,
             dynamic_ncols=True,
-        )
+        ) as bar:
+            yield bar.update
         return
     start = time.monotonic()
-    last_line = None
-    for done, item in enumerate(items):
+    done = 0
+    last_line: float | None = None
+
+    def advance(amount: int) -> None:
+        nonlocal done, last_line
+        done += amount
         elapsed = time.monotonic() - start
-        if done and due(elapsed, last_line):
+        if 0 < done < total and due(elapsed, last_line):
             last_line = elapsed
-            left = elapsed / done * (len(items) - done)
+            left = elapsed / done * (total - done)
             print(
-                f"{title}: {done / len(items):.0%} done, {left:.0f} s left",
+                f"{title}: {done / total:.0%} done, {left:.0f} s left",
                 file=sys.stderr,
                 flush=True,
             )
-        yield item
+
+    yield advance

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from anomalist.core.errors import InputError
+from anomalist.core.threads import check_thread_count
 
 __all__ = ["processor_features", "resolve", "set_thread_count", "using_threads"]
-
-_MAX_THREADS_PER_CORE = 4
 
 
 def resolve(device: str, precision: str) -> tuple[torch.device, torch.dtype]:
@@ -57,11 +55,7 @@ def using_threads(count: int | None) -> Iterator[int]:
     Raises:
         InputError: ``count`` is more than the machine can use.
     """
-    most = _MAX_THREADS_PER_CORE * (os.cpu_count() or 1)
-    if count is not None and count > most:
-        raise InputError(
-            f"threads: {count:,} is more than this machine can use; give at most {most}"
-        )
+    check_thread_count(count)
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:

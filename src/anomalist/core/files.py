@@ -26,8 +26,12 @@ __all__ = [
     "write_arrays",
     "write_csv",
     "write_json",
+    "write_table",
     "write_text",
 ]
+
+
+_PREFIX = 50  # characters of a file's name in that of its temporary file
 
 
 def make_folder(path: Path, what: str = "results folder") -> Path:
@@ -73,7 +77,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """
     handle, name = tempfile.mkstemp(
         dir=path.parent,
-        prefix=f".{path.stem}-",
+        prefix=f".{path.stem[:_PREFIX]}-",
         suffix=path.suffix,
     )
     os.close(handle)
@@ -125,13 +129,52 @@ def write_json(path: Path, value: Any) -> None:
     )
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows as CSV with a column for every key; None becomes an empty cell."""
-    columns = list(dict.fromkeys(column for row in rows for column in row))
+def write_csv(
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    first: Sequence[str] = (),
+) -> None:
+    """Write rows as CSV with a column for every key; None becomes an empty cell.
+
+    Args:
+        path: the file.
+        rows: the rows.
+        first: columns that come first, and are written even without rows.
+    """
+    columns = list(dict.fromkeys([*first, *(column for row in rows for column in row)]))
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def write_table(
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    first: Sequence[str] = (),
+) -> list[Path]:
+    """Write rows as CSV and, if pyarrow is installed, as Parquet beside it.
+
+    Args:
+        path: the CSV file; the other has the ending ``.parquet``.
+        rows: the rows; the values of a column have one type, or are None.
+        first: columns that come first, and are written even without rows.
+
+    Returns:
+        the files.
+    """
+    write_csv(path, rows, first)
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        return [path]
+    other = path.with_suffix(".parquet")
+    columns = dict.fromkeys([*first, *(column for row in rows for column in row)])
+    whole = {column: [row.get(column) for row in rows] for column in columns}
+    with atomic_write(other) as temporary:
+        parquet.write_table(pyarrow.table(whole), temporary)
+    return [path, other]
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from anomalist.core.errors import InputError
 
 __all__ = ["locked"]
@@ -26,6 +24,8 @@ def locked(path: Path, message: str, *, wait: bool = True) -> Iterator[None]:
     Raises:
         InputError: another process holds the lock, and ``wait`` is false.
     """
+    from filelock import FileLock, Timeout  # imported here to keep listings fast
+
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0.2 if wait else 0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,7 @@ from pathlib import Path
 
 from anomalist.core.errors import InputError
 
-__all__ = ["available_bytes", "check_fits", "reusing_memory"]
+__all__ = ["available_bytes", "check_fits", "peak_bytes", "reusing_memory"]
 
 _SHARE = 0.9  # fraction of the free memory that work may use
 
@@ -38,6 +40,12 @@ def available_bytes() -> int | None:
         return None
     available = next((line for line in lines if line.startswith("MemAvailable:")), None)
     return None if available is None else 1024 * int(available.split()[1])
+
+
+def peak_bytes() -> int:
+    """Return the highest memory of this process so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def check_fits(needed: int, what: str, mend: str) -> None:

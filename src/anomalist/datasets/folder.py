@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
     from anomalist.image_files.cache import Decoding
     from anomalist.image_files.entries import Entry, Layout
 
-__all__ = ["Folder"]
+__all__ = ["Folder", "Intensity", "Size", "normal_entries"]
 
 _Side = Annotated[int, Field(ge=1, le=8192)]
+
 _SHOWN = 20  # unreadable files listed on the console; a file lists all
 _FADED_SHOWN = 5
 _MISSING = "any folder of images; give it as folder:path=FOLDER"
@@ -46,6 +48,8 @@ def _size(value: Any) -> Any:
 
 def _intensity(value: Any) -> Any:
     """Read ``"dtype"``, ``"LOW;HIGH"`` or a pair as (low, high), low < high."""
+    if isinstance(value, list | tuple) and len(value) == 1:  # one word of a command line
+        value = value[0]
     if value == "dtype":
         return value
     parts = value.split(";") if isinstance(value, str) else value
@@ -57,6 +61,23 @@ def _intensity(value: Any) -> Any:
     if not -np.inf < low < high < np.inf:
         raise InputError(f"'dtype', or LOW;HIGH with LOW < HIGH, got {value!r}")
     return low, high
+
+
+def normal_entries(layout: Layout) -> list[Entry]:
+    """Return the normal images of a layout as training images.
+
+    The normal images of a test split that the folder itself defines are not among them.
+    """
+    normal = [
+        replace(entry, test=False)
+        for entry in layout.entries
+        if entry.kind == "good" and not (entry.test and layout.has_test_split)
+    ]
+    return sorted(normal, key=lambda entry: entry.name)
+
+
+Size = Annotated[tuple[_Side, _Side], BeforeValidator(_size)]
+Intensity = Annotated[Literal["dtype"] | tuple[float, float], BeforeValidator(_intensity)]
 
 
 class Folder(DatasetConfig):
@@ -71,7 +92,7 @@ class Folder(DatasetConfig):
     old_values: ClassVar[Mapping[str, Mapping[str, str]]] = {"resize_mode": {"stretch": "squash"}}
 
     path: str = Field("", description="folder of images")
-    resize: Annotated[tuple[_Side, _Side], BeforeValidator(_size)] = Field(
+    resize: Size = Field(
         (256, 256),
         description="size of all images after resizing: 256, or 192x256 (height x width)",
     )
@@ -83,12 +104,10 @@ class Folder(DatasetConfig):
     channels: Literal["auto", "grey", "colour"] = Field(
         "auto", description="grey, colour, or auto: colour if at least one file is in colour"
     )
-    intensity: Annotated[Literal["dtype"] | tuple[float, float], BeforeValidator(_intensity)] = (
-        Field(
-            "dtype",
-            description="values of black and white: 'dtype' for 0..255, 0..65535 or, in floats, "
-            "0..1; or LOW;HIGH in the units of the files",
-        )
+    intensity: Intensity = Field(
+        "dtype",
+        description="values of black and white: 'dtype' for 0..255, 0..65535 or, in floats, "
+        "0..1; or LOW;HIGH in the units of the files",
     )
     anomalous: str = Field(
         "",
@@ -131,28 +150,61 @@ class Folder(DatasetConfig):
             InputError: the folder does not exist or has no images, too many files are unreadable,
                 or there is no space for the decoded images.
         """
-        from anomalist.image_files import cache, jobs, layouts
+        layout = self.layout()
+        return self._load(layout, layout.entries)
 
+    def layout(self) -> Layout:
+        """Return the images of the folder and their classes, by name.
+
+        Raises:
+            InputError: the folder does not exist, has no images, or has ambiguous names.
+        """
+        from anomalist.image_files import layouts
+
+        hints = layouts.LayoutHints(self.anomalous, self.good, self.bad, self.test_share, self.seed)
+        return layouts.find(self._root(), hints)
+
+    def load_normal(self, layout: Layout) -> Dataset:
+        """Return the normal images as the training split, and an empty test split.
+
+        These are all normal images, except for a test split that the folder itself defines.
+
+        Args:
+            layout: the result of :meth:`layout`.
+
+        Raises:
+            InputError: there is no normal image, or like :meth:`load`.
+        """
+        return self._load(layout, normal_entries(layout))
+
+    def _root(self) -> Path:
         root = self.image_folder
         if root is None:
             raise InputError(
                 "folder.path is missing: give a folder of images as folder:path=FOLDER"
             )
-        hints = layouts.LayoutHints(self.anomalous, self.good, self.bad, self.test_share, self.seed)
-        layout = layouts.find(root, hints)
-        entries = [entry for entry in layout.entries if entry.fault is None]
+        return root
+
+    def _load(self, layout: Layout, chosen: Sequence[Entry]) -> Dataset:
+        """Decode the chosen entries of a layout."""
+        from anomalist.image_files import cache, jobs
+
+        root = self._root()
+        entries = [entry for entry in chosen if entry.fault is None]
         request = jobs.DecodeRequest(
             self.resize, self.resize_mode, self.channels, self._window(entries)
         )
-        decoding = cache.decoded(root, entries, request, layout.masked, data_folder(self.name))
-        faults = {entry.name: entry.fault for entry in layout.entries if entry.fault}
+        masked = layout.masked and any(entry.test for entry in entries)
+        decoding = cache.decoded(root, entries, request, masked, data_folder(self.name))
+        faults = {entry.name: entry.fault for entry in chosen if entry.fault}
         faults |= {entries[row].name: fault for row, fault in decoding.faults.items()}
         if decoding.turned:
             announce(
                 f"folder: {decoding.turned:,} images are rotated according to their EXIF data; "
                 "their masks must have the same orientation"
             )
-        self._report(layout, faults, [entries[row].name for row in decoding.faded], decoding.folder)
+        faded = [entries[row].name for row in decoding.faded]
+        self._report(layout, len(chosen), faults, faded, decoding.folder)
         return self._dataset(root, [entries[row] for row in decoding.kept], decoding, len(faults))
 
     def status(self) -> Status:
@@ -185,6 +237,7 @@ class Folder(DatasetConfig):
     def _report(
         self,
         layout: Layout,
+        count: int,
         faults: Mapping[str, str],
         faded: Sequence[str],
         folder: Path,
@@ -215,7 +268,6 @@ class Folder(DatasetConfig):
             announce(f"folder: broken: {line}")
         if len(lines) > _SHOWN:
             announce(f"folder: broken: and {len(lines) - _SHOWN:,} more, all listed in {listing}")
-        count = len(layout.entries)
         if len(lines) > self.max_broken_share * count:
             raise InputError(
                 f"folder: {len(lines):,} of {count:,} images cannot be used, more than "

@@ -25,7 +25,15 @@ from anomalist.image_files.exif import orientation_of, shown_size, turned, uprig
 from anomalist.image_files.frame import DecodeSpec, Frame, frame, place, resize_deep
 from anomalist.image_files.masks import marked
 
-__all__ = ["MAX_PIXELS", "decode", "decode_mask", "open_regular", "probe", "reason"]
+__all__ = [
+    "MAX_PIXELS",
+    "decode",
+    "decode_mask",
+    "image_size",
+    "open_regular",
+    "probe",
+    "reason",
+]
 
 MAX_PIXELS = 89_478_485  # Pillow's default; files with larger sizes in their header are rejected
 _MAX_BYTES = 1 << 30
@@ -54,6 +62,20 @@ def probe(file: BinaryIO, name: str) -> tuple[bool, int, bool]:
         if image.mode in ("I", "F"):
             return colour, 32, to_turn
         return colour, 16 if image.mode.startswith("I;16") or _raw_sixteen(image) else 8, to_turn
+
+
+def image_size(file: BinaryIO, name: str) -> tuple[int, int]:
+    """Return the width and height of an image after its EXIF rotation.
+
+    Raises:
+        Exception: of any kind if the file cannot be read as an image; see :func:`reason`.
+    """
+    read = dicom_fits.reader(name)
+    if read:
+        height, width = read(file, None, MAX_PIXELS).shape
+        return width, height
+    with _open(file) as image:
+        return shown_size(image)
 
 
 def decode(

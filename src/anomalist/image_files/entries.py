@@ -42,12 +42,14 @@ class Layout:
         others: number of ignored files, by ending.
         masked: whether the anomalous images have masks.
         reading: one line on how ambiguous names were interpreted, or empty.
+        has_test_split: whether the folder itself says which images are for testing.
     """
 
     entries: list[Entry]
     others: Counter[str] = field(default_factory=Counter)
     masked: bool = False
     reading: str = ""
+    has_test_split: bool = False
 
 
 def make_entry(

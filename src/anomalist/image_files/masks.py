@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy  # submodules are loaded on first access
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from anomalist.core.errors import InputError
 
@@ -45,9 +45,9 @@ def marked(values: NDArray[np.float32], *, exact: bool) -> NDArray[np.bool_]:
             "the mask marks no pixel: mark the defect, or move the image to the good ones if it "
             "has none"
         )
-    regions, count = ndimage.label(coloured, np.ones((3, 3)))
+    regions, count = scipy.ndimage.label(coloured, np.ones((3, 3)))
     each = np.arange(1, count + 1)
-    tops = np.asarray(ndimage.maximum(brightest, regions, each))
+    tops = np.asarray(scipy.ndimage.maximum(brightest, regions, each))
     sizes = np.bincount(regions.ravel(), minlength=count + 1)[1:]
     specks = (sizes <= _SPECK) & (tops <= _FAINT)  # artefacts of resizing beside marked regions
     if (
@@ -67,6 +67,6 @@ def marked(values: NDArray[np.float32], *, exact: bool) -> NDArray[np.bool_]:
 def _flat_and_dark(brightest: NDArray[np.float32]) -> bool:
     """Return whether a dark pixel has eight neighbours of its value, as in a mask of classes."""
     lowest, highest = (
-        of(brightest, size=3) for of in (ndimage.minimum_filter, ndimage.maximum_filter)
+        of(brightest, size=3) for of in (scipy.ndimage.minimum_filter, scipy.ndimage.maximum_filter)
     )
     return bool(((lowest == highest) & (brightest > 0) & (brightest < _HALF)).any())

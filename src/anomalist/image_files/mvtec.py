@@ -70,7 +70,8 @@ def mvtec(
     reading = ""
     if (good, test) != ("good", "test"):
         reading = f"train/{good} contains the good images, {test} the test images"
-    return Layout(entries, others, any(entry.mask for entry in entries), reading)
+    masked = any(entry.mask for entry in entries)
+    return Layout(entries, others, masked, reading, has_test_split=True)
 
 
 def _refuse_links(files: dict[str, File], test: str) -> None:

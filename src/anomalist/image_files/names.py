@@ -112,9 +112,10 @@ _MASK_ENDINGS = ("_mask", "-mask", "_gt", "_label", "_seg")
 
 LAYOUTS = (
     "known layouts: train/good with test/good, test/KIND and ground_truth/KIND/NAME_mask.png "
-    "(MVTec AD); or a folder of only normal images. For other layouts give the folders: "
-    "good=FOLDER,bad=FOLDER (separate several by ; and use good=. for all others), or a list of "
-    "the anomalous images: anomalous=FILE"
+    "(MVTec AD); or a folder of only normal images. For other layouts give the folders, "
+    "with --good FOLDER --bad FOLDER (`anomalist fit`, `evaluate`), or good=FOLDER,bad=FOLDER in a "
+    "data set (separate several by ; and use good=. for all others); or a list of the anomalous "
+    "images: --anomalous FILE, or anomalous=FILE"
 )
 
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anomalist.analysis import rows
 from anomalist.analysis.leaderboard import Cost, Standing, leaderboard, median_costs
 from anomalist.analysis.rows import Flat, averaged
-from anomalist.core.files import write_text
+from anomalist.core.files import write_table, write_text
 from anomalist.metrics.ranking import Ranking, cliques, rank, wins
 from anomalist.metrics.table import labels_of
 from anomalist.reports.output import Output
@@ -62,8 +61,8 @@ def report(outcome: Outcome, folder: Path, formats: Sequence[str] = ()) -> str:
     costs = median_costs(table)
     order, ranks = ranking(standings["auroc"])
     entries = board(standings, costs, order, ranks, table)
-    rows.write(table, folder, "rows")
-    rows.write(entries, folder, "leaderboard")
+    write_table(folder / "rows.csv", table)
+    write_table(folder / "leaderboard.csv", entries)
     first = [*head, "", "## Leaderboard", ""]
     make = partial(benchmark_tables.leaderboard_table, entries, labels, costs)
     first += [output.table("leaderboard", make), "", benchmark_tables.LEADERBOARD_NOTE]

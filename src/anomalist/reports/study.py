@@ -17,7 +17,7 @@ from anomalist.analysis.layout import Layout
 from anomalist.analysis.leaderboard import Cost, leaderboard, median_costs, spent
 from anomalist.analysis.rows import Flat
 from anomalist.core.errors import InputError
-from anomalist.core.files import is_writable, make_folder, write_json, write_text
+from anomalist.core.files import is_writable, make_folder, write_json, write_table, write_text
 from anomalist.core.hashing import json_hash
 from anomalist.metrics.table import Metric, shown_in
 from anomalist.reports.output import Output
@@ -78,7 +78,7 @@ def report(
     output = Output(results / "plots", formats, results / "tables")
     output.clear(f"{layout.name}_*")  # of earlier rows
     if stored.table:
-        rows.write(stored.table, folder, layout.name)
+        write_table(folder / f"{layout.name}.csv", stored.table)
     text = _head(layout, stored.table, len(keys), stored.failures)
     if layout.columns:
         text += _leaderboards(layout, stored, output)
