@@ -7,6 +7,7 @@ import pytest
 from anomalist import models, training
 from anomalist.baseline import Baseline
 from anomalist.cli import _options as options
+from anomalist.cli._parser import Parser
 from anomalist.models import Ensemble, parse
 from anomalist.models._standardise import Standard, hold_out
 from anomalist.trial import Trial
@@ -199,12 +200,12 @@ def test_a_training_that_was_stopped_goes_on_where_it_was(tmp_path, monkeypatch)
 
 def test_a_command_line_may_name_a_model_with_its_options():
     words = ["--model", "lof:blur=1,deskew=true", "--model.k", "7"]
-    parser = options.Parser("test", "a test")
+    parser = Parser("test", "a test")
     options.add_options(parser, Baseline, words)
     model = Baseline(**options.collect(parser.read(words), Baseline)).model
     assert model == parse("lof:blur=1,deskew=true,k=7")
     words = ["--model", "ensemble", "--model.members", "lof:blur=1,deskew=true", "pca"]
-    parser = options.Parser("test", "a test")
+    parser = Parser("test", "a test")
     options.add_options(parser, Baseline, words)
     model = Baseline(**options.collect(parser.read(words), Baseline)).model
     assert model == parse("ensemble:members=(lof:blur=1,deskew=true);pca")

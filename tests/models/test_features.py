@@ -11,6 +11,8 @@ from anomalist.core.errors import InputError
 from anomalist.models import Padim, PatchMemory, StudentTeacher, parse
 from anomalist.models import _pretrained as _features
 from anomalist.models._networks import backbone as _backbone
+from anomalist.models._networks.trunk import Trunk, _unit_length
+from anomalist.models._networks.trunk import fused as fuse
 from anomalist.models._pretrained import whitener
 from anomalist.models.patch_memory import coreset, reweighting
 from refusals import refused
@@ -56,15 +58,14 @@ def test_a_feature_is_the_networks_own_averaged_over_its_patch(options, mean, de
 
 def test_fused_layers_compute_the_same_and_nothing_of_the_trained_network_changes():
     torch.manual_seed(0)
-    trunk = _features.Trunk(
-        _backbone.untrained("efficientnet_lite0"), PatchMemory(layers=(4, 8, 16), side=64), False
-    )
+    options = PatchMemory(layers=(4, 8, 16), side=64).trunk_options(False)
+    trunk = Trunk(_backbone.untrained("efficientnet_lite0"), options)
     for layer in trunk.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.running_mean.uniform_(-1, 1)
             layer.running_var.uniform_(0.5, 2)
     before = {name: value.clone() for name, value in trunk.state_dict().items()}
-    fused = _features.fused(trunk)
+    fused = fuse(trunk)
     assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in fused.modules())
     images = torch.from_numpy(IMAGES[:4])
     torch.testing.assert_close(fused(images), trunk.eval()(images), rtol=1e-3, atol=1e-4)
@@ -79,7 +80,7 @@ def test_features_of_each_stride_have_unit_length_and_the_direction_of_the_plain
         np.testing.assert_allclose((unit[:, part] ** 2).sum(1), 1, rtol=1e-4)
         length = np.sqrt((plain[:, part] ** 2).sum(1, keepdims=True))
         np.testing.assert_allclose(unit[:, part] * length, plain[:, part], rtol=1e-3, atol=1e-3)
-    assert torch.isfinite(_features._unit_length(torch.zeros(1, 3, 2, 2))).all()
+    assert torch.isfinite(_unit_length(torch.zeros(1, 3, 2, 2))).all()
 
 
 def test_grey_and_colour_of_the_same_grey_look_alike_and_strides_are_joined_on_the_finest_grid():

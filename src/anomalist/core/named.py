@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
 from pydantic import BaseModel, model_validator
 from pydantic.fields import FieldInfo
 
-from anomalist.core import catalog, console
+from anomalist.core import catalog, console, plugins
 from anomalist.core.config import Config, snake_case
 from anomalist.core.errors import InputError
 from anomalist.core.spec import format_spec, is_wrapped, parse_spec, split, unwrap
@@ -32,8 +32,11 @@ class NamedConfig(Config):
 
     @property
     def name(self) -> str:
-        """The registered name, which is the file name."""
-        return snake_case(type(self).__name__)
+        """The registered name: the file name, or the entry point or path of another package."""
+        own = type(self).__module__.startswith("anomalist.")
+        if own:
+            return snake_case(type(self).__name__)
+        return plugins.name_of(type(self), self.registry)
 
     @property
     def spec(self) -> str:
@@ -77,6 +80,8 @@ class NamedConfig(Config):
         if isinstance(name, str):
             name, written = parse_spec(name, noun)
         chosen: type[Self] = catalog.find_class(cls.registry, name)
+        if not isinstance(chosen, type) or not issubclass(chosen, cls):
+            raise InputError(f"{name!r} is not a {noun}: it must be a subclass of {cls.__name__}")
         return chosen(**_typed(chosen, written, values))
 
     @model_validator(mode="before")

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from anomalist.core import plugins
 from anomalist.core.errors import InputError
 
-__all__ = ["format_spec", "is_wrapped", "parse_spec", "split", "unwrap"]
+__all__ = ["format_spec", "is_wrapped", "parse_name", "parse_spec", "split", "unwrap"]
 
 _SPECIAL = "(),;"
 
@@ -27,7 +28,7 @@ def parse_spec(text: str, noun: str) -> tuple[str, dict[str, str]]:
     Raises:
         InputError: an option without a value, or an unbalanced parenthesis.
     """
-    name, _, rest = text.partition(":")
+    name, rest = _name_and_options(text)
     options: dict[str, str] = {}
     for pair in split(rest, ","):
         option, sign, value = pair.partition("=")
@@ -38,6 +39,20 @@ def parse_spec(text: str, noun: str) -> tuple[str, dict[str, str]]:
             raise InputError(f"{noun} {name}: {option.strip()} is given twice")
         options[option.strip()] = value.strip()
     return name.strip(), options
+
+
+def parse_name(text: str) -> str:
+    """Return the name in a spec, without checking the options."""
+    return _name_and_options(text)[0].strip()
+
+
+def _name_and_options(text: str) -> tuple[str, str]:
+    """Split a spec at its colon; the name may be an import path, ``package.module:Class``."""
+    name, _, rest = text.partition(":")
+    second, _, options = rest.partition(":")
+    if "=" not in second and plugins.is_import_path(f"{name.strip()}:{second.strip()}"):
+        return f"{name.strip()}:{second.strip()}", options
+    return name, rest
 
 
 def format_spec(name: str, options: Mapping[str, Any]) -> str:

@@ -13,10 +13,9 @@ from anomalist.models._base import (
     Scores,
     SecondScore,
     for_run,
-    load,
     parse,
-    remove_saved,
 )
+from anomalist.models._saved import load, remove_saved
 
 __all__ = [
     "RUN_FIELDS",

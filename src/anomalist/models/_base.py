@@ -6,29 +6,24 @@ Nothing is pickled: a saved detector consists of ``detector.json`` (options and 
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import importlib.util
-import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PlainSerializer, PlainValidator, PrivateAttr, SerializationInfo
-from safetensors import SafetensorError
-from safetensors import numpy as safetensors
 
-from anomalist._version import __version__
-from anomalist.core import catalog
 from anomalist.core.config import Config
 from anomalist.core.errors import InputError
-from anomalist.core.files import atomic_write, make_folder, write_json
 from anomalist.core.named import NamedConfig
 from anomalist.images import check_images
 from anomalist.models._scores import Scores, SecondScore
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = [
     "RUN_FIELDS",
@@ -38,18 +33,12 @@ __all__ = [
     "Scores",
     "SecondScore",
     "for_run",
-    "load",
     "parse",
-    "remove_saved",
 ]
 
 RUN_FIELDS = ("seed", "device", "precision")  # how a fit runs, as opposed to what is fitted
 # Appended to the name of a detector that was trained on synthetic anomalies.
 SEEN = " (trained on synthetic anomalies)"
-
-_FORMAT = 1
-_DESCRIPTION = "detector.json"
-_ARRAYS = "arrays.safetensors"
 
 
 class Detector(NamedConfig):
@@ -69,6 +58,9 @@ class Detector(NamedConfig):
     # The quantity that maps show, for colour bars; a property if it depends on an option.
     map_quantity: ClassVar[str] = "anomaly score"
     needs: ClassVar[Mapping[str, str]] = {}  # modules of optional packages, and their extras
+    no_export: ClassVar[str] = (
+        "no torch module is written for it"  # why; empty if it can be exported
+    )
     epoch_fields: ClassVar[tuple[str, ...]] = ()  # options that set the number of epochs
 
     seed: int = Field(0, ge=0, description="seed of all random choices")
@@ -211,6 +203,31 @@ class Detector(NamedConfig):
         """
         return None
 
+    def export_module(self) -> nn.Module:
+        """Return the fitted detector as a torch module, for export.
+
+        The module maps images, float32 ``[n, C, H, W]`` in [0, 1], to scores ``[n]`` and maps
+        ``[n, H, W]`` (None without maps). It uses only operations that ONNX has, and gives the
+        scores of :meth:`score` up to rounding.
+
+        Raises:
+            InputError: the detector is not fitted, or it or one of its options has no such module.
+        """
+        if self._shape is None:
+            raise InputError(f"{self.name} is not fitted yet: nothing to export")
+        reason = self._unexportable()
+        if reason:
+            raise InputError(f"{self.name} cannot be exported: {reason}")
+        return self._export_module().eval()
+
+    def _unexportable(self) -> str:
+        """Return why the detector cannot be exported, or an empty text."""
+        return self.no_export
+
+    def _export_module(self) -> nn.Module:
+        """Return the module of :meth:`export_module`."""
+        raise NotImplementedError
+
     def check_fitted(self, images: NDArray[np.float32]) -> None:
         """Check that the detector is fitted on images of this shape.
 
@@ -232,76 +249,34 @@ class Detector(NamedConfig):
         Raises:
             InputError: the detector is not fitted, or the folder cannot be written to.
         """
+        from anomalist.models._saved import save
+
+        save(self, Path(folder))
+
+    @property
+    def fitted_shape(self) -> tuple[int, int, int]:
+        """The shape C, H, W of the images that the detector is fitted on.
+
+        Raises:
+            InputError: the detector is not fitted.
+        """
         if self._shape is None:
-            raise InputError(f"{self.name} is not fitted yet: nothing to save")
-        path = make_folder(Path(folder), "model folder")
-        arrays = {name: np.require(v, requirements="C") for name, v in self._arrays().items()}
-        data = safetensors.save(arrays)
-        with atomic_write(path / _ARRAYS) as temporary:
-            temporary.write_bytes(data)
-        description = {
-            "format": _FORMAT,
-            "anomalist": __version__,
-            "detector": self.name,
-            "config": self.model_dump(mode="json"),
-            "shape": list(self._shape),
-            "arrays_sha256": hashlib.sha256(data).hexdigest(),
-        }
-        write_json(path / _DESCRIPTION, description)
+            raise InputError(f"{self.name} is not fitted yet: call fit(images), or models.load")
+        return self._shape
 
+    def learnt_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the learnt arrays by name."""
+        return self._arrays()
 
-def remove_saved(folder: Path) -> None:
-    """Remove the files of a saved detector, and the folder if it is empty then."""
-    for name in (_DESCRIPTION, _ARRAYS):
-        (folder / name).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # the folder is missing or contains other files
-        folder.rmdir()
+    def restore(self, shape: tuple[int, int, int], arrays: dict[str, NDArray[Any]]) -> None:
+        """Restore the state of a fitted detector.
 
-
-def load(folder: str | Path) -> Detector:
-    """Return the fitted detector saved in ``folder``; its scores are the same as before.
-
-    Raises:
-        InputError: a file is missing, was changed, or has a format that this version cannot read.
-    """
-    path = Path(folder)
-    for name in (_DESCRIPTION, _ARRAYS):
-        if not (path / name).is_file():
-            raise InputError(
-                f"no detector in {str(path)!r}: {name} is missing; save one with "
-                "detector.save(folder)"
-            )
-    try:
-        return _restored(path)
-    except InputError:
-        raise
-    # json, torch and safetensors raise these for files that are not a detector's.
-    except (ValueError, LookupError, TypeError, RuntimeError, SafetensorError, OSError) as error:
-        described = str(path / _DESCRIPTION)
-        raise InputError(
-            f"{described!r} cannot be read as a detector ({error}); save it again"
-        ) from None
-
-
-def _restored(path: Path) -> Detector:
-    described = json.loads((path / _DESCRIPTION).read_text(encoding="utf-8"))
-    data = (path / _ARRAYS).read_bytes()
-    if described["format"] != _FORMAT:
-        raise InputError(
-            f"{str(path)!r} has detector format {described['format']!r}; this version reads "
-            f"{_FORMAT}"
-        )
-    if hashlib.sha256(data).hexdigest() != described["arrays_sha256"]:
-        raise InputError(
-            f"{str(path / _ARRAYS)!r} is not the file that was saved: its hash differs; save the "
-            "detector again"
-        )
-    chosen: type[Detector] = catalog.find_class("models", described["detector"])
-    detector = chosen(**chosen.with_new_spelling(described["config"]))
-    channels, height, width = described["shape"]
-    detector._shape = (channels, height, width)
-    detector._restore(safetensors.load(data))
-    return detector
+        Args:
+            shape: the ``fitted_shape``.
+            arrays: the ``learnt_arrays``.
+        """
+        self._shape = shape
+        self._restore(arrays)
 
 
 def parse(given: str | Mapping[str, Any] | Detector) -> Detector:

@@ -159,7 +159,7 @@ class HypersphereDetector(TrainedDetector):
 
     def _encoder_and_decoder(self) -> tuple[nn.Sequential, nn.Sequential]:
         """Return the encoder, and a decoder with biases for the first stage."""
-        shape = self.image_shape
+        shape = self.fitted_shape
         code = self.bottleneck
         width = self.width
         with seeded(self.seed, "weights"):

@@ -10,9 +10,7 @@ borders.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -20,23 +18,24 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, PrivateAttr
 from scipy.ndimage import gaussian_filter1d
-from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d, interpolate
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import nn
+from torch.nn.functional import interpolate
 
 from anomalist.core.console import track
 from anomalist.core.errors import InputError
 from anomalist.models._base import Detector
+from anomalist.models._export.operations import Separable
 from anomalist.models._nested import nest, take
 from anomalist.models._networks.backbone import (
     NEEDS,
-    NORMALISATIONS,
     Backbone,
     Normalisation,
     Weights,
+    is_packaged,
     trained,
     untrained,
 )
+from anomalist.models._networks.trunk import MIN_SIDE, Trunk, TrunkOptions, fused
 from anomalist.models._positionwise_gaussian import regularise
 from anomalist.models._trained import check_shape, load_weights, predict_batched, weights
 
@@ -44,9 +43,7 @@ __all__ = [
     "Extractor",
     "PretrainedDetector",
     "Stride",
-    "Trunk",
     "as_rows",
-    "fused",
     "pixel_maps",
     "whitener",
 ]
@@ -61,8 +58,6 @@ def _number(value: Any) -> Any:
 
 Stride = Annotated[Literal[4, 8, 16, 32], BeforeValidator(_number)]
 
-_MIN_LENGTH = 1e-6  # smallest length that features are divided by
-_MIN_SIDE = 112  # smaller images are enlarged, because patches would be larger than their details
 _PREFIX = "features."  # prefix of the arrays' names
 _PART = 64  # images whose features are held at once
 _PART_PIXELS = 1 << 22  # pixels whose features are held at once for large images
@@ -78,9 +73,12 @@ class PretrainedDetector(Detector):
 
     backbone: Backbone = "efficientnet_lite0"
     weights: Weights = ""
-    normalisation: Normalisation = "inception"
+    normalisation: Normalisation = "auto"
     layers: tuple[Stride, ...] = Field(
-        (8, 16), min_length=1, description="strides of the features that are concatenated"
+        (8, 16),
+        min_length=1,
+        description="strides of the features that are concatenated; for vision transformers 4, 8, "
+        "16 and 32 are the features after a quarter, half, three quarters and all of the blocks",
     )
     side: int | None = Field(
         None,
@@ -95,6 +93,37 @@ class PretrainedDetector(Detector):
     )
 
     _extractor: Extractor | None = PrivateAttr(None)
+
+    def check_installed(self) -> None:
+        """Check that the packages of the backbone are installed, if it needs any.
+
+        Raises:
+            InputError: a package is missing.
+        """
+        if is_packaged(self.backbone):
+            super().check_installed()
+
+    def trunk_options(self, l2_normalise: bool) -> TrunkOptions:
+        """Return the options that the network depends on."""
+        return TrunkOptions(self.backbone, self.normalisation, self.layers, self.side, l2_normalise)
+
+    def _unexportable(self) -> str:
+        return ""
+
+    def _enlarge(self, grid: Sequence[int]) -> Separable:
+        """Return the module that maps grids of patches to the size of the images."""
+        assert self._shape is not None
+        size = self._shape[1:]
+        sigma = self.blur * min(size) / _REFERENCE_SIDE
+        rows, columns = (_enlarging(few, many, sigma) for few, many in zip(grid, size, strict=True))
+        return Separable(rows, columns)
+
+    def _grid_of(self, network: nn.Module) -> tuple[int, ...]:
+        """Return the height and width of the grid of patches."""
+        assert self._extractor is not None
+        assert self._shape is not None
+        blank = np.zeros((1, *self._shape), np.float32)
+        return self._extractor.apply(blank, self, network).shape[2:]
 
 
 @dataclass(frozen=True)
@@ -115,7 +144,7 @@ class Extractor:
             InputError: the extra is not installed, or the weights do not fit the network.
         """
         whole = trained(detector.backbone, detector.weights)
-        return cls(fused(Trunk(whole, detector, l2_normalise)))
+        return cls(fused(Trunk(whole, detector.trunk_options(l2_normalise))))
 
     def apply(
         self,
@@ -138,7 +167,7 @@ class Extractor:
                 "pretrained features need images with 1 or 3 channels, got "
                 f"{images.shape[1]}: select channels, or choose another detector"
             )
-        pixels = max(images[0, 0].size, (detector.side or _MIN_SIDE) ** 2)
+        pixels = max(images[0, 0].size, (detector.side or MIN_SIDE) ** 2)
         size = int(np.clip(_BATCH_PIXELS // pixels, 1, _MAX_BATCH))
         return predict_batched(detector, network or self.network, images, size)
 
@@ -172,7 +201,7 @@ class Extractor:
         """
         own = take(_PREFIX, arrays)
         check_shape(own, shape)
-        trunk = Trunk(untrained(detector.backbone), detector, l2_normalise)
+        trunk = Trunk(untrained(detector.backbone), detector.trunk_options(l2_normalise))
         return cls(load_weights(fused(trunk), own))
 
 
@@ -228,104 +257,3 @@ def whitener(patches: Array, regularisation: float) -> tuple[Array, Array]:
     values, vectors = np.linalg.eigh(covariance)
     matrix = (vectors / np.sqrt(values)) @ vectors.T
     return mean.astype(np.float32), matrix.astype(np.float32)
-
-
-class Trunk(nn.Module):
-    """Map images ``[n, 1 or 3, H, W]`` in [0, 1] to locally aware features ``[n, D, h, w]``."""
-
-    def __init__(
-        self,
-        whole: nn.Module,
-        detector: PretrainedDetector,
-        l2_normalise: bool,
-    ) -> None:
-        super().__init__()
-        parts = dict(whole.named_children())
-        blocks = list(parts["_blocks"].children())
-        ends = _ends(blocks)
-        self.kept = {ends[layer] for layer in detector.layers}
-        self.side = detector.side
-        self.l2_normalise = l2_normalise
-        self.mean, self.deviation = NORMALISATIONS[detector.normalisation]
-        self.stem = nn.Sequential(parts["_conv_stem"], parts["_bn0"], nn.ReLU6())
-        self.blocks = nn.ModuleList(blocks[: max(self.kept) + 1])
-        self.requires_grad_(False)
-
-    def levels(self, images: Tensor) -> list[Tensor]:
-        """Return the network's output at each stride, the finest first."""
-        x = images.expand(-1, 3, -1, -1)
-        mean = x.new_tensor(self.mean)[:, None, None]
-        deviation = x.new_tensor(self.deviation)[:, None, None]
-        x = (x - mean) / deviation
-        shorter = min(x.shape[2:])
-        side = self.side or max(shorter, _MIN_SIDE)
-        if side != shorter:
-            size = [round(length * side / shorter) for length in x.shape[2:]]
-            x = interpolate(x, size, mode="bilinear" if side > shorter else "area")
-        x = self.stem(x.contiguous(memory_format=torch.channels_last))
-        levels: list[Tensor] = []
-        for number, block in enumerate(self.blocks):
-            x = block(x)
-            if number in self.kept:
-                levels.append(x)
-        return levels
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the features."""
-        levels = [
-            avg_pool2d(level, 3, 1, 1, count_include_pad=False) for level in self.levels(images)
-        ]
-        grid = list(levels[0].shape[2:])
-        levels[1:] = [interpolate(level, grid, mode="bilinear") for level in levels[1:]]
-        if self.l2_normalise:
-            levels = [_unit_length(level) for level in levels]
-        return torch.cat(levels, 1)
-
-
-def fused(trunk: Trunk) -> Trunk:
-    """Return a frozen copy with batch norm and padding fused into the convolutions.
-
-    The results are equal except for the last two digits, and about twice as fast.
-    """
-    trunk = deepcopy(trunk).eval()
-    for module in trunk.modules():
-        if isinstance(module, nn.ReLU6):
-            module.inplace = True
-        children = [*module.named_children()]
-        for (name, layer), (following, next_layer) in pairwise(children):
-            if isinstance(layer, nn.Conv2d) and isinstance(next_layer, nn.BatchNorm2d):
-                setattr(module, name, _fused_convolution(layer, next_layer))
-                setattr(module, following, nn.Identity())
-    trunk = trunk.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return trunk.requires_grad_(False)
-
-
-def _fused_convolution(layer: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
-    """Return a convolution fused with its batch norm, and with its padding if it is even."""
-    convolution: nn.Conv2d = fuse_conv_bn_eval(layer, norm)
-    zeros = getattr(convolution, "static_padding", None)
-    if isinstance(zeros, nn.ZeroPad2d) and len(set(zeros.padding)) == 1:
-        convolution.padding = zeros.padding[:2]
-        convolution.static_padding = nn.Identity()
-    return convolution
-
-
-def _unit_length(values: Tensor) -> Tensor:
-    """Return vectors ``[n, D, h, w]`` divided by their length, which is taken as at least 1e-6.
-
-    A convolution sums over D, because its order of summation does not depend on the position in the
-    batch.
-    """
-    squares = conv2d(values * values, values.new_ones(1, values.shape[1], 1, 1))
-    return values / squares.clamp_min(_MIN_LENGTH**2).sqrt()
-
-
-def _ends(blocks: Sequence[nn.Module]) -> dict[int, int]:
-    """Return the index of the last block of each stride."""
-    stride = 2
-    ends: dict[int, int] = {}
-    for number, block in enumerate(blocks):
-        strides = [layer.stride[0] for layer in block.children() if isinstance(layer, nn.Conv2d)]
-        stride *= max(strides)
-        ends[stride] = number
-    return ends

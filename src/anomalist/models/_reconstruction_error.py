@@ -101,7 +101,7 @@ def _error(
     if loss == "ssim":
         x = images
         y = restored
-        error: NDArray[np.float32] = _dissimilarity(
+        error: NDArray[np.float32] = dissimilarity(
             *(_window(part) for part in (x, y, x * x, y * y, x * y))
         )
         return error
@@ -138,14 +138,14 @@ def _ssim_loss(
     with torch.autocast(images.device.type, enabled=False):
         x = images
         y = restored.float()
-        down, across = (torch.from_numpy(_window_matrix(side)).to(x.device) for side in x.shape[2:])
-        error: Tensor = _dissimilarity(
+        down, across = (torch.from_numpy(window_matrix(side)).to(x.device) for side in x.shape[2:])
+        error: Tensor = dissimilarity(
             *(down @ part @ across.T for part in (x, y, x * x, y * y, x * y))
         )
     return error if reduction == "none" else error.mean()
 
 
-def _dissimilarity(
+def dissimilarity(
     x: Any,
     y: Any,
     xx: Any,
@@ -161,7 +161,7 @@ def _dissimilarity(
 
 
 @lru_cache(maxsize=16)
-def _window_matrix(side: int) -> NDArray[np.float32]:
+def window_matrix(side: int) -> NDArray[np.float32]:
     """Return the matrix ``[side, side]`` of ``_window`` along one side of an image."""
     matrix = gaussian_filter1d(
         np.eye(side),

@@ -12,6 +12,13 @@ from scipy.special import logsumexp
 from anomalist.heatmaps import aggregate
 
 __all__ = [
+    "AROUND",
+    "HARDNESS",
+    "LEAST",
+    "LEAST_SPREAD",
+    "LEAST_WEIGHT",
+    "LINE",
+    "SQUARES",
     "Surprise",
     "bin_edges",
     "bin_means",
@@ -28,14 +35,14 @@ Array = NDArray[np.float32]
 
 _QUANTILES = _UNIFORM = 8
 _SAMPLE = 1_000_000  # values that the bins are computed from
-_LEAST = np.float32(1e-9)  # lower bound of a tail probability: 20 nats
+LEAST = np.float32(1e-9)  # lower bound of a tail probability: 20 nats
 # Windows, in pixels.
-_SQUARES = (3, 5, 7)
-_LINE = 7
-_HARDNESS = 2.0  # of the soft maximum
-_AROUND = 2.0  # sigma of the neighbourhood, in pixels
-_LEAST_WEIGHT = np.float32(0.01)  # in nats
-_LEAST_SPREAD = 1e-3  # in nats, for a feature that is constant over all normal images
+SQUARES = (3, 5, 7)
+LINE = 7
+HARDNESS = 2.0  # of the soft maximum
+AROUND = 2.0  # sigma of the neighbourhood, in pixels
+LEAST_WEIGHT = np.float32(0.01)  # in nats
+LEAST_SPREAD = 1e-3  # in nats, for a feature that is constant over all normal images
 
 
 class Surprise(NamedTuple):
@@ -95,7 +102,7 @@ def surprise(logits: Array, bins: NDArray[np.int64]) -> Surprise:
     chance, log = _normalised(logits)
     index = np.broadcast_to(bins[:, None, :, None], (*log.shape[:3], 1, *log.shape[4:]))
     tail = np.minimum(_up_to(chance), _up_to(chance[:, :, :, ::-1])[:, :, :, ::-1])
-    tail = np.log(np.clip(tail, _LEAST, 1, out=tail), out=tail)
+    tail = np.log(np.clip(tail, LEAST, 1, out=tail), out=tail)
 
     def seen(values: Array) -> Array:
         result: Array = -np.take_along_axis(values, index, axis=3).sum(axis=(2, 3))
@@ -142,7 +149,7 @@ def pixel_map(measured: Surprise) -> Array:
     """
     tail = measured.tail.mean(axis=1)
     excess = tail - measured.expected_tail.mean(axis=1)
-    weight = np.maximum(gaussian_filter(excess, (0, _AROUND, _AROUND)), _LEAST_WEIGHT)
+    weight = np.maximum(gaussian_filter(excess, (0, AROUND, AROUND)), LEAST_WEIGHT)
     result: Array = tail * weight
     return result
 
@@ -158,8 +165,8 @@ def features(measured: Surprise) -> Array:
     n, scales, h, w = measured.tail.shape
     excess = measured.tail - measured.expected_tail
     highest = aggregate(measured.tail.reshape(n * scales, h, w), "top_1_percent").reshape(n, scales)
-    squares = [_highest_window(excess, side, side) for side in _SQUARES]
-    lines = np.maximum(_highest_window(excess, 1, _LINE), _highest_window(excess, _LINE, 1))
+    squares = [_highest_window(excess, side, side) for side in SQUARES]
+    lines = np.maximum(_highest_window(excess, 1, LINE), _highest_window(excess, LINE, 1))
     means = [
         (measured.log - measured.expected_log).mean(axis=(2, 3)),
         excess.mean(axis=(2, 3)),
@@ -190,11 +197,11 @@ def combine(
         spread: float32 ``[features]``, standard deviation over normal images.
         how: ``"features"`` for the soft maximum, ``"joint"`` for the sum.
     """
-    standardised = (values.astype(np.float64) - mean) / np.maximum(spread, _LEAST_SPREAD)
+    standardised = (values.astype(np.float64) - mean) / np.maximum(spread, LEAST_SPREAD)
     total = (
         standardised.sum(axis=1)
         if how == "joint"
-        else logsumexp(_HARDNESS * standardised, axis=1) / _HARDNESS
+        else logsumexp(HARDNESS * standardised, axis=1) / HARDNESS
     )
     score: Array = total.astype(np.float32)
     return score

@@ -95,12 +95,6 @@ class TrainedDetector(Detector):
         """The mean loss of each epoch of all stages; empty before ``fit``."""
         return list(self._history)
 
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """The shape C, H, W of the images that the detector is fitted on."""
-        assert self._shape is not None
-        return self._shape
-
     def _train(
         self,
         network: nn.Module,

@@ -22,6 +22,7 @@ from pydantic import Field, PrivateAttr
 from anomalist.core.console import track
 from anomalist.core.randomness import generator
 from anomalist.models._base import Detector, Scores
+from anomalist.models._export.operations import Separable, gaussian_matrix
 from anomalist.models._preprocessing import batches, grid_bits, prepare, round_to_grid
 
 __all__ = [
@@ -48,6 +49,7 @@ class VectorDetector(Detector):
     """
 
     deterministic: ClassVar[bool] = True
+    no_export: ClassVar[str] = "its scores are computed by NumPy and scikit-learn, not by torch"
 
     blur: float = Field(
         0.0, ge=0, description="sigma in pixels of a Gaussian blur after deskew and directions"
@@ -119,6 +121,23 @@ class VectorDetector(Detector):
         if self.components is None:
             return None
         return PrincipalComponents.fit(pixels, self.components)
+
+    def _unexportable(self) -> str:
+        if self.no_export:
+            return self.no_export
+        if self.deskew or self.directions is not None:
+            return "deskew and directions have no torch module"
+        return ""
+
+    def _blur_module(self) -> Separable | None:
+        """Return the blur of the option ``blur``, or None without one."""
+        if not self.blur:
+            return None
+        assert self._shape is not None
+        rows, columns = (
+            gaussian_matrix(side, self.blur, mode="reflect") for side in self._shape[1:]
+        )
+        return Separable(rows, columns)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         assert self._shape is not None

@@ -42,6 +42,7 @@ from torch import Tensor
 
 from anomalist import heatmaps
 from anomalist.models._base import Scores, SecondScore
+from anomalist.models._export.reconstruction import ErrorMaps, ExportedAutoencoder
 from anomalist.models._latent_density import LatentDensity, log
 from anomalist.models._networks.autoencoder import (
     AutoencoderNetwork,
@@ -146,14 +147,14 @@ class Autoencoder(TrainedDetector):
 
     def _decode(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
         assert self._network is not None
-        _, height, width = self.image_shape
+        _, height, width = self.fitted_shape
         at_once = scored_at_once(height * width)
         logits = predict_batched(self, self._network.decoder, codes, at_once)
         expit(logits, out=logits)  # not torch.sigmoid: see apply_batched
-        return logits.reshape(-1, *self.image_shape)
+        return logits.reshape(-1, *self.fitted_shape)
 
     def _build(self) -> AutoencoderNetwork:
-        shape = self.image_shape
+        shape = self.fitted_shape
         with seeded(self.seed, "weights"):
             if self.architecture == "dense":
                 encoder = dense_encoder(shape, self.bottleneck)
@@ -233,6 +234,17 @@ class Autoencoder(TrainedDetector):
     def _outlier_factor(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         assert self._density is not None
         return self._density.score(self.encode(images))
+
+    def _unexportable(self) -> str:
+        by_error = self.score_by == "error"
+        return "" if by_error else f"score_by={self.score_by} compares with training images"
+
+    def _export_module(self) -> ExportedAutoencoder:
+        assert self._network is not None
+        errors = ErrorMaps(self.fitted_shape[1:], self.loss, self.blurs)
+        return ExportedAutoencoder(
+            self._network.encoder, self._network.decoder, errors, self.aggregation
+        )
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays = super()._arrays()

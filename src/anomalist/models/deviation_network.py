@@ -47,7 +47,7 @@ class DeviationNetwork(AnomalyExposedDetector):
     _network: ScoringNetwork | None = PrivateAttr(None)
 
     def _build(self) -> ScoringNetwork:
-        return ScoringNetwork.drawn(self.image_shape, self.width, self.seed)
+        return ScoringNetwork.drawn(self.fitted_shape, self.width, self.seed)
 
     def _objective(self, output: Tensor, truth: Tensor) -> Tensor:
         reference = torch.randn(_REFERENCES)

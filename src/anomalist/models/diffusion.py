@@ -66,6 +66,7 @@ _AT_ONCE = 256  # images whose restorations are kept at once
 class Diffusion(TrainedDetector):
     """Add noise at several levels, restore the image, and compare."""
 
+    no_export: ClassVar[str] = "it draws noise and denoises in many steps while it scores"
     version: ClassVar[int] = 2
     usual_batch: ClassVar[int] = 64
     any_size: ClassVar[bool] = True
@@ -165,7 +166,7 @@ class Diffusion(TrainedDetector):
 
     def _noises(self, level: float) -> Array:
         """Return the noise samples of a level, ``[draws, C, H, W]``, the same for every image."""
-        shape = self.image_shape
+        shape = self.fitted_shape
         pairs = np.arange((self.draws + 1) // 2)
         numbers = normal(self.seed, f"diffusion/{level:g}", pairs, math.prod(shape))
         half = numbers.reshape(-1, *shape)
@@ -173,7 +174,7 @@ class Diffusion(TrainedDetector):
 
     def _build(self) -> Denoiser:
         with seeded(self.seed, "weights"):
-            return Denoiser(self.image_shape[0], self.width)
+            return Denoiser(self.fitted_shape[0], self.width)
 
     def _fit(self, images: Array, checkpoint: Path | None) -> None:
         network = self._build()

@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,8 @@ Combine = Literal["max", "mean", "excess"]
 
 class Ensemble(Detector):
     """Combine the scores of several detectors, which share seed, device and precision."""
+
+    no_export: ClassVar[str] = "its members are exported one by one"
 
     members: tuple[Model, ...] = Field(
         ("autoencoder", "lof", "pca"),

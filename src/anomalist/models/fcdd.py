@@ -31,6 +31,8 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from anomalist.models._base import Scores
+from anomalist.models._export.operations import Separable
+from anomalist.models._export.segmentation import ExportedFcdd
 from anomalist.models._exposed import AnomalyExposedDetector
 from anomalist.models._networks.layers import initialise
 from anomalist.models._trained import predict_batched
@@ -70,7 +72,7 @@ class Fcdd(AnomalyExposedDetector):
 
     def _build(self) -> nn.Sequential:
         layers: list[nn.Module] = []
-        channels = self.image_shape[0]
+        channels = self.fitted_shape[0]
         width = self.width
         with seeded(self.seed, "weights"):
             for level in range(self.downsamplings + 1):
@@ -89,6 +91,21 @@ class Fcdd(AnomalyExposedDetector):
         distance = _pseudo_huber(output).mean((1, 2, 3))
         anomalous = -torch.log(-torch.expm1(-distance.clamp_min(_SMALLEST)))
         return torch.where(truth > 0, anomalous, distance).mean()
+
+    def _unexportable(self) -> str:
+        return ""
+
+    def _export_module(self) -> ExportedFcdd:
+        assert self._network is not None
+        matrices = [self._enlarging(side) for side in self.fitted_shape[1:]]
+        return ExportedFcdd(self._network, Separable(*matrices))
+
+    def _enlarging(self, side: int) -> NDArray[np.float32]:
+        """Return the matrix ``[side, grid]`` of :func:`spread_planes` along one side."""
+        grid = -(-side // 2**self.downsamplings)
+        planes = np.eye(grid, dtype=np.float32)[:, :, None]
+        sigma = self.spread * receptive_field(self.downsamplings)
+        return spread_planes(planes, (side, 1), self.downsamplings, sigma)[:, :, 0].T
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         assert self._network is not None

@@ -37,10 +37,13 @@ from torch import Tensor
 from anomalist import heatmaps
 from anomalist.core.randomness import generator
 from anomalist.models._base import Scores
+from anomalist.models._export.operations import Separable, gaussian_matrix
+from anomalist.models._export.surprise import ExportedInpainting
 from anomalist.models._latent_density import by_directions
 from anomalist.models._nested import detector_arrays, take_detector
 from anomalist.models._networks.blind_spot import Pyramid
 from anomalist.models._surprise import (
+    AROUND,
     Surprise,
     bin_edges,
     bin_means,
@@ -107,7 +110,7 @@ class Inpainting(TrainedDetector):
     def _build(self) -> Pyramid:
         bins = len(self._learnt["bin_means"])
         with seeded(self.seed, "weights"):
-            return Pyramid(self.image_shape, self.scales, self.width, bins)
+            return Pyramid(self.fitted_shape, self.scales, self.width, bins)
 
     def _fit(self, images: Array, checkpoint: Path | None) -> None:
         self._density = None
@@ -177,6 +180,19 @@ class Inpainting(TrainedDetector):
             batch = images[first : first + size]
             yield batch, predict_batched(self, self._network, batch, size)
 
+    def _unexportable(self) -> str:
+        return "" if self._density is None else "aggregation=joint uses a local outlier factor"
+
+    def _export_module(self) -> ExportedInpainting:
+        assert self._network is not None
+        rows, columns = (
+            gaussian_matrix(side, AROUND, mode="reflect") for side in self.fitted_shape[1:]
+        )
+        by_features = self.aggregation == "features"
+        return ExportedInpainting(
+            self._network, self._learnt, Separable(rows, columns), by_features
+        )
+
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays = {**super()._arrays(), **self._learnt}
         if self._density is not None:
@@ -187,7 +203,7 @@ class Inpainting(TrainedDetector):
         names = ("bin_edges", "bin_means", "feature_mean", "feature_spread")
         self._learnt = {name: arrays.pop(name) for name in names}
         if self.aggregation == "joint":
-            channels, height, width = self.image_shape
+            channels, height, width = self.fitted_shape
             shape = (len(self.scales) * channels, height, width)
             self._density = take_detector(_DENSITY, arrays, by_directions(), shape)
         super()._restore(arrays)

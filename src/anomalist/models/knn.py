@@ -8,12 +8,13 @@ sets", SIGMOD 2000). If a training image itself is scored, it counts as its own 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
+from anomalist.models._export.vectors import ExportedKnn
 from anomalist.models._vectors import VectorDetector, nearest, training_vectors
 
 __all__ = ["Knn"]
@@ -21,6 +22,8 @@ __all__ = ["Knn"]
 
 class Knn(VectorDetector):
     """Score by the distance to the nearest training images."""
+
+    no_export: ClassVar[str] = ""
 
     k: int = Field(5, ge=1, description="number of nearest training images; all if there are fewer")
     distance: Literal["mean", "kth"] = Field(
@@ -36,6 +39,16 @@ class Knn(VectorDetector):
         assert self._table is not None
         distances, _ = nearest(vectors, self._table, min(self.k, len(self._table)))
         return distances.mean(axis=1) if self.distance == "mean" else distances[:, -1]
+
+    def _unexportable(self) -> str:
+        if self.components is not None:
+            return "components have no torch module"
+        return super()._unexportable()
+
+    def _export_module(self) -> ExportedKnn:
+        assert self._table is not None
+        k = min(self.k, len(self._table))
+        return ExportedKnn(self._table, k, self.distance, self._blur_module())
 
     def _learnt(self) -> dict[str, NDArray[Any]]:
         assert self._table is not None

@@ -42,7 +42,7 @@ class OutlierExposure(AnomalyExposedDetector):
     _network: ScoringNetwork | None = PrivateAttr(None)
 
     def _build(self) -> ScoringNetwork:
-        return ScoringNetwork.drawn(self.image_shape, self.width, self.seed)
+        return ScoringNetwork.drawn(self.fitted_shape, self.width, self.seed)
 
     def _objective(self, output: Tensor, truth: Tensor) -> Tensor:
         return binary_cross_entropy_with_logits(output, truth)

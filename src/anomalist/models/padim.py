@@ -29,6 +29,7 @@ from anomalist import heatmaps
 from anomalist.core.memory import check_fits
 from anomalist.core.randomness import generator
 from anomalist.models._base import Scores
+from anomalist.models._export.patches import Distances, ExportedGaussians
 from anomalist.models._positionwise_gaussian import PositionwiseGaussian
 from anomalist.models._pretrained import Extractor, PretrainedDetector, pixel_maps
 
@@ -87,6 +88,18 @@ class Padim(PretrainedDetector):
         assert self._extractor is not None
         for features in self._extractor.in_parts(images, self):
             yield features[:, self._chosen]
+
+    def _export_module(self) -> ExportedGaussians:
+        assert self._extractor is not None
+        assert self._gaussian is not None
+        assert self._chosen is not None
+        network = self._extractor.network
+        return ExportedGaussians(
+            network,
+            Distances(self._gaussian.mean, self._gaussian.whitening),
+            self._enlarge(self._grid_of(network)),
+            self._chosen.tolist(),
+        )
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         assert self._extractor is not None

@@ -42,6 +42,7 @@ from anomalist import heatmaps
 from anomalist.core.console import track
 from anomalist.core.randomness import generator
 from anomalist.models._base import Scores
+from anomalist.models._export.patches import ExportedMemory
 from anomalist.models._pretrained import (
     Extractor,
     PretrainedDetector,
@@ -164,6 +165,20 @@ class PatchMemory(PretrainedDetector):
 
     def _whiten(self, patches: Array) -> Array:
         return _whitened(patches, self._learnt["centre"], self._learnt["whitening"])
+
+    def _unexportable(self) -> str:
+        return "aggregation=reweighted has no torch module" if self._is_reweighted else ""
+
+    @property
+    def _is_reweighted(self) -> bool:
+        return self.aggregation == "reweighted"
+
+    def _export_module(self) -> ExportedMemory:
+        assert self._extractor is not None
+        assert self.aggregation != "reweighted"
+        network = self._extractor.network
+        how = None if self.aggregation == "density" else self.aggregation
+        return ExportedMemory(network, self._learnt, self._enlarge(self._grid_of(network)), how)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         assert self._extractor is not None

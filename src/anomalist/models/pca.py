@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr
 
 from anomalist import heatmaps
 from anomalist.models._base import Scores
+from anomalist.models._export.reconstruction import ExportedPca
 from anomalist.models._preprocessing import batches
 from anomalist.models._vectors import PrincipalComponents, VectorDetector
 
@@ -31,6 +32,7 @@ class Pca(VectorDetector):
     """
 
     map_quantity: ClassVar[str] = "reconstruction error"
+    no_export: ClassVar[str] = ""
 
     components: int | None = Field(
         None, ge=1, description="principal components kept; by default chosen by `variance`"
@@ -82,6 +84,10 @@ class Pca(VectorDetector):
         shape = (1, 1, error.shape[1]) if self.directions else self._shape
         maps: NDArray[np.float32] = error.reshape(-1, *shape).mean(axis=1).astype(np.float32)
         return maps
+
+    def _export_module(self) -> ExportedPca:
+        assert self._kept is not None
+        return ExportedPca(self._kept.mean, self._kept.axes, self._blur_module(), self.aggregation)
 
     def _restored(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         assert self._kept is not None

@@ -79,6 +79,7 @@ _PROBED = 16  # images of the test batch that are also scored alone
 class Pyod(VectorDetector):
     """Score by a detector of the PyOD library."""
 
+    no_export: ClassVar[str] = "PyOD computes the scores, not torch"
     needs: ClassVar[dict[str, str]] = {"pyod": "pyod"}
 
     detector: str = Field("HBOS", description=f"class of PyOD: {', '.join(_MODULES)}")

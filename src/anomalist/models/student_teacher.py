@@ -35,6 +35,7 @@ from torch.nn.functional import conv2d, interpolate
 from anomalist import heatmaps
 from anomalist.core.randomness import generator
 from anomalist.models._base import Scores
+from anomalist.models._export.patches import Distances, ExportedGaussians
 from anomalist.models._nested import nest, take
 from anomalist.models._networks.layers import pad_to_multiple
 from anomalist.models._positionwise_gaussian import PositionwiseGaussian
@@ -155,6 +156,16 @@ class StudentTeacher(PretrainedDetector, TrainedDetector):
         assert self._network is not None
         both = nn.Sequential(self._extractor.network, self._network)
         yield from self._extractor.in_parts(images, self, both)
+
+    def _export_module(self) -> ExportedGaussians:
+        assert self._extractor is not None
+        assert self._network is not None
+        assert self._gaussian is not None
+        return ExportedGaussians(
+            nn.Sequential(self._extractor.network, self._network),
+            Distances(self._gaussian.mean, self._gaussian.whitening),
+            self._enlarge(self._grid_of(self._extractor.network)),
+        )
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         assert self._extractor is not None

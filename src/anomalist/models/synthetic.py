@@ -35,6 +35,7 @@ from anomalist import heatmaps
 from anomalist.core.errors import InputError
 from anomalist.corruptions import CorruptionSpec
 from anomalist.models._base import Scores
+from anomalist.models._export.segmentation import ExportedSegmentation
 from anomalist.models._exposed import (
     DEFECTS,
     MAX_SEVERITY,
@@ -115,7 +116,7 @@ class Synthetic(TrainedDetector):
 
     def _build(self) -> SegmentationNetwork:
         with seeded(self.seed, "weights"):
-            return SegmentationNetwork(self.image_shape[0], self.width)
+            return SegmentationNetwork(self.fitted_shape[0], self.width)
 
     def _fit(self, images: NDArray[np.float32], checkpoint: Path | None) -> None:
         network = self._build()
@@ -132,6 +133,14 @@ class Synthetic(TrainedDetector):
 
         self._history = self._train(network, loss, images, checkpoint)
         self._network = network
+
+    def _unexportable(self) -> str:
+        return ""
+
+    def _export_module(self) -> ExportedSegmentation:
+        assert self._network is not None
+        how = None if self.aggregation == "learnt" else self.aggregation
+        return ExportedSegmentation(self._network, how)
 
     def _score(self, images: NDArray[np.float32]) -> Scores:
         assert self._network is not None

@@ -38,6 +38,7 @@ from torch import Tensor
 
 from anomalist import heatmaps
 from anomalist.models._base import Scores
+from anomalist.models._export.reconstruction import ErrorMaps, ExportedVae
 from anomalist.models._latent_density import LatentDensity, log
 from anomalist.models._networks.autoencoder import (
     AutoencoderNetwork,
@@ -104,7 +105,7 @@ class Vae(TrainedDetector):
         return both[:, : self.bottleneck].copy(), _clipped(both[:, self.bottleneck :])
 
     def _build(self) -> AutoencoderNetwork:
-        shape = self.image_shape
+        shape = self.fitted_shape
         code = self.bottleneck
         with seeded(self.seed, "weights"):
             encoder = conv_encoder(shape, 2 * code, self.width)
@@ -158,8 +159,24 @@ class Vae(TrainedDetector):
         assert self._network is not None
         logits = predict_batched(self, self._network.decoder, codes)
         # Not torch.sigmoid: see apply_batched.
-        restored: NDArray[np.float32] = expit(logits).reshape(len(codes), *self.image_shape)
+        restored: NDArray[np.float32] = expit(logits).reshape(len(codes), *self.fitted_shape)
         return restored
+
+    def _unexportable(self) -> str:
+        by_bound = self.score_by == "elbo"
+        return "" if by_bound else f"only score_by=elbo has a torch module, not {self.score_by}"
+
+    def _export_module(self) -> ExportedVae:
+        assert self._network is not None
+        channels, height, width = self.fitted_shape
+        return ExportedVae(
+            self._network.encoder,
+            self._network.decoder,
+            ErrorMaps((height, width), "mse"),
+            nats=channels * height * width / (2 * self._variance),
+            beta=self.beta,
+            most=_MAX_LOG_SPREAD,
+        )
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays = {**super()._arrays(), "variance": np.array([self._variance])}
