@@ -6,11 +6,12 @@ import pytest
 
 from anomalist.baseline import Baseline
 from anomalist.cli import _options as options
+from anomalist.cli._parser import Parser
 from anomalist.core.errors import InputError
 
 
 def read(*words):
-    parser = options.Parser("test", "a test")
+    parser = Parser("test", "a test")
     options.add_options(parser, Baseline, words)
     return options.collect(parser.read(words), Baseline)
 
@@ -21,7 +22,7 @@ def test_nothing_given_leaves_every_default():
 
 
 def test_every_field_has_an_option():
-    parser = options.Parser("test", "a test")
+    parser = Parser("test", "a test")
     options.add_options(parser, Baseline, [])
     given = {action.dest for action in parser._actions}
     assert set(Baseline.model_fields) <= given
@@ -51,7 +52,7 @@ def test_abbreviations_are_not_guessed():
 
 
 def test_the_parser_raises_in_place_of_leaving():
-    parser = options.Parser("test", "a test")
+    parser = Parser("test", "a test")
     parser.add_argument("--count", type=int)
     with pytest.raises(
         InputError, match="argument --count: invalid int value: 'x'; see anomalist test --help"

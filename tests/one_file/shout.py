@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from anomalist.cli._options import Parser
+from anomalist.cli._parser import Parser
 
 __all__ = ["main"]
 

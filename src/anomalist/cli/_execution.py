@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from anomalist.cli._options import Parser, a_path, add_formats
+from anomalist.cli._options import add_formats
+from anomalist.cli._parser import Parser, a_path
 from anomalist.core.errors import InputError
 from anomalist.running import executors
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anomalist import exchange, suites, tasks
-from anomalist.cli._options import Parser, a_path, a_seed
+from anomalist.cli._parser import Parser, a_path, a_seed
 from anomalist.core import catalog
 from anomalist.core.errors import unknown
 from anomalist.core.files import make_folder

@@ -44,7 +44,7 @@ def make(images: ImageSet, dataset: str, picture: Path) -> Path:
         endings = ", ".join(_ENDINGS)
         raise InputError(f"gallery: the picture must end in {endings}; got {str(picture)!r}")
     make_folder(picture.parent, "gallery's folder")
-    names = catalog.names("corruptions")
+    names = catalog.own_names("corruptions")
     some = images.take(np.arange(min(_EXAMINED, len(images))))
     rows = [_row(name, some.to_float(), some.index) for name in names]
     titles = ["clean", *(f"{severity:g}" for severity in _SEVERITIES), f"mask at {_MASK_AT:g}"]

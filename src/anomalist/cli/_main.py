@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from anomalist._version import __version__
+from anomalist.cli._config_words import with_config
 from anomalist.core import catalog, console
 from anomalist.core.errors import InputError
 
@@ -74,7 +75,7 @@ def _dispatch(words: list[str]) -> int:
     if command in ("-V", "--version"):
         print(f"anomalist {__version__}")
         return 0
-    status: int | None = catalog.find_module("cli", command).main(words[1:])
+    status: int | None = catalog.find_module("cli", command).main(with_config(words[1:]))
     return status or 0
 
 

@@ -9,14 +9,17 @@ import ast
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from anomalist.core import catalog
+from anomalist.cli._config_words import CONFIG_OPTION, END_OF_CONFIG, PRINT_OPTION, split_config
+from anomalist.core import catalog, plugins
 from anomalist.core.errors import unknown
+from anomalist.core.spec import parse_name
 
-__all__ = ["check_run_options", "dashed", "field_names"]
+__all__ = ["check_options", "dashed", "field_names"]
 
 _RUN_FIELDS = ("seed", "device", "precision")  # options of a detector that the run sets
 _ROOT = Path(__file__).parent.parent
 _OLD_NAMES = "old_names"
+_HIDDEN = {END_OF_CONFIG}  # not suggested
 
 
 def dashed(word: str) -> str:
@@ -56,31 +59,48 @@ def field_names(module: str, name: str, *, old: bool = False) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def check_run_options(words: Sequence[str], own: Iterable[str]) -> None:
-    """Raise an error for an option that neither ``anomalist run`` nor its detector has.
+def check_options(
+    words: Sequence[str],
+    command: str,
+    config: tuple[str, str],
+    own: Iterable[str],
+    model: str | None = None,
+) -> None:
+    """Raise an error for an option that neither a command nor its detector has.
 
     Args:
         words: the command line.
+        command: name of the command.
+        config: module and name of its typed config, such as ``("baseline.config", "Baseline")``.
         own: options of the command that are not in the config, such as ``--results``.
+        model: the detector if the command line chooses none; None: then there is none.
 
     Raises:
         InputError: an unknown option, or an unknown detector.
     """
-    model = _model(words)
-    if model not in catalog.names("models"):
-        raise unknown("model", model, catalog.names("models"))
-    options = [*own, "--help"]
-    options += [f"--{name}" for name in field_names("baseline.config", "Baseline")]
-    detector = (f"models.{model}", catalog.class_name(model))
-    for name in field_names(*detector):
-        if name not in _RUN_FIELDS:
-            options.append(f"--model.{name}")
+    options = [*own, "--help", CONFIG_OPTION, PRINT_OPTION, END_OF_CONFIG]
+    options += [f"--{name}" for name in field_names(*config)]
+    renamed: set[str] = set()
+    chosen = _model(words) or model
+    if chosen in plugins.names("models") or plugins.is_import_path(chosen or ""):
+        return  # its options are known after its import
+    if chosen is not None:
+        if chosen not in catalog.names("models"):
+            raise unknown("model", chosen, catalog.names("models"))
+        detector = (f"models.{chosen}", catalog.class_name(chosen))
+        for name in field_names(*detector):
+            if name not in _RUN_FIELDS:
+                options.append(f"--model.{name}")
+        renamed = {dashed(f"--model.{name}") for name in field_names(*detector, old=True)}
     valid = {dashed(option) for option in options}
-    renamed = {dashed(f"--model.{name}") for name in field_names(*detector, old=True)}
-    for word in words:
+    of_file, _ = split_config(words)
+    for place, word in enumerate(words):
+        if word == "--":
+            return
         option = dashed(word).partition("=")[0]
         if option.startswith("--") and option not in valid | renamed:
-            raise unknown("anomalist run option", option, valid)
+            where = " in the configuration file" if place < len(of_file) else ""
+            raise unknown(f"anomalist {command} option{where}", option, valid - _HIDDEN)
 
 
 def _source(module: str) -> str:
@@ -121,12 +141,14 @@ def _old_names(statement: ast.stmt) -> list[str]:
     return [str(value.value) for value in values]
 
 
-def _model(words: Sequence[str]) -> str:
-    """Return the name of the detector that a command line chooses."""
-    model = "autoencoder"
+def _model(words: Sequence[str]) -> str | None:
+    """Return the name of the detector that a command line chooses, or None."""
+    model: str | None = None
     for place, word in enumerate(words):
         if word == "--model" and place + 1 < len(words):
             model = words[place + 1]
         elif word.startswith("--model="):
             model = word.partition("=")[2]
-    return model.partition(":")[0].strip()
+    if model is None or model == "auto":
+        return None
+    return parse_name(model)

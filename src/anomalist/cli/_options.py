@@ -4,58 +4,27 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from anomalist.cli._option_names import dashed
+from anomalist.cli._parser import Parser
 from anomalist.core import catalog
 from anomalist.core.config import Config
-from anomalist.core.errors import InputError, unknown
-from anomalist.models import RUN_FIELDS, Detector
+from anomalist.core.named import NamedConfig
+from anomalist.core.spec import parse_name
 from anomalist.reports.output import FORMATS
 
-__all__ = ["Parser", "a_path", "a_seed", "add_formats", "add_options", "collect"]
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser that reports errors in one line and suggests the nearest valid option."""
-
-    def __init__(self, command: str, description: str) -> None:
-        super().__init__(
-            prog=f"anomalist {command}".strip(),
-            description=description,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-
-    def error(self, message: str) -> NoReturn:
-        """Raise InputError instead of printing the usage and exiting."""
-        raise InputError(f"{self.prog}: {message}; see {self.prog} --help")
-
-    def read(self, words: Sequence[str]) -> argparse.Namespace:
-        """Parse the words of a command line.
-
-        Raises:
-            InputError: an option that does not exist, or one that lacks a value.
-        """
-        arguments, extra = self.parse_known_args([dashed(word) for word in words])
-        if extra:
-            bad = extra[0].partition("=")[0]
-            noun = "option" if bad.startswith("-") else "argument"
-            raise unknown(f"{self.prog} {noun}", bad, self._long_options())
-        return arguments
-
-    def _long_options(self) -> list[str]:
-        names = [name for action in self._actions for name in action.option_strings]
-        return [name for name in names if name.startswith("--")]
+__all__ = ["add_formats", "add_options", "collect"]
 
 
 def add_options(
     parser: Parser,
     config: type[Config],
     words: Sequence[str],
+    *,
+    flags: Sequence[str] = (),
 ) -> None:
     """Add an option for every field of ``config``; options that are not given stay unset.
 
@@ -66,17 +35,28 @@ def add_options(
         parser: the parser to extend.
         config: the typed config.
         words: the command line.
+        flags: fields that are true if their option is given, which has no value.
 
     Raises:
         InputError: ``--model`` names an unknown detector.
     """
+    parser._typed = True
     for name, field in config.model_fields.items():
-        _add(parser, name, field)
-        if field.annotation is not Detector:
+        if name in flags:
+            parser.add_argument(
+                dashed(f"--{name}"),
+                dest=name,
+                action="store_true",
+                default=argparse.SUPPRESS,
+                help=field.description,
+            )
             continue
-        detector = _chosen_detector(name, field, words)
+        _add(parser, name, field)
+        detector = _chosen_detector(name, field, words) if _holds_detector(field) else None
+        if detector is None:
+            continue
         for option, inner in detector.model_fields.items():
-            if option not in RUN_FIELDS:
+            if option not in detector.unwritten:
                 _add(parser, f"{name}.{option}", inner)
         for new, old in detector.old_names.items():
             _add(parser, f"{name}.{old}", detector.model_fields[new], hidden=True)
@@ -88,7 +68,7 @@ def collect(arguments: argparse.Namespace, config: type[Config]) -> dict[str, An
     ``model.OPTION`` becomes an item of ``model``.
     """
     values: dict[str, Any] = {}
-    models = [name for name, field in config.model_fields.items() if field.annotation is Detector]
+    models = [name for name, field in config.model_fields.items() if _holds_detector(field)]
     for key, value in vars(arguments).items():
         name, _, option = key.partition(".")
         if name in models:
@@ -105,8 +85,8 @@ def _chosen_detector(
     name: str,
     field: FieldInfo,
     words: Sequence[str],
-) -> type[Detector]:
-    """Return the class of the detector that a command line chooses."""
+) -> type[NamedConfig] | None:
+    """Return the class of the detector that a command line chooses; None if there is none."""
     first = argparse.ArgumentParser(
         add_help=False,
         allow_abbrev=False,
@@ -115,8 +95,18 @@ def _chosen_detector(
     first.add_argument(f"--{name}", default=field.default, nargs="?")
     arguments, _ = first.parse_known_args(words)
     spec = getattr(arguments, name) or field.default
-    detector: type[Detector] = catalog.find_class("models", spec.partition(":")[0])
+    if spec is None:
+        return None
+    detector: type[NamedConfig] = catalog.find_class("models", parse_name(spec))
     return detector
+
+
+def _holds_detector(field: FieldInfo) -> bool:
+    """Return whether a field is a detector, or a detector or None."""
+    for choice in _choices(field.annotation):
+        if isinstance(choice, type) and issubclass(choice, NamedConfig):
+            return choice.registry == "models"
+    return False
 
 
 def _add(
@@ -130,10 +120,9 @@ def _add(
     text = field.description or ""
     if isinstance(field.default, bool):
         text += f" (default: {str(field.default).lower()})"  # as the command line takes it
-    elif field.default is not None and not isinstance(field.default, tuple):
+    elif field.default not in (None, "") and not isinstance(field.default, tuple):
         text += f" (default: {field.default})"
-    choices = (field.annotation, *get_args(field.annotation))
-    takes_several = any(get_origin(choice) is tuple for choice in choices)
+    takes_several = any(get_origin(choice) is tuple for choice in _choices(field.annotation))
     parser.add_argument(
         dashed(f"--{name}"),
         dest=name,
@@ -144,10 +133,20 @@ def _add(
     )
 
 
+def _choices(annotation: Any) -> list[Any]:
+    """Return a type, or the types of a union, without their metadata."""
+    whole = _without_metadata(annotation)
+    return [whole, *(_without_metadata(one) for one in get_args(whole))]
+
+
+def _without_metadata(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
 def _metavar(annotation: Any) -> str:
     """Return the placeholder of an option's value in the help."""
     for choice in (annotation, *get_args(annotation)):
-        if get_origin(choice) is Literal:
+        if get_origin(choice) is Literal and len(get_args(choice)) > 1:
             return f"{{{','.join(map(str, get_args(choice)))}}}"
         if get_origin(choice) in (tuple, Annotated):
             return _metavar(get_args(choice)[0])
@@ -185,27 +184,3 @@ def _some_formats(text: str) -> tuple[str, ...]:
                 f"there is no format {one!r}; choose from {', '.join(FORMATS)}, for example svg,tex"
             )
     return formats
-
-
-def a_path(text: str) -> Path:
-    """Return a path given on the command line.
-
-    Raises:
-        argparse.ArgumentTypeError: it is empty, which would mean the current folder.
-    """
-    if not text.strip():
-        raise argparse.ArgumentTypeError(
-            "the path is empty; give a file or folder, or . for the current folder"
-        )
-    return Path(text)
-
-
-def a_seed(text: str) -> int:
-    """Return a seed given on the command line.
-
-    Raises:
-        argparse.ArgumentTypeError: it is not a non-negative integer.
-    """
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"a seed is a non-negative integer, got {text!r}")
-    return int(text)

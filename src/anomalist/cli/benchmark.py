@@ -7,8 +7,9 @@ from pathlib import Path
 
 from anomalist import suites
 from anomalist.cli._execution import add_execution, execution
-from anomalist.cli._options import Parser, a_path
+from anomalist.cli._parser import Parser, a_path, options_of
 from anomalist.core import catalog
+from anomalist.core.config_file import write_config
 
 __all__ = ["main"]
 
@@ -65,6 +66,7 @@ def main(words: Sequence[str]) -> int:
     )
     folder = arguments.results / "benchmarks" / suite.name
     print(report.report(outcome, folder, arguments.format))
+    write_config(folder / "options.yaml", options_of(arguments))
     return 1 if outcome.failures else 0
 
 

@@ -20,7 +20,7 @@ def main(words: Sequence[str]) -> None:
     """Run the command."""
     from anomalist import datasets
     from anomalist.cli import _export
-    from anomalist.cli._options import Parser
+    from anomalist.cli._parser import Parser
 
     if list(words[:1]) == ["export"]:
         _export.main(words[1:])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anomalist import datasets
 from anomalist.cli import _gallery
-from anomalist.cli._options import Parser, a_path
+from anomalist.cli._parser import Parser, a_path
 
 __all__ = ["main"]
 

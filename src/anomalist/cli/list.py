@@ -11,7 +11,7 @@ __all__ = ["main"]
 
 _ABOUT = """\
 List the available data sets, corruptions, tasks, models, suites and studies with a short
-description of each.
+description of each. For what another package adds, the package follows in brackets.
 
 examples:
   anomalist list
@@ -21,7 +21,7 @@ examples:
 
 def main(words: Sequence[str]) -> None:
     """Run the command."""
-    from anomalist.cli._options import Parser
+    from anomalist.cli._parser import Parser
 
     kinds = catalog.LISTED
     parser = Parser("list", _ABOUT)
@@ -37,4 +37,6 @@ def main(words: Sequence[str]) -> None:
     for package in [what] if what else kinds:
         print(f"{package}:")
         for name in catalog.names(package):
-            print(f"  {name:<18}{catalog.describe(package, name)}")
+            origin = catalog.origin(package, name)
+            where = "" if origin == "anomalist" else f" [{origin}]"
+            print(f"  {name:<18}{catalog.describe(package, name)}{where}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from anomalist.cli._options import Parser, a_path, add_formats
+from anomalist.cli._options import add_formats
+from anomalist.cli._parser import Parser, a_path
 from anomalist.core import catalog
 from anomalist.core.errors import unknown
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from anomalist.cli._option_names import check_run_options
+from anomalist.cli._option_names import check_options
 
 __all__ = ["main"]
 
@@ -30,15 +30,17 @@ examples:
 def main(words: Sequence[str]) -> None:
     """Run the command."""
     # A mistyped option is reported before torch is loaded, which takes seconds.
-    check_run_options(words, ("--results", "--quick", "--save-maps", "--format"))
+    own = ("--results", "--quick", "--save-maps", "--format")
+    check_options(words, "run", ("baseline.config", "Baseline"), own, model="autoencoder")
 
     from anomalist import baseline
     from anomalist.cli import _options as options
+    from anomalist.cli._parser import Parser, a_path
 
-    parser = options.Parser("run", _ABOUT)
+    parser = Parser("run", _ABOUT)
     parser.add_argument(
         "--results",
-        type=options.a_path,
+        type=a_path,
         default=Path("results"),
         help="folder for the results (default: results)",
     )
@@ -58,8 +60,11 @@ def main(words: Sequence[str]) -> None:
     values = options.collect(arguments, baseline.Baseline)
     if arguments.quick:
         values = baseline.quick(values)
+    config = baseline.Baseline(**values)
+    if arguments.print_config:
+        parser.print_config(arguments, config)
     baseline.run(
-        baseline.Baseline(**values),
+        config,
         arguments.results,
         save_maps=arguments.save_maps,
         quick=arguments.quick,

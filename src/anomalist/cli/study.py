@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from anomalist.cli._execution import add_execution, execution
-from anomalist.cli._options import Parser
+from anomalist.cli._parser import Parser, options_of
 from anomalist.cli.report import print_report
 from anomalist.core import catalog
+from anomalist.core.config_file import write_config
 from anomalist.core.errors import InputError
+from anomalist.core.files import make_folder
 
 __all__ = ["main"]
 
@@ -78,7 +80,10 @@ def main(words: Sequence[str]) -> int:
 
     study = module.study(_size(arguments), arguments.seeds, **_accepted(module, arguments))
     failures = studies.run(study, arguments.results, formats=arguments.format, **where)
-    print_report(study.layout.name, arguments.results)
+    name = study.layout.name
+    folder = make_folder(arguments.results / "studies")
+    write_config(folder / f"{name}.options.yaml", options_of(arguments))
+    print_report(name, arguments.results)
     return 1 if failures else 0
 
 

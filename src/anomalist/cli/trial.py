@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from anomalist.cli._options import Parser, a_path
+from anomalist.cli._parser import Parser, a_path
 from anomalist.core.errors import InputError
 
 __all__ = ["main"]

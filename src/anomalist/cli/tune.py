@@ -24,7 +24,7 @@ def main(words: Sequence[str]) -> None:
     from tabulate import tabulate
 
     from anomalist.baseline import settings
-    from anomalist.cli._options import Parser
+    from anomalist.cli._parser import Parser
 
     parser = Parser("tune", _ABOUT)
     parser.add_argument(
