@@ -22,6 +22,11 @@ BLOCK = re.compile(r"^```(\{?[\w-]*\}?)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTIL
 # What a page writes for the reader's own file or program, which the tests do not have.
 NOT_RUN = {
     "--executor": "needs a cluster; tests/studies start one of their own",
+    "my_detector": "a detector of the reader's own package; tests/test_plugins.py makes one",
+    "my_package.my_module:MyDetector": "the same",
+    "resnet18.pth": "a file of weights; tests/models/test_backbones.py makes one",
+    "resnet50": "downloads weights; tests/models/test_backbones.py says how it goes on",
+    "fit.yaml": "a file that the reader writes; tests/test_config_files.py writes one",
     "mine": "a detector that the reader writes; tests/test_one_file.py writes one",
     "theirs.csv": "scores of the reader's other software",
     "haze": "of the worked example, which tests/test_one_file.py runs",
@@ -88,14 +93,14 @@ def make_workplace(folder, monkeypatch):
     monkeypatch.chdir(place)
     rng = np.random.default_rng(0)
     for name, count, bad in (
-        ("parts/train/good", 40, False),
+        ("parts/train/good", 160, False),
         ("parts/test/good", 10, False),
         ("parts/test/dent", 4, True),
         ("scans", 50, False),
         ("line/ok", 50, False),
         ("line/nok/dent", 3, True),
         ("line/nok/crack", 3, True),
-        ("DIR/magnetic_tile/train/good", 60, False),
+        ("DIR/magnetic_tile/train/good", 160, False),
         ("DIR/magnetic_tile/test/good", 10, False),
         ("DIR/magnetic_tile/test/blowhole", 4, True),
         ("DIR/magnetic_tile/test/crack", 4, True),

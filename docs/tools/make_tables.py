@@ -271,6 +271,26 @@ def thresholds(name: str) -> str:
     return _markdown(head, lines)
 
 
+def false_alarms() -> str:
+    """Return the realised false-alarm rates of calibrated thresholds, by data set."""
+    rows = measured_rows.read_csv(MEASURED / "false_alarms.csv")
+    names = list(dict.fromkeys(row["dataset"] for row in rows))
+    lines = []
+    for level in dict.fromkeys(row["level"] for row in rows):
+        own = {row["dataset"]: row for row in rows if row["level"] == level}
+        cells = [_realised(own[name]) for name in names]
+        lines.append([level, *cells])
+    return _markdown(["level", *names], lines)
+
+
+def _realised(row: dict[str, str]) -> str:
+    """Return ``5.05 ± 0.12 (5.00)``: the mean rate, its standard error, the nominal rate."""
+    mean, error, nominal = (
+        f"{100 * float(row[name]):.2f}" for name in ("mean", "standard_error", "nominal")
+    )
+    return f"{mean} ± {error} ({nominal})"
+
+
 def lab(name: str) -> str:
     """Return a table of the lab notes, ``docs/measured/lab/NAME.csv``."""
     return _kept(name, text_columns=1)
@@ -295,6 +315,7 @@ TABLES: dict[str, Callable[..., str]] = {
         blind_spot,
         choose,
         detector,
+        false_alarms,
         lab,
         listed,
         labelled,

@@ -9,11 +9,21 @@ from anomalist import cli, studies
 from anomalist.baseline import job as baseline
 from anomalist.cli import report as cli_report
 from anomalist.cli import study as cli_study
+from anomalist.deployment import fitting
 from anomalist.running import benchmark
 from doc_pages import commands, make_workplace, reason_not_to_run
 
 COMMANDS = commands()
-AFTER_OTHERS = ("evaluate", "report", "trial", "tune", "gallery")  # run by the tests of pages
+AFTER_OTHERS = (
+    "evaluate",
+    "export",
+    "gallery",
+    "inspect",
+    "report",
+    "score",
+    "trial",
+    "tune",
+)  # run by the tests of pages
 CHEAP = ("list", "data")
 ALONE = ("run", *CHEAP)  # commands that need no further word
 
@@ -30,6 +40,7 @@ def test_it_is_taken_as_it_stands(command, tmp_path, monkeypatch):
     make_workplace(tmp_path, monkeypatch)
     seen = []
     monkeypatch.setattr(baseline, "_run", lambda config, *_, **__: seen.append(config.detector()))
+    monkeypatch.setattr(fitting, "_fit", lambda config, *_: seen.append(config))
     monkeypatch.setattr(studies, "run", lambda chosen, *_, **__: seen.append(chosen.trials) or {})
     monkeypatch.setattr(cli_study, "print_report", lambda *_: None)
     monkeypatch.setattr(cli_report, "print_report", lambda *_: None)

@@ -18,7 +18,7 @@ QUESTIONS = {  # what a stranger asks, and the page that answers
     "How do I run it?": "getting_started",
     "What do the numbers mean?": "guide/metrics",
     "Which detector do I need?": "detectors/index",
-    "How do I use my own images?": "guide/own_images",
+    "How do I use my own images?": "guide/fit_and_score",
     "How do I add a detector?": "developer/add_detector",
     "How do I reproduce a table?": "guide/reproduce",
     "How do I cite it?": "citing",
