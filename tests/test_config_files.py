@@ -57,6 +57,14 @@ def test_the_command_line_takes_precedence(tmp_path, capsys):
     assert "ok" in out
 
 
+def test_a_list_at_the_end_of_a_file_does_not_take_the_folder(tmp_path, capsys):
+    file = tmp_path / "fit.yaml"
+    file.write_text("seed: 3\ngood: [ok, fine]\n")
+    out = printed(["fit", "--config", str(file), "parts"], capsys)
+    assert "path: parts" in out
+    assert "good: [ok, fine]" in out
+
+
 def test_json_and_sizes_as_lists(tmp_path, capsys):
     file = tmp_path / "fit.json"
     file.write_text("\ufeff" + json.dumps({"resize": [24, 32], "intensity": [0, 4095], "seed": 3}))

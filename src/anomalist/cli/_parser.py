@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from anomalist.cli._config_words import CONFIG_OPTION, PRINT_OPTION, split_config
+from anomalist.cli._config_words import CONFIG_OPTION, END_OF_CONFIG, PRINT_OPTION, split_config
 from anomalist.cli._option_names import dashed
 from anomalist.core.config import Config
 from anomalist.core.config_file import as_yaml
 from anomalist.core.errors import InputError, unknown
 
 __all__ = ["Parser", "a_path", "a_seed", "options_of"]
+
+_OWN = ("config", "print_config", "end_of_config")  # arguments that are no options of a command
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,6 +41,8 @@ class Parser(argparse.ArgumentParser):
             action="store_true",
             help="print all options as YAML, for such a file, and stop",
         )
+        # It ends a list at the end of the file's options.
+        group.add_argument(END_OF_CONFIG, action="store_true", help=argparse.SUPPRESS)
 
     def error(self, message: str) -> NoReturn:
         """Raise InputError instead of printing the usage and exiting."""
@@ -52,7 +56,9 @@ class Parser(argparse.ArgumentParser):
         """
         of_file, own = split_config(words)
         options = self._words_of_file(of_file)
-        given = [self._without_flag_value(word) for word in [*options, *_dashed(own)]]
+        given = [
+            self._without_flag_value(word) for word in [*options, END_OF_CONFIG, *_dashed(own)]
+        ]
         arguments, extra = self.parse_known_args([word for word in given if word is not None])
         if extra:
             bad = extra[0].partition("=")[0]
@@ -186,7 +192,7 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the options of a command that has no typed config, without unset ones."""
     values: dict[str, Any] = {}
     for name, value in vars(arguments).items():
-        if name in ("config", "print_config") or value is None:
+        if name in _OWN or value is None:
             continue
         if name == "format" and isinstance(value, tuple):
             values[name] = ",".join(map(str, value))
