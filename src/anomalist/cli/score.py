@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from anomalist.cli._parser import Parser, a_path, options_of
+from anomalist.core.config_file import write_config
+
 __all__ = ["main"]
 
 _ABOUT = """\
@@ -29,12 +32,30 @@ examples:
 def main(words: Sequence[str]) -> int:
     """Run the command; return 1 if a file could not be read."""
     from anomalist.cli import _options as options
-    from anomalist.cli._parser import Parser, a_path, options_of
-    from anomalist.core.config_file import write_config
     from anomalist.deployment import load
     from anomalist.deployment.scoring import ScoreConfig, score_files
 
     parser = Parser("score", _ABOUT)
+    _add_own(parser)
+    options.add_options(parser, ScoreConfig, words, flags=("heatmaps",))
+    arguments = parser.read(words)
+    config = ScoreConfig(**options.collect(arguments, ScoreConfig))
+    if arguments.print_config:
+        parser.print_config(arguments, config)
+    summary = score_files(
+        load(arguments.model),
+        arguments.paths,
+        arguments.out,
+        config,
+        threads=arguments.threads,
+        restart=arguments.restart,
+    )
+    write_config(arguments.out / "config.yaml", options_of(arguments, config))
+    return 1 if summary.unreadable else 0
+
+
+def _add_own(parser: Parser) -> None:
+    """Add the options that are not in the config of a scoring."""
     parser.add_argument(
         "model", type=a_path, metavar="MODEL", help="folder of a model, or .onnx file"
     )
@@ -63,18 +84,3 @@ def main(words: Sequence[str]) -> int:
         metavar="N",
         help="number of processor threads (default: one per core)",
     )
-    options.add_options(parser, ScoreConfig, words, flags=("heatmaps",))
-    arguments = parser.read(words)
-    config = ScoreConfig(**options.collect(arguments, ScoreConfig))
-    if arguments.print_config:
-        parser.print_config(arguments, config)
-    summary = score_files(
-        load(arguments.model),
-        arguments.paths,
-        arguments.out,
-        config,
-        threads=arguments.threads,
-        restart=arguments.restart,
-    )
-    write_config(arguments.out / "config.yaml", options_of(arguments, config))
-    return 1 if summary.unreadable else 0
