@@ -36,6 +36,7 @@ def test_scikit_learns_checks_of_others(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if not small(name).needs_known_anomalies])
 def test_every_detector_is_an_estimator(name):
     estimator = clone(AnomalyEstimator(small(name), false_alarms=0.2)).fit(IMAGES)

@@ -111,6 +111,7 @@ def test_the_list_says_where_a_thing_comes_from(call):
     assert "broken_one" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["median_image", "their.median:MedianImage"])
 def test_a_detector_is_fitted_saved_and_loaded_in_another_process(call, tmp_path, name):
     sys.path.insert(0, str(Path(__file__).parent / "deployment"))
@@ -138,6 +139,7 @@ def test_a_run_with_both(call):
     assert "haze" in done.stdout
 
 
+@pytest.mark.slow
 def test_what_cannot_be_loaded_says_why(call):
     done = call("anomalist", "run", "--model", "broken_one")
     assert done.returncode == 2

@@ -63,7 +63,7 @@ def openvino_scores(path, images):
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in ("pca", "knn") else pytest.param(name, marks=slow) for name in DETECTORS],
+    [name if name == "pca" else pytest.param(name, marks=slow) for name in DETECTORS],
 )
 def test_both_runtimes_decide_like_torch(name, folder, images, tmp_path):
     if name in ("padim", "patch_memory", "student_teacher"):

@@ -18,7 +18,7 @@ from toys import blobs
 CHECKS = (
     detectors.scores_have_the_shape_of_the_images,
     detectors.wrong_input_is_refused,
-    detectors.constant_images_and_few_of_them_are_enough,
+    pytest.param(detectors.constant_images_and_few_of_them_are_enough, marks=slow),
     detectors.its_spec_reads_back,
 )
 
