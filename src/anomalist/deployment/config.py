@@ -10,7 +10,7 @@ from anomalist.calibration import LOWEST_RATE
 from anomalist.core.config import Config
 from anomalist.core.errors import InputError
 from anomalist.datasets.folder import Folder, Intensity, Size
-from anomalist.deployment.tiling import Tiling
+from anomalist.deployment.tiling import GRID, Tiling
 from anomalist.models import Model
 
 __all__ = ["FitConfig"]
@@ -148,7 +148,9 @@ class FitConfig(Config):
         """The tiles, or None."""
         if self.tile is None:
             return None
-        overlap = self.tile // _OVERLAP_SHARE // 32 * 32 if self.overlap is None else self.overlap
+        overlap = (
+            self.tile // _OVERLAP_SHARE // GRID * GRID if self.overlap is None else self.overlap
+        )
         return Tiling(side=self.tile, overlap=overlap)
 
     def folder(self, size: tuple[int, int] | None = None) -> Folder:

@@ -54,3 +54,11 @@ class Description(Config):
     cost: Cost
     versions: dict[str, str] = Field(default_factory=dict)
     fit: dict[str, Any] = Field(default_factory=dict, description="the options of the fit")
+
+    @property
+    def scored_size(self) -> tuple[int, int]:
+        """Height and width of what the detector scores: an image, or a tile."""
+        if self.tiling is not None:
+            return self.tiling.side, self.tiling.side
+        assert self.reading.size is not None
+        return self.reading.size

@@ -81,8 +81,7 @@ class _Whole(nn.Module):
         reading = model.description.reading
         self.low, self.high = reading.value_range
         self.detector = detector.export_module()
-        normal = np.sort(model.calibration.image.folds[0])
-        self.register_buffer("normal", torch.from_numpy(normal.astype(np.float32)))
+        self.register_buffer("normal", torch.from_numpy(model.calibration.image.folds[0]))
 
     def forward(self, images: Tensor, threshold: Tensor) -> tuple[Tensor, ...]:
         """Return score, p-value, decision and, if the detector has one, the map."""
@@ -114,11 +113,8 @@ def _detector_of(model: CalibratedModel) -> Detector:
 def _exported(whole: nn.Module, model: CalibratedModel) -> Any:
     """Return the ONNX program."""
     about = model.description
-    size = about.reading.size
-    if about.tiling is not None:
-        size = (about.tiling.side, about.tiling.side)
-    assert size is not None
-    example = torch.zeros(2, about.reading.channels, *size, dtype=_DTYPES[about.reading.dtype])
+    shape = (2, about.reading.channels, *about.scored_size)
+    example = torch.zeros(shape, dtype=_DTYPES[about.reading.dtype])
     names = ["score", "p_value", "decision", "map"]
     with torch.inference_mode():
         count = len(whole(example, torch.tensor(0.0)))

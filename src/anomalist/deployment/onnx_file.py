@@ -105,12 +105,8 @@ def _check_input(session: Any, description: Description) -> None:
         ValueError: it takes others.
     """
     reading = description.reading
-    size = reading.size
-    if description.tiling is not None:
-        size = (description.tiling.side, description.tiling.side)
-    assert size is not None
     given = session.get_inputs()[0]
-    wanted = [reading.channels, *size]
+    wanted = [reading.channels, *description.scored_size]
     if list(given.shape[1:]) != wanted or given.type != f"tensor({_TYPES[reading.dtype]})":
         raise ValueError(f"its network takes {given.type} {given.shape}, not {wanted}")
 

@@ -11,7 +11,7 @@ import numpy as np
 from anomalist.calibration import check_enough, images_needed, usual_rate
 from anomalist.core.errors import InputError
 from anomalist.deployment.config import FitConfig
-from anomalist.deployment.tiling import Tiling
+from anomalist.deployment.tiling import GRID, Tiling
 from anomalist.image_files.survey import Survey
 from anomalist.models import Detector, for_run, parse
 
@@ -22,7 +22,6 @@ FEW = 16  # images; with at most this many, each is held out once, and rotated c
 _SMALL_SIDE = 64  # images up to this side are not photographs
 _SIDE = 256  # shorter side of photographs after resizing
 _LONGEST = 512
-_GRID = 32  # sides are multiples of it
 _SAME_ASPECT = 0.05  # largest relative difference of aspect ratios that count as one
 _MANY = 150  # images from which split calibration, and one Gaussian per position, are the default
 _HELD_OUT_OF = 5  # one image in five is held out,
@@ -208,4 +207,4 @@ def _size(config: FitConfig, images: Survey) -> tuple[tuple[int, int] | None, st
 
 
 def _to_grid(length: float) -> int:
-    return max(_GRID, round(length / _GRID) * _GRID)
+    return max(GRID, round(length / GRID) * GRID)

@@ -18,22 +18,22 @@ from pydantic import Field, model_validator
 from anomalist.core.config import Config
 from anomalist.core.errors import InputError
 
-__all__ = ["MapOfTiles", "Tiling"]
+__all__ = ["GRID", "MapOfTiles", "Tiling"]
 
-_GRID = 32  # tiles start at multiples of it, so that grids of features agree
+GRID = 32  # tiles start at multiples of it, so that grids of features agree
 
 
 class Tiling(Config):
     """The size of tiles and of their overlap, in pixels."""
 
-    side: int = Field(ge=_GRID, description="height and width of a tile")
+    side: int = Field(ge=GRID, description="height and width of a tile")
     overlap: int = Field(ge=0, description="pixels shared by neighbouring tiles")
 
     @model_validator(mode="after")
     def _on_grid(self) -> Tiling:
-        if self.side % _GRID or self.overlap % _GRID or self.overlap > self.side // 2:
+        if self.side % GRID or self.overlap % GRID or self.overlap > self.side // 2:
             raise InputError(
-                f"tile and overlap must be multiples of {_GRID}, and the overlap at most half of "
+                f"tile and overlap must be multiples of {GRID}, and the overlap at most half of "
                 f"the tile; got {self.side} and {self.overlap}"
             )
         return self
@@ -112,4 +112,4 @@ class MapOfTiles:
 
 
 def _up_to_grid(length: int, least: int) -> int:
-    return max(least, -(-length // _GRID) * _GRID)
+    return max(least, -(-length // GRID) * GRID)
