@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PARALLEL := --numprocesses auto --dist loadfile
 
-.PHONY: baseline quick test test-fast check format notebooks docs tables dist bench bench-check clean
+.PHONY: baseline quick browser test test-fast check format notebooks docs tables dist bench bench-check clean
 
 baseline: .venv/ready
 	$(BIN)/python experiments/baseline_mnist.py
@@ -11,8 +11,13 @@ baseline: .venv/ready
 quick: .venv/ready
 	$(BIN)/python experiments/baseline_mnist.py --quick
 
-test: .venv/ready-dev check
+test: .venv/ready-dev check browser
 	$(BIN)/python -m pytest $(PARALLEL)
+
+browser:  # Chromium and its driver, for the tests of pages; where apt-get may not, they are skipped
+	@command -v chromedriver >/dev/null && command -v chromium >/dev/null \
+	|| { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } >/dev/null 2>&1 \
+	|| echo "no Chromium, and apt-get cannot install it: the tests of pages will be skipped" >&2
 
 test-fast: .venv/ready-dev
 	$(BIN)/python -m pytest -m "not slow" -x -q $(PARALLEL)

@@ -62,6 +62,8 @@ def test_everything_promised_is_written(finished):
         "environment.json",
         "dataset_stats.json",
         "training.json",
+        "thumbnails.jsonl",
+        "report.html",
         "model/detector.json",
         "model/arrays.safetensors",
         "model_fused/detector.json",
@@ -229,6 +231,7 @@ def test_a_picture_of_an_earlier_run_does_not_stay(finished):
     assert not stale.exists()
 
 
+@pytest.mark.slow
 def test_a_corruption_that_changes_nothing_is_refused_and_finished_ones_stay(tmp_path):
     config = tiny().model_copy(
         update={"corruptions": Baseline(corruptions=["stripes", "stripes:lines=0"]).corruptions}
@@ -418,6 +421,7 @@ def test_defects_without_masks_and_one_type_are_tested_too(parts, tmp_path):
     assert (tmp_path / "results" / "anomalies" / "dent.png").exists()
 
 
+@pytest.mark.slow
 def test_a_detector_without_maps_and_with_negative_scores_runs_to_its_end(parts, tmp_path, recwarn):
     rows = run_on(
         parts,
@@ -517,6 +521,7 @@ def test_what_cannot_work_is_refused_before_any_work(tmp_path, capsys, monkeypat
     assert not (tmp_path / "config.json").exists()
 
 
+@pytest.mark.slow
 def test_a_type_called_all_defects_is_told_from_all_of_them(parts, tmp_path):
     (parts / "test" / "dent").rename(parts / "test" / "all defects")
     (parts / "ground_truth" / "dent").rename(parts / "ground_truth" / "all defects")

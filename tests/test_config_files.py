@@ -20,6 +20,7 @@ COMMANDS = {
     "report": ["difficulty", "--format", "svg,tex"],
     "run": ["--quick", "--model", "pca", "--corruptions", "stripes:lines=2,value=black", "haze"],
     "score": ["m", "a", "b/c", "--heatmaps", "--maps", "float16"],
+    "serve": ["m", "--port", "0", "--insecure"],
     "study": ["grid", "--vary", "model.bottleneck=2,4", "--vary", "task.contamination=0,0.05"],
     "tune": ["--threads", "2"],
 }
@@ -126,6 +127,7 @@ def test_a_study_and_a_benchmark_keep_their_options(words, file, tmp_path, capsy
     assert printed([words[0], "--config", str(tmp_path / file)], capsys) == printed(words, capsys)
 
 
+@pytest.mark.slow
 def test_the_options_of_a_run_are_read_from_its_results(tmp_path, capsys):
     words = ["run", "--quick", "--dataset", "digits", "--model", "pca", "--calibration", "50"]
     words += ["--corruptions", "stripes:lines=1", "--results"]

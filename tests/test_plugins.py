@@ -116,7 +116,7 @@ def test_the_list_says_where_a_thing_comes_from(call):
 def test_a_detector_is_fitted_saved_and_loaded_in_another_process(call, tmp_path, name):
     sys.path.insert(0, str(Path(__file__).parent / "deployment"))
     try:
-        from parts import write
+        from made_parts import write
     finally:
         sys.path.pop(0)
     good = write(tmp_path / "good", range(30))

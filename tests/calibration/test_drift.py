@@ -21,10 +21,8 @@ def noticed(rng, shift, *, n=200, before=0, stream=400, rate=0.01, ties=False):
     return test.noticed_at
 
 
-@pytest.mark.parametrize(
-    ("rate", "ties"),
-    [(0.05, False), *(pytest.param(*each, marks=slow) for each in ((0.05, True), (0.01, False)))],
-)
+@slow
+@pytest.mark.parametrize(("rate", "ties"), [(0.05, False), (0.05, True), (0.01, False)])
 def test_false_warnings_in_1000_streams(rate, ties):
     rng = np.random.default_rng(0)
     warnings = [noticed(rng, 0, rate=rate, ties=ties) for _ in range(1_000)]

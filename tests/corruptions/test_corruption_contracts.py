@@ -176,6 +176,7 @@ def test_views_and_read_only_images_are_taken_as_they_are(spec):
         np.testing.assert_array_equal(result.masks, expected.masks)
 
 
+@pytest.mark.slow
 @each_name
 @pytest.mark.parametrize("shape", [(28, 28), (17, 23), (3, 3), (64, 5), (1, 1), (1, 9)], ids=str)
 def test_the_map_to_the_physical_parameter_has_an_inverse(name, shape):

@@ -1,11 +1,11 @@
 """Folders of images for the tests of the data set folder."""
 
 import numpy as np
-from picture_files import noise, saved
 from PIL import Image
 
 from anomalist.core.data_home import data_folder
 from anomalist.image_files import cache as _folder_cache
+from picture_files import noise, saved
 
 
 def put(path, values=None, kind="PNG"):

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_files import chunk, dicom, fits, noise, png_sixteen, saved, tiff, tiff_of
 from PIL import Image, ImageOps
 
 from anomalist.core.errors import InputError
 from anomalist.image_files.decode import decode, decode_mask, open_regular, probe
 from anomalist.image_files.frame import DecodeSpec
+from picture_files import chunk, dicom, fits, noise, png_sixteen, saved, tiff, tiff_of
 from refusals import refused
 
 LOOK = DecodeSpec((20, 24), "stretch", None, False, "uint8")

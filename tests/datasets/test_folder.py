@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from folders import hash_of, mask_at, put, refuse_to_decode
-from picture_files import dicom, fits, noise, saved, tiff_of, tiff_of_planes
 from PIL import Image
 
 from anomalist.datasets import parse
 from anomalist.datasets.folder import Folder
+from picture_files import dicom, fits, noise, saved, tiff_of, tiff_of_planes
 from refusals import refused
 
 TILES = Path(__file__).parents[3] / "shared" / "data" / "magnetic_tile"

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from folders import cached, hash_of, put, refuse_to_decode
-from picture_files import noise
 
 import anomalist
 from anomalist.core.data_home import data_folder
 from anomalist.datasets import parse
 from anomalist.datasets.folder import Folder
+from picture_files import noise
 from refusals import refused
 
 pytestmark = pytest.mark.usefixtures("own_cache")

@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-import picture_files as files
 import psutil
 import pytest
 from PIL import Image
 
 import anomalist
+import picture_files as files
 
 pytestmark = pytest.mark.slow
 

@@ -64,6 +64,7 @@ def call(tmp_path_factory):
     for name in (
         "conftest.py",
         "refusals.py",
+        "picture_files.py",
         "web_server.py",
         "test_imports.py",
         "test_catalog.py",

@@ -1,7 +1,7 @@
 import pytest
-from parts import write
 
 from anomalist.deployment import FitConfig, fit
+from made_parts import write
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from parts import SIDE, part, write
 from PIL import Image
 
 from anomalist import cli, deployment, models
@@ -15,6 +14,7 @@ from anomalist.calibration import p_values
 from anomalist.core import memory
 from anomalist.core.errors import InputError
 from anomalist.deployment import FitConfig, fit, load
+from made_parts import SIDE, part, write
 
 
 def images_csv(folder):

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from parts import part, write
 
 from anomalist import cli
 from anomalist.core.errors import InputError
 from anomalist.deployment import FitConfig, fit, load
 from anomalist.deployment.scoring import score_files
+from made_parts import part, write
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
@@ -61,10 +61,8 @@ def openvino_scores(path, images):
     }
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name if name == "pca" else pytest.param(name, marks=slow) for name in DETECTORS],
-)
+@slow
+@pytest.mark.parametrize("name", DETECTORS)
 def test_both_runtimes_decide_like_torch(name, folder, images, tmp_path):
     if name in ("padim", "patch_memory", "student_teacher"):
         pytest.importorskip("efficientnet_lite_pytorch")
@@ -90,6 +88,7 @@ def test_both_runtimes_decide_like_torch(name, folder, images, tmp_path):
         assert np.allclose(exported.maps, expected.maps, rtol=1e-3, atol=1e-4 * largest)
 
 
+@slow
 def test_the_file_decides_by_itself_and_the_threshold_is_an_input(model_folder, tmp_path):
     import onnxruntime
 
@@ -155,6 +154,7 @@ def test_other_files_are_no_models(content, tmp_path):
         load(tmp_path / "none.onnx")
 
 
+@slow
 def test_scoring_a_file_does_not_load_torch(model_folder, tmp_path):
     path = tmp_path / "model.onnx"
     cli.main(["export", str(model_folder), "--out", str(path)])

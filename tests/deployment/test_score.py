@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from parts import part, write
 from PIL import Image
 
 from anomalist import cli
@@ -18,6 +18,7 @@ from anomalist.core.errors import InputError
 from anomalist.deployment import FitConfig, fit, load
 from anomalist.deployment.files import files_in, output_name
 from anomalist.deployment.scoring import ScoreConfig, score_files
+from made_parts import part, write
 
 COLUMNS = [
     "path",
@@ -436,18 +437,17 @@ def test_a_full_disk_leaves_no_half_line(tmp_path, monkeypatch):
     assert path.read_bytes() == whole
 
 
-def test_an_image_that_is_thin_has_a_small_overlay(tmp_path):
-    from anomalist.deployment.pictures import write_overlay
+def test_an_image_that_is_thin_has_a_small_overlay(model_folder, tmp_path):
+    from anomalist.deployment.pictures import draw_overlay
 
-    write_overlay(
-        tmp_path / "a.png",
-        np.zeros((1, 3, 1_500), np.float32),
-        np.zeros((3, 1_500), np.float32),
-        (0, 1),
-        None,
-    )
-    with Image.open(tmp_path / "a.png") as picture:
-        assert picture.size == (1_024, 2)
+    model = load(model_folder)
+    reading = model.description.reading.model_copy(update={"size": (3, 1_500)})
+    description = model.description.model_copy(update={"reading": reading})
+    Image.fromarray(np.zeros((3, 1_500), np.uint8)).save(tmp_path / "thin.png")
+    file = reading.read(tmp_path / "thin.png")
+    heat = np.zeros((3, 1_500), np.float32)
+    picture = draw_overlay(replace(model, description=description), file, heat, None)
+    assert picture.size == (1_024, 2)
 
 
 def test_words_after_two_dashes_are_paths(model_folder, tmp_path, monkeypatch):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from parts import write
 from PIL import Image
 
 from anomalist import models
@@ -11,6 +10,7 @@ from anomalist.core.memory import peak_bytes
 from anomalist.deployment import FitConfig, fit, load
 from anomalist.deployment.scorers import TiledScorer
 from anomalist.deployment.tiling import Tiling
+from made_parts import write
 
 
 class Blur:

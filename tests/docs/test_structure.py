@@ -21,6 +21,7 @@ QUESTIONS = {  # what a stranger asks, and the page that answers
     "How do I use my own images?": "guide/fit_and_score",
     "How do I add a detector?": "developer/add_detector",
     "How do I reproduce a table?": "guide/reproduce",
+    "How do I look at results?": "guide/html_report",
     "How do I cite it?": "citing",
 }
 

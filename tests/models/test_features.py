@@ -303,6 +303,7 @@ def test_maps_are_enlarged_then_blurred(grid, size, blur):
     )
 
 
+@pytest.mark.slow
 def test_the_student_learns_to_imitate_and_the_teacher_stays_as_it_is():
     detector = StudentTeacher(**SMALL, epochs=40, hidden=0).fit(IMAGES)
     assert detector.history[-1] < 0.5 * detector.history[0]

@@ -99,6 +99,7 @@ def test_what_is_no_blob_lies_far_from_the_centre_and_codes_do_not_collapse(kind
     assert usual.std() > 0
 
 
+@pytest.mark.slow
 def test_without_labels_deep_sad_is_deep_svdd():
     images = blobs(20, seed=1)
     one, two = (kind(**SMALL).fit(IMAGES).score(images).image for kind in (DeepSvdd, DeepSad))
@@ -112,6 +113,7 @@ def shifted(count, seed):
     return np.roll(blobs(count, seed=seed), -3, axis=3)
 
 
+@pytest.mark.slow
 def test_known_anomalies_are_pushed_away_and_the_further_the_higher_eta_is():
     images, labels = np.concatenate([IMAGES, shifted(10, 2)]), np.repeat([0, -1], [200, 10])
     ratio = []

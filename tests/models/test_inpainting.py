@@ -242,6 +242,7 @@ def test_the_mean_of_the_map_is_another_score():
     assert (default.image != mean.image).any()
 
 
+@pytest.mark.slow
 def test_training_lowers_the_surprise_it_reports():
     detector = small(epochs=20, learning_rate=0.01)
     assert detector.history == []

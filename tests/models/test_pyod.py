@@ -150,6 +150,7 @@ def test_a_missing_library_is_said(monkeypatch):
         fit("HBOS")
 
 
+@pytest.mark.slow
 def test_the_library_is_not_loaded_before_a_fit():
     code = "import sys, anomalist.models.pyod; assert not {'pyod', 'numba'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

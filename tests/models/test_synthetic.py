@@ -187,6 +187,7 @@ def test_rows_and_tables_say_so_too():
     assert flatten(plain)["model.name"] == "autoencoder"
 
 
+@pytest.mark.slow
 def test_the_console_says_so_too(tmp_path, capsys):
     from anomalist.baseline import job as baseline
 

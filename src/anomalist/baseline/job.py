@@ -23,7 +23,7 @@ from tqdm import tqdm
 from anomalist import datasets
 from anomalist._version import __version__
 from anomalist.baseline.config import Baseline
-from anomalist.baseline.results import SECOND_MODEL, Results
+from anomalist.baseline.results import REPORT, SECOND_MODEL, Results
 from anomalist.baseline.settings import fastest
 from anomalist.baseline.testing import Scoring, Tested, defect_types, number_of_kinds, tests
 from anomalist.calibration import rate_range
@@ -37,7 +37,7 @@ from anomalist.core.memory import check_fits, reusing_memory
 from anomalist.evaluation import Evaluator
 from anomalist.images import Dataset
 from anomalist.models import Detector, Scores, SecondScore
-from anomalist.reports import pages, tables
+from anomalist.reports import html, pages, tables
 from anomalist.tasks import TaskSplits
 
 __all__ = ["run"]
@@ -124,7 +124,9 @@ def _run(
         say("AUROC with 95 % intervals; metrics.json has all metrics of both scores")
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in watch.seconds.items())
     say(f"total {sum(watch.seconds.values()):.0f} s: {stages}")
+    html.write(html.collect(results.folder), results.folder / REPORT)
     say(f"results in {results.folder}: {results.listing()}")
+    say(f"look at them in a browser: {results.folder / REPORT}")
     return results.rows
 
 
@@ -173,6 +175,7 @@ def _evaluate(
         results.keep_normal_scores(first, splits.dataset.test.files, save_maps)
         if second is not None:
             results.keep_second_score(second.name, others[0])
+        results.begin_thumbnails(config.false_alarm_rate)
         _test(config, splits, score, (first, *others), results, each)
 
 

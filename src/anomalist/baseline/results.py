@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalist.baseline.config import AnomalyKind, Baseline
+from anomalist.baseline.pictured import RunThumbnails
 from anomalist.baseline.testing import Tested
 from anomalist.calibration import p_values
 from anomalist.core.console import say
@@ -18,11 +19,13 @@ from anomalist.core.files import make_folder, write_arrays, write_csv, write_jso
 from anomalist.evaluation import Evaluation, Evaluator
 from anomalist.models import Scores, remove_saved
 from anomalist.split import Split
+from anomalist.thumbnails import FILE as THUMBNAILS
 
-__all__ = ["CASES", "SECOND_MODEL", "Results"]
+__all__ = ["CASES", "REPORT", "SECOND_MODEL", "Results"]
 
 SECOND_MODEL = "model_fused"  # folder of the detector that computes the second score
 
+REPORT = "report.html"
 CASES = 3  # number of panels with the highest, the median and the lowest scores, each
 _CONFIG = "config.json"
 _FIRST_SCORE = "default"  # name of the first score in metrics.csv
@@ -35,6 +38,8 @@ _WRITTEN = (
     "training.json",
     "environment.json",
     "dataset_stats.json",
+    THUMBNAILS,
+    REPORT,
 )
 _SHARED = "dataset_stats.json"  # other commands write it too
 
@@ -62,6 +67,7 @@ class Results:
         self._evaluator: Evaluator | None = None
         self._second: Evaluator | None = None
         self._save_maps = False
+        self._thumbnails: RunThumbnails | None = None
 
     def earlier(self) -> Baseline | None:
         """Return the config of the earlier run whose results are in the folder, or None.
@@ -118,6 +124,18 @@ class Results:
         self._scores["clean/source"] = evaluator.normal.image_index
         self._add_lines("normal", evaluator.normal, evaluator.normal_scores)
 
+    def begin_thumbnails(self, false_alarm_rate: float) -> None:
+        """Begin the file of thumbnails, after the scores of the normal images are kept.
+
+        Args:
+            false_alarm_rate: that of the run.
+        """
+        assert self._evaluator is not None
+        evaluators = [self._evaluator]
+        if self._second is not None:
+            evaluators.append(self._second)
+        self._thumbnails = RunThumbnails(self.folder, evaluators, self._files, false_alarm_rate)
+
     def keep_second_score(self, name: str, evaluator: Evaluator) -> None:
         """Keep the second scores of held-out and tested normal images, and their colour scale.
 
@@ -132,6 +150,9 @@ class Results:
 
     def _keep_normal(self, ending: str, evaluator: Evaluator) -> None:
         self._scores[f"calibration{ending}"] = evaluator.calibration_scores.image
+        if evaluator.calibration_scores.pixel is not None:
+            highest = evaluator.calibration_scores.pixel.max(axis=(1, 2))
+            self._scores[f"calibration_highest{ending}"] = highest
         self._scores[f"threshold{ending}"] = np.array(evaluator.threshold)
         self._keep_scores(f"clean{ending}", evaluator.normal_scores)
         prefix = "second/" if ending else ""
@@ -152,6 +173,8 @@ class Results:
         self._cases |= {f"{kind.setting}/{name}": value for name, value in shown.items()}
         if kind != AnomalyKind.all_defects():  # these images are listed by type
             self._add_lines(kind.setting, tested.anomalies, scores)
+        if self._thumbnails is not None:
+            self._thumbnails.add(tested)
         self._write_metrics(tested)
 
     def _keep_scores(self, name: str, scores: Scores) -> None:

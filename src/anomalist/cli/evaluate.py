@@ -46,9 +46,26 @@ examples:
 
 def main(words: Sequence[str]) -> int:
     """Run the command; return 1 if a file could not be used."""
+    arguments = _parser().read(words)
+    if arguments.model is not None:
+        return _of_model(arguments)
+    if arguments.scores is None or arguments.test is None:
+        raise InputError(
+            "anomalist evaluate needs MODEL and DIR, or --scores and --test; see anomalist "
+            "evaluate --help"
+        )
+    _of_scores(arguments)
+    return 0
+
+
+def _parser() -> Parser:
     parser = Parser("evaluate", _ABOUT)
     parser.add_argument(
-        "model", nargs="?", type=a_path, metavar="MODEL", help="folder of a model, or .onnx file"
+        "model",
+        nargs="?",
+        type=a_path,
+        metavar="MODEL",
+        help="folder of a model or of a run, or .onnx file",
     )
     parser.add_argument(
         "folder",
@@ -85,16 +102,7 @@ def main(words: Sequence[str]) -> int:
         metavar="FILE.csv",
         help="also write the result as a row for `anomalist benchmark --reference`",
     )
-    arguments = parser.read(words)
-    if arguments.model is not None:
-        return _of_model(arguments)
-    if arguments.scores is None or arguments.test is None:
-        raise InputError(
-            "anomalist evaluate needs MODEL and DIR, or --scores and --test; see anomalist "
-            "evaluate --help"
-        )
-    _of_scores(arguments)
-    return 0
+    return parser
 
 
 def _of_model(arguments: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ def main(words: Sequence[str]) -> None:
 
     parser = Parser("inspect", _ABOUT)
     parser.add_argument(
-        "model", type=a_path, metavar="MODEL", help="folder of a model, or .onnx file"
+        "model", type=a_path, metavar="MODEL", help="folder of a model or of a run, or .onnx file"
     )
     parser.add_argument("--json", action="store_true", help="print the description as JSON")
     arguments = parser.read(words)

@@ -57,7 +57,7 @@ def main(words: Sequence[str]) -> int:
 def _add_own(parser: Parser) -> None:
     """Add the options that are not in the config of a scoring."""
     parser.add_argument(
-        "model", type=a_path, metavar="MODEL", help="folder of a model, or .onnx file"
+        "model", type=a_path, metavar="MODEL", help="folder of a model or of a run, or .onnx file"
     )
     parser.add_argument(
         "paths",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["InputError", "printable", "unknown"]
+__all__ = ["InputError", "escaped", "printable", "unescaped", "unknown"]
 
 _ALL = 10  # with at most this many names, all are listed
 _SHOWN = 5  # with more names, this many similar ones are listed
@@ -30,6 +30,16 @@ def printable(text: str) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
     )
+
+
+def escaped(text: str) -> str:
+    """Return ``text`` like :func:`printable`, but different for different texts."""
+    return printable(text.replace("\\", "\\\\"))
+
+
+def unescaped(text: str) -> str:
+    """Return what :func:`printable` returns for the text of which this is :func:`escaped`."""
+    return text.replace("\\\\", "\\")
 
 
 def unknown(what: str, name: str, valid: Iterable[str]) -> InputError:

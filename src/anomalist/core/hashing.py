@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
-__all__ = ["json_hash"]
+__all__ = ["file_hash", "json_hash"]
 
 
 def json_hash(value: Any, *, compact: bool = False, digits: int = 64) -> str:
@@ -20,3 +21,9 @@ def json_hash(value: Any, *, compact: bool = False, digits: int = 64) -> str:
     separators = (",", ":") if compact else None
     text = json.dumps(value, sort_keys=True, separators=separators)
     return hashlib.sha256(text.encode()).hexdigest()[:digits]
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

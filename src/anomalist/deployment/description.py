@@ -51,7 +51,7 @@ class Description(Config):
     false_alarms: float | None = Field(description="the chosen false-alarm rate")
     seed: int = 0
     training: Training
-    cost: Cost
+    cost: Cost | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     fit: dict[str, Any] = Field(default_factory=dict, description="the options of the fit")
 

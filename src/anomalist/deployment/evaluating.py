@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from anomalist.core.console import announce, say, track
-from anomalist.core.errors import InputError, printable
+from anomalist.core.errors import InputError, escaped, printable
 from anomalist.core.files import make_folder, write_csv, write_json, write_table
 from anomalist.datasets.folder import Folder
-from anomalist.deployment.model import CalibratedModel
+from anomalist.deployment.model import CalibratedModel, Predictions
+from anomalist.deployment.score_results import say_results
 from anomalist.deployment.storage import SEEN_DIGITS
+from anomalist.deployment.thumbnail import scale_of, thumbnails_of, write_scoring
 from anomalist.evaluation import evaluate_arrays
 from anomalist.image_files.decode import decode_mask, open_regular, reason
 from anomalist.image_files.entries import Entry, Layout
@@ -29,6 +31,8 @@ from anomalist.image_files.jobs import hash_files
 from anomalist.metrics import Estimate, proportion_interval
 from anomalist.metrics.table import of_metric
 from anomalist.models import Scores
+from anomalist.thumbnails import FILE as THUMBNAILS
+from anomalist.thumbnails import MapScale, ThumbnailFile
 
 __all__ = ["EvaluationReport", "evaluate_folder"]
 
@@ -51,12 +55,18 @@ class EvaluationReport:
     faults: dict[str, str]
 
 
+# An image of the folder as it was read, and its mask.
+_Read = tuple[Entry, NDArray[np.generic], NDArray[np.bool_]]
+
+
 @dataclass
 class _Scored:
     """Scores of the images of a folder, in order."""
 
+    names: list[str]
     kinds: list[str]
     scores: list[float]
+    p_values: list[float]
     anomalous: list[bool]
     maps: list[NDArray[np.float32]]
     masks: list[NDArray[np.bool_]]
@@ -74,7 +84,8 @@ def evaluate_folder(
     Args:
         model: the model.
         folder: the folder, with the options that say which images are anomalous.
-        out: folder for ``metrics.csv``, ``decisions.json`` and ``unreadable.csv``; None: no files.
+        out: folder for ``metrics.csv``, ``decisions.json``, ``scores.csv``, ``unreadable.csv``, and
+            what ``anomalist report --html`` shows; None: no files.
 
     Raises:
         InputError: there are no normal or no anomalous images, or some were used in the fit.
@@ -85,7 +96,8 @@ def evaluate_folder(
     entries = [entry for entry in layout.entries if entry.test or not layout.has_test_split]
     root = Path(folder.path).expanduser()
     _refuse_seen(root, entries, model.seen)
-    scored, faults = _score(model, root, entries, layout)
+    pictures = None if out is None else _Pictures(model, out)
+    scored, faults = _score(model, root, entries, layout, pictures)
     kinds = np.array(scored.kinds)
     normal = int((kinds == "good").sum())
     if normal in (0, len(kinds)):
@@ -97,7 +109,34 @@ def evaluate_folder(
     _say(model, report)
     if out is not None:
         _write(report, out)
+        _write_scores(model, folder, scored, out)
+        say_results(out)
     return report
+
+
+class _Pictures:
+    """Writes the thumbnails of the scored images, for ``anomalist report --html``."""
+
+    def __init__(self, model: CalibratedModel, out: Path) -> None:
+        self._model = model
+        self._scale: MapScale | None = scale_of(model, model.description.false_alarms)
+        (out / THUMBNAILS).unlink(missing_ok=True)  # of an earlier evaluation
+        self._file = ThumbnailFile(out, [self._scale])
+
+    def add(self, images: NDArray[Any], predictions: Predictions, read: Sequence[_Read]) -> None:
+        """Write the pictures of a batch."""
+        shapes = {mask.shape for _, _, mask in read}
+        masks = np.stack([mask for _, _, mask in read]) if len(shapes) == 1 else None
+        small = thumbnails_of(
+            self._model,
+            self._scale,
+            images,
+            predictions,
+            [escaped(entry.name) for entry, _, _ in read],
+            [entry.kind for entry, _, _ in read],
+            masks,
+        )
+        self._file.add(small)
 
 
 def _refuse_seen(root: Path, entries: Sequence[Entry], seen: frozenset[str]) -> None:
@@ -122,9 +161,10 @@ def _score(
     root: Path,
     entries: Sequence[Entry],
     layout: Layout,
+    pictures: _Pictures | None,
 ) -> tuple[_Scored, dict[str, str]]:
     """Return the scores of the images that can be read, and the faults of the others."""
-    scored = _Scored([], [], [], [], [])
+    scored = _Scored([], [], [], [], [], [], [])
     faults: dict[str, str] = {}
     size = model.batch_size()
     for first in track(range(0, len(entries), size), "scoring"):
@@ -136,9 +176,14 @@ def _score(
                 faults[entry.name] = reason(error)
         if not read:
             continue
-        predictions = model.predict(np.stack([image for _, image, _ in read]))
+        images = np.stack([image for _, image, _ in read])
+        predictions = model.predict(images)
+        if pictures is not None:
+            pictures.add(images, predictions, read)
+        scored.names += [printable(entry.name) for entry, _, _ in read]
         scored.kinds += [entry.kind for entry, _, _ in read]
         scored.scores += predictions.score.tolist()
+        scored.p_values += predictions.p_value.tolist()
         scored.anomalous += predictions.is_anomaly.tolist()
         if predictions.maps is not None and layout.masked:
             scored.maps += list(predictions.maps)
@@ -259,9 +304,31 @@ def _write(report: EvaluationReport, out: Path) -> None:
     ]
     write_table(out / "metrics.csv", rows)
     write_json(out / "decisions.json", report.decisions)
-    names = ["decisions.json", "metrics.csv"]
     if report.faults:
         faults = [{"path": printable(name), "reason": why} for name, why in report.faults.items()]
         write_csv(out / "unreadable.csv", faults)
-        names.append("unreadable.csv")
-    say(f"results in {out}: {', '.join(names)}")
+
+
+def _write_scores(
+    model: CalibratedModel,
+    folder: Folder,
+    scored: _Scored,
+    out: Path,
+) -> None:
+    """Write a row per image, and which model gave its score."""
+    is_known = model.calibration.image.count > 0
+    has_verdict = model.description.false_alarms is not None
+    rows: list[dict[str, Any]] = []
+    for place, name in enumerate(scored.names):
+        verdict = "anomalous" if scored.anomalous[place] else "normal"
+        row = {
+            "path": name,
+            "kind": scored.kinds[place],
+            "score": f"{scored.scores[place]:.9g}",
+            "p_value": f"{scored.p_values[place]:.6g}" if is_known else "",
+            "verdict": verdict if has_verdict else "",
+        }
+        rows.append(row)
+    write_csv(out / "scores.csv", rows)
+    options = folder.model_dump(mode="json", exclude_defaults=True)
+    write_scoring(out, model, model.description.false_alarms, options)

@@ -127,6 +127,8 @@ def _calibration_lines(model: CalibratedModel) -> list[str]:
 
 def _cost_lines(about: Description) -> list[str]:
     cost = about.cost
+    if cost is None:
+        return []
     free = available_bytes()
     fits = ""
     if free is not None:

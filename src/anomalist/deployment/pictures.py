@@ -13,9 +13,11 @@ from PIL import Image, ImageDraw
 from anomalist import heatmaps
 from anomalist.core.errors import InputError
 from anomalist.core.files import atomic_write
+from anomalist.deployment.model import CalibratedModel
+from anomalist.deployment.reading import ImageFile
 from anomalist.deployment.regions import Region
 
-__all__ = ["MapType", "check_maps", "write_map", "write_mask", "write_overlay"]
+__all__ = ["MapType", "check_maps", "draw_overlay", "write_map", "write_mask", "write_picture"]
 
 MapType = Literal["float16", "float32"]
 
@@ -35,24 +37,24 @@ def check_maps() -> None:
         raise InputError("maps as TIFF need tifffile: pip install 'anomalist[maps]'")
 
 
-def write_overlay(
-    path: Path,
-    image: NDArray[np.float32],
+def draw_overlay(
+    model: CalibratedModel,
+    file: ImageFile,
     heat: NDArray[np.float32],
-    scale: tuple[float, float],
     region: Region | None,
-    size: tuple[int, int] | None = None,
-) -> None:
-    """Write an image in grey, orange where its map is high, with a box around the largest region.
+) -> Image.Image:
+    """Draw an image in grey, orange where its map is high, with a box around the largest region.
 
     Args:
-        path: the PNG file.
-        image: float32 ``[C, H, W]`` in [0, 1].
+        model: gives the scale, which is the same for all images.
+        file: the image as it was read. If it was stretched, the picture has the shape of the file.
         heat: float32 ``[H, W]``.
-        scale: map values drawn as nothing and at full strength, the same for all images.
-        region: the largest region in pixels of the image, or None.
-        size: width and height whose aspect ratio the picture has; None: those of the image.
+        region: the largest region in pixels of the model's image, or None.
     """
+    reading = model.description.reading
+    scale = model.calibration.scale
+    image = reading.to_float(file.image)
+    size = file.size if reading.resize_mode == "stretch" else None
     blend = heatmaps.overlay(image, heat, top=scale[1], bottom=scale[0], opacity=_OPACITY)
     picture = Image.fromarray((255 * blend + 0.5).astype(np.uint8))
     own = picture.size
@@ -69,12 +71,12 @@ def write_overlay(
             max((region.top + region.height) * down - 1, region.top * down),
         )
         ImageDraw.Draw(picture).rectangle(corners, outline=_BOX, width=2)
-    _save(picture, path)
+    return picture
 
 
 def write_mask(path: Path, mask: NDArray[np.bool_]) -> None:
     """Write a mask ``[H, W]`` as a PNG file, 255 where it is marked."""
-    _save(Image.fromarray(mask.astype(np.uint8) * 255), path)
+    write_picture(Image.fromarray(mask.astype(np.uint8) * 255), path)
 
 
 def write_map(path: Path, values: NDArray[np.float32], dtype: MapType) -> None:
@@ -88,7 +90,8 @@ def write_map(path: Path, values: NDArray[np.float32], dtype: MapType) -> None:
         tifffile.imwrite(temporary, values.astype(dtype), compression=None)
 
 
-def _save(picture: Image.Image, path: Path) -> None:
+def write_picture(picture: Image.Image, path: Path) -> None:
+    """Write a picture as a PNG file; its folder is made if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
         picture.save(temporary, format="PNG")

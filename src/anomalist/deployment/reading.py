@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,18 +61,30 @@ class Reading(Config):
         """
         path = Path(path)
         with open_regular(path) as file:
-            target = self.size
-            if target is None:
-                width, height = image_size(file, path.name)
-                target = (height, width)
-                file.seek(0)
-            _, depth, _ = probe(file, path.name)
+            return self.decode(file, path.name)
+
+    def decode(self, file: BinaryIO, name: str) -> ImageFile:
+        """Return the image in an open file.
+
+        Args:
+            file: open for reading, at its beginning.
+            name: name of the file; its ending identifies DICOM and FITS.
+
+        Raises:
+            Exception: of any kind, as for :meth:`read`.
+        """
+        target = self.size
+        if target is None:
+            width, height = image_size(file, name)
+            target = (height, width)
             file.seek(0)
-            # A file with more bits than those of the fit is read as float and rounded.
-            deeper = depth > _BITS[self.dtype]
-            dtype = "float32" if deeper else self.dtype
-            spec = DecodeSpec(target, self.resize_mode, self.intensity, self.channels == 3, dtype)
-            image, size = decode(file, path.name, spec)
+        _, depth, _ = probe(file, name)
+        file.seek(0)
+        # A file with more bits than those of the fit is read as float and rounded.
+        deeper = depth > _BITS[self.dtype]
+        dtype = "float32" if deeper else self.dtype
+        spec = DecodeSpec(target, self.resize_mode, self.intensity, self.channels == 3, dtype)
+        image, size = decode(file, name, spec)
         if deeper:
             image = self._rounded(image)
         if image.dtype == np.float32 and not np.isfinite(image).all():

@@ -16,6 +16,9 @@ from anomalist.core.console import announce, say
 from anomalist.core.files import write_csv, write_table
 from anomalist.deployment.files import FoundFile
 from anomalist.deployment.model import CalibratedModel
+from anomalist.deployment.result_row import ROW_COLUMNS
+from anomalist.thumbnails import FILE as THUMBNAILS
+from anomalist.thumbnails import SCORING
 
 __all__ = [
     "EXACT",
@@ -25,6 +28,7 @@ __all__ = [
     "WRITTEN",
     "ScoreConfig",
     "Summary",
+    "say_results",
     "say_summary",
     "summarise",
     "write_rows",
@@ -33,9 +37,9 @@ __all__ = [
 FAULT = "fault"  # key of the reason why a file cannot be read
 EXACT = "exact"  # key of the p-value with all digits, for false discoveries
 FIRST = "first"  # key of the score of the first detector, for the test of drift
-WRITTEN = ("scores.csv", "scores.parquet", "unreadable.csv", "config.yaml")
-PICTURES = ("heatmaps", "masks", "maps")  # folders of pictures
-_COLUMNS = ("path", "score", "p_value", "percentile", "verdict")  # that every table has
+WRITTEN = ("scores.csv", "scores.parquet", "unreadable.csv", "config.yaml", SCORING)
+PICTURES = ("heatmaps", "masks", "maps", THUMBNAILS)  # folders, and a file, of pictures
+_COLUMNS = ("path", *ROW_COLUMNS)  # that every table has
 _SHOWN = 10  # unreadable files, and anomalies, on the console
 
 Row = dict[str, Any]
@@ -45,7 +49,9 @@ class ScoreConfig(Config):
     """What a scoring writes, and its rates."""
 
     heatmaps: bool = Field(
-        False, description="whether to write an overlay and a mask of each image"
+        False,
+        description="whether to write an overlay and a mask of each image, and thumbnails for "
+        "`anomalist report --html`",
     )
     maps: Literal["none", "float16", "float32"] = Field(
         "none", description="write each map as a TIFF file with numbers of this type"
@@ -153,6 +159,13 @@ def summarise(
         unreadable=len(faults),
         drift_at=drift.noticed_at,
     )
+
+
+def say_results(out: Path) -> None:
+    """Print what a folder of results contains, and how to look at it."""
+    names = sorted(path.name for path in out.iterdir() if path.name[0] != ".")
+    say(f"results in {out}: {', '.join(names)}")
+    say(f"look at them: anomalist report {out} --html report.html")
 
 
 def say_summary(

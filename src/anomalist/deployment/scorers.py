@@ -22,6 +22,7 @@ RawScores = tuple[NDArray[np.float32], NDArray[np.float32] | None]
 
 _AT_ONCE = 1 << 20  # pixels scored at once
 _MOST = 256  # images scored at once
+_FEW = 16  # images of a small batch
 
 
 class Scorer(Protocol):
@@ -36,6 +37,9 @@ class Scorer(Protocol):
 
     def threads(self, count: int | None) -> AbstractContextManager[object]:
         """Return a context that scores with a number of threads; None: one per core."""
+
+    def small_batches(self) -> AbstractContextManager[object]:
+        """Return a context that scores few images faster, with scores equal up to rounding."""
 
 
 class DetectorScorer:
@@ -58,6 +62,12 @@ class DetectorScorer:
         from anomalist.core.devices import using_threads
 
         return using_threads(count)
+
+    def small_batches(self) -> AbstractContextManager[object]:
+        """Return a context in which up to 16 images are one small batch."""
+        from anomalist.training import small_batches
+
+        return small_batches(_FEW)
 
 
 class TiledScorer:
@@ -84,6 +94,10 @@ class TiledScorer:
     def threads(self, count: int | None) -> AbstractContextManager[object]:
         """Return the context of the scorer of tiles."""
         return self.scorer.threads(count)
+
+    def small_batches(self) -> AbstractContextManager[object]:
+        """Return the context of the scorer of tiles."""
+        return self.scorer.small_batches()
 
     def _of_image(self, image: NDArray[Any]) -> RawScores:
         """Return the scores ``[K]`` and the maps ``[K, H, W]`` of an image ``[C, H, W]``."""

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomalist.core.console import announce, progress, say
-from anomalist.core.errors import InputError
+from anomalist.core.errors import InputError, escaped
 from anomalist.core.files import make_folder
 from anomalist.core.hashing import json_hash
 from anomalist.core.locking import locked
@@ -24,7 +25,8 @@ from anomalist.deployment.files import FoundFile, files_in, output_name
 from anomalist.deployment.journal import Journal
 from anomalist.deployment.model import CalibratedModel, Predictions
 from anomalist.deployment.reading import ImageFile
-from anomalist.deployment.regions import Region, in_file, largest_region, mask_in_file
+from anomalist.deployment.regions import Region, largest_region, mask_in_file
+from anomalist.deployment.result_row import result_row
 from anomalist.deployment.score_results import (
     EXACT,
     FAULT,
@@ -33,11 +35,14 @@ from anomalist.deployment.score_results import (
     WRITTEN,
     ScoreConfig,
     Summary,
+    say_results,
     say_summary,
     summarise,
     write_rows,
 )
+from anomalist.deployment.thumbnail import scale_of, thumbnails_of, write_scoring
 from anomalist.image_files.decode import reason
+from anomalist.thumbnails import ThumbnailFile
 
 __all__ = ["ScoreConfig", "Summary", "score_files"]
 
@@ -77,7 +82,7 @@ def score_files(
     if options.maps != "none":
         pictures.check_maps()
     if not model.description.has_maps and (options.heatmaps or options.maps != "none"):
-        announce(f"{model.description.detector} draws no maps: no pictures are written")
+        announce(f"{model.description.detector} draws no maps, so there are no heatmaps")
     files = files_in(paths, out)
     make_folder(out)
     _check_out(out)
@@ -87,7 +92,7 @@ def score_files(
         if restart and (out / _JOURNAL).exists():
             (out / _JOURNAL).unlink()
             for name in PICTURES:
-                shutil.rmtree(out / name, ignore_errors=True)
+                _remove(out / name)
         journal = Journal(out / _JOURNAL, _key(model), given)
         job = _Job(model, options, out, files, journal)
         try:
@@ -100,11 +105,11 @@ def score_files(
             say("run the same command again to continue")
             raise
         rows, faults = write_rows(out, options, files, journal.rows)
+        write_scoring(out, model, model.check_rate(options.false_alarms), given)
     summary = summarise(model, options, rows, faults)
     job.say_speed()
     say_summary(summary, model.check_rate(options.false_alarms), rows, faults)
-    names = sorted(path.name for path in out.iterdir() if path.name[0] != ".")
-    say(f"results in {out}: {', '.join(names)}")
+    say_results(out)
     return summary
 
 
@@ -124,6 +129,8 @@ class _Job:
         self._out = out
         self._files = files
         self._journal = journal
+        self._scale = scale_of(model, model.check_rate(config.false_alarms))
+        self._thumbnails = ThumbnailFile(out, [self._scale]) if config.heatmaps else None
 
     def run(self) -> None:
         """Score the files that have no row yet."""
@@ -190,10 +197,21 @@ class _Job:
             predictions = self._model.predict(
                 arrays, self._config.false_alarms, self._config.marked_share
             )
+            self._keep_thumbnails(predictions, arrays, [place for place, _ in read])
             for number, (place, file) in enumerate(read):
                 row = self._row(predictions, number, place, file)
                 rows.append((self._files[place], row))
         return rows
+
+    def _keep_thumbnails(
+        self, predictions: Predictions, images: NDArray[Any], places: Sequence[int]
+    ) -> None:
+        """Write the thumbnails of a batch, if the options ask for pictures."""
+        if self._thumbnails is None:
+            return
+        names = [escaped(self._files[place].key) for place in places]
+        small = thumbnails_of(self._model, self._scale, images, predictions, names)
+        self._thumbnails.add(small)
 
     def _row(
         self, predictions: Predictions, number: int, place: int, file: ImageFile
@@ -203,24 +221,10 @@ class _Job:
             region = largest_region(predictions.masks[number], file.frame)
         self._draw(predictions, number, place, file, region)
         known = self._model.calibration.image.count > 0
-        row: dict[str, Any] = {"score": _rounded(predictions.score[number], 9)}
+        row = result_row(predictions, number, file, region, is_calibrated=known)
         row[EXACT] = float(predictions.p_value[number]) if known else None
-        row["p_value"] = _rounded(predictions.p_value[number], 6) if known else None
-        row["percentile"] = _rounded(predictions.percentile[number], 4) if known else None
-        row["verdict"] = None
-        if known:
-            row["verdict"] = "anomalous" if predictions.is_anomaly[number] else "normal"
-        if predictions.masks is not None:
-            shown = region and in_file(region, file.frame, file.size)
-            for field in Region._fields:
-                row[f"region_{field}"] = getattr(shown, field) if shown else None
         row[FIRST] = float(predictions.first[number])
         return row
-
-    def _shape_of(self, file: ImageFile) -> tuple[int, int] | None:
-        """Return the size whose aspect ratio an overlay has; None: that of the model's image."""
-        is_stretched = self._model.description.reading.resize_mode == "stretch"
-        return file.size if is_stretched else None
 
     def _draw(
         self,
@@ -235,15 +239,9 @@ class _Job:
             return
         name = output_name(self._files[place].path)
         if self._config.heatmaps:
-            image = self._model.description.reading.to_float(file.image)
-            pictures.write_overlay(
-                self._out / "heatmaps" / f"{name}.png",
-                image,
-                predictions.maps[number],
-                self._model.calibration.scale,
-                region,
-                self._shape_of(file),
-            )
+            heat = predictions.maps[number]
+            overlay = pictures.draw_overlay(self._model, file, heat, region)
+            pictures.write_picture(overlay, self._out / "heatmaps" / f"{name}.png")
             mask = mask_in_file(predictions.masks[number], file.frame, file.size)
             pictures.write_mask(self._out / "masks" / f"{name}.png", mask)
         if self._config.maps != "none":
@@ -280,9 +278,12 @@ def _check_out(out: Path) -> None:
         )
 
 
-def _rounded(value: float, digits: int) -> float:
-    """Return a value with some significant digits, so that the CSV file is short."""
-    return float(f"{value:.{digits}g}")
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; it may be missing."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _check_discoveries(model: CalibratedModel, config: ScoreConfig) -> None:

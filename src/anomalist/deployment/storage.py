@@ -25,6 +25,7 @@ from anomalist.core.files import write_arrays, write_json
 from anomalist.core.npy import read_npz
 from anomalist.deployment.description import FORMAT, Description
 from anomalist.deployment.model import CalibratedModel, Calibration
+from anomalist.deployment.of_run import is_run, load_run
 from anomalist.deployment.scorers import DetectorScorer, Scorer, TiledScorer
 from anomalist.deployment.tiling import Tiling
 
@@ -149,6 +150,8 @@ def save(
 def load(path: str | Path) -> CalibratedModel:
     """Return the model in a folder that ``anomalist fit`` wrote, or in an exported ONNX file.
 
+    The folder of a finished ``anomalist run`` is a model too.
+
     Raises:
         InputError: there is no such model, a file is missing or damaged, or its format is of
             another version.
@@ -158,6 +161,8 @@ def load(path: str | Path) -> CalibratedModel:
         from anomalist.deployment.onnx_file import read_onnx
 
         return read_onnx(given)
+    if is_run(given) and not (given / DESCRIPTION).exists():
+        return _run(given)
     description = read_description(given)
     try:
         readers = read_npz(given / _CALIBRATION)
@@ -169,6 +174,17 @@ def load(path: str | Path) -> CalibratedModel:
         ) from None
     scorer = _scorer(given, description, calibration)
     return CalibratedModel(description, calibration, scorer, _seen(given / IMAGES))
+
+
+def _run(folder: Path) -> CalibratedModel:
+    try:
+        return load_run(folder)
+    except InputError:
+        raise
+    except DAMAGE as error:
+        raise InputError(
+            f"the run in {str(folder)!r} cannot be read ({error}); run `anomalist run` again"
+        ) from None
 
 
 def check_agreement(description: Description, calibration: Calibration) -> None:

@@ -69,7 +69,8 @@ def _dicom(file: BinaryIO, window: Window, limit: int) -> NDArray[np.float32]:
 
 
 def _check_dicom(file: BinaryIO, limit: int) -> None:
-    size = os.fstat(file.fileno()).st_size
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
     if size > 4 * limit + _HEADER:  # pydicom reads all of it into memory
         raise InputError(f"{size:,} bytes, more than an image of {limit:,} pixels needs")
     head = file.read(4096)

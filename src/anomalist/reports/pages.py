@@ -15,9 +15,9 @@ from anomalist.core.errors import InputError
 from anomalist.reports import panels, plots, tables
 from anomalist.reports.output import Output
 
-__all__ = ["draw", "remake"]
+__all__ = ["DAMAGE", "draw", "remake"]
 
-_DAMAGE = (
+DAMAGE = (
     *(ValueError, LookupError, TypeError, AttributeError, OSError, EOFError, ZeroDivisionError),
     zipfile.BadZipFile,
 )
@@ -45,7 +45,7 @@ def remake(results: Path, formats: Sequence[str] = ()) -> str:
         metrics = draw(results, formats)
     except InputError:
         raise
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise InputError(
             f"the results in {str(results)!r} are damaged ({error}); run `anomalist run` again"
         ) from None

@@ -1,0 +1,56 @@
+"""The page at ``/``."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from anomalist._version import __version__
+from anomalist.thumbnails import drawing_script, page_style
+
+__all__ = ["ASSETS", "page"]
+
+_SHARED = {"heat.js": drawing_script, "base.css": page_style}
+_FILES = ("base.css", "heat.js", "page.css", "page.js", "play.js")
+_TYPES = {".css": "text/css", ".js": "text/javascript"}
+
+
+def page(*, needs_token: bool, has_playground: bool) -> str:
+    """Return the HTML of the page.
+
+    Args:
+        needs_token: whether the page asks for a token.
+        has_playground: whether it has digits to corrupt.
+    """
+    environment = Environment(
+        loader=PackageLoader("anomalist.service", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        needs_token=needs_token, has_playground=has_playground, version=__version__
+    )
+
+
+def _asset(name: str) -> str:
+    if name in _SHARED:
+        return _SHARED[name]()
+    folder = resources.files("anomalist.service") / "assets"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def _answer(request: Request) -> Response:
+    """Answer one of the files of the page; no other file has an address."""
+    name = request.url.path.rpartition("/")[2]
+    return Response(_asset(name), media_type=_TYPES[name[name.rindex(".") :]])
+
+
+# The files of the page, by name.
+ASSETS = Starlette(routes=[Route(f"/{name}", _answer) for name in _FILES])
