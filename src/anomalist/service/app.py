@@ -191,9 +191,10 @@ def _add_pages(app: FastAPI, guard: Guard, has_playground: bool) -> None:
     app.mount("/docs/assets", StaticFiles(directory=swagger_ui_path))
     app.mount("/assets", ASSETS)
 
+    html = page(needs_token=guard.is_needed, has_playground=has_playground)
+
     @app.get("/", include_in_schema=False)
     def start() -> HTMLResponse:
-        html = page(needs_token=guard.is_needed, has_playground=has_playground)
         return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
 
     @app.get("/docs", include_in_schema=False)

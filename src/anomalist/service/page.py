@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from anomalist._version import __version__
-from anomalist.thumbnails import drawing_script, page_style
+from anomalist.thumbnails import asset, drawing_script, page_style, page_template
 
 __all__ = ["ASSETS", "page"]
 
+_PACKAGE = "anomalist.service"
 _SHARED = {"heat.js": drawing_script, "base.css": page_style}
 _FILES = ("base.css", "heat.js", "page.css", "page.js", "play.js")
 _TYPES = {".css": "text/css", ".js": "text/javascript"}
@@ -27,14 +25,7 @@ def page(*, needs_token: bool, has_playground: bool) -> str:
         needs_token: whether the page asks for a token.
         has_playground: whether it has digits to corrupt.
     """
-    environment = Environment(
-        loader=PackageLoader("anomalist.service", "assets"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
+    return page_template(_PACKAGE, "page.html.j2").render(
         needs_token=needs_token, has_playground=has_playground, version=__version__
     )
 
@@ -42,8 +33,7 @@ def page(*, needs_token: bool, has_playground: bool) -> str:
 def _asset(name: str) -> str:
     if name in _SHARED:
         return _SHARED[name]()
-    folder = resources.files("anomalist.service") / "assets"
-    return (folder / name).read_text(encoding="utf-8")
+    return asset(_PACKAGE, name)
 
 
 def _answer(request: Request) -> Response:

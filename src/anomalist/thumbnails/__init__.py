@@ -5,7 +5,7 @@ maps; each further line is one image. Scores of files also have ``scoring.json``
 model gave them.
 """
 
-from anomalist.thumbnails.drawing import drawing_script, page_style
+from anomalist.thumbnails.drawing import asset, drawing_script, page_style, page_template
 from anomalist.thumbnails.encoding import encode_image, encode_map, encode_mask
 from anomalist.thumbnails.file import (
     FILE,
@@ -27,9 +27,11 @@ __all__ = [
     "ThumbnailFile",
     "ThumbnailScore",
     "Thumbnails",
+    "asset",
     "drawing_script",
     "encode_image",
     "encode_map",
     "encode_mask",
     "page_style",
+    "page_template",
 ]

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 from importlib import resources
+from typing import TYPE_CHECKING
 
-__all__ = ["drawing_script", "page_style"]
+if TYPE_CHECKING:  # scoring files needs no Jinja2
+    from jinja2 import Template
+
+__all__ = ["asset", "drawing_script", "page_style", "page_template"]
+
+_PACKAGE = "anomalist.thumbnails"
 
 
 def drawing_script() -> str:
     """Return the JavaScript that draws images, heatmaps and masks on canvases."""
-    return _asset("heat.js")
+    return asset(_PACKAGE, "heat.js")
 
 
 def page_style() -> str:
     """Return the CSS of a page: colours in dark and light, controls and panels."""
-    return _asset("base.css")
+    return asset(_PACKAGE, "base.css")
 
 
-def _asset(name: str) -> str:
-    folder = resources.files("anomalist.thumbnails") / "assets"
+def page_template(package: str, name: str) -> Template:
+    """Return a template in the folder ``assets`` of a package; it escapes every value."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader(package, "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
+    return environment.get_template(name)
+
+
+def asset(package: str, name: str) -> str:
+    """Return a file in the folder ``assets`` of a package."""
+    folder = resources.files(package) / "assets"
     return (folder / name).read_text(encoding="utf-8")

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from anomalist._version import __version__
 from anomalist.core.files import write_text
 from anomalist.reports.html.content import Content
 from anomalist.reports.html.counts import counts_of
-from anomalist.thumbnails import LEVELS, Thumbnail, drawing_script, page_style
+from anomalist.thumbnails import (
+    LEVELS,
+    Thumbnail,
+    asset,
+    drawing_script,
+    page_style,
+    page_template,
+)
 
 __all__ = ["write"]
 
+_PACKAGE = "anomalist.reports.html"
 _SCRIPTS = ("charts.js", "gallery.js", "report.js")
 
 
@@ -32,22 +38,14 @@ def write(content: Content, path: Path) -> None:
         content: what the report shows.
         path: the HTML file.
     """
-    environment = Environment(
-        loader=PackageLoader("anomalist.reports.html", "assets"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
-    scripts = [drawing_script(), *(_asset(name) for name in _SCRIPTS)]
-    script = Markup("\n").join(map(Markup, scripts))
-    text = environment.get_template("report.html.j2").render(
+    scripts = [drawing_script(), *(asset(_PACKAGE, name) for name in _SCRIPTS)]
+    script = Markup("\n".join(scripts))
+    text = page_template(_PACKAGE, "report.html.j2").render(
         content=content,
         documents=[(one, Markup(one.html)) for one in content.documents],
         data=_data(content),
         version=__version__,
-        style=Markup(page_style()) + _asset("report.css"),
+        style=Markup(page_style() + asset(_PACKAGE, "report.css")),
         script=script,
         script_hash=_hash(script),
     )
@@ -80,12 +78,6 @@ def _image(one: Thumbnail, kind: int) -> dict[str, Any]:
         shown = {"v": score.value, "p": score.p_value, "m": score.map, "r": score.restored}
         scores.append(shown | {"k": score.mask})
     return {"n": one.name, "k": kind, "i": one.input, "t": one.truth, "s": scores}
-
-
-def _asset(name: str) -> Markup:
-    """Return a file of this package that goes into the page as it is."""
-    folder = resources.files("anomalist.reports.html") / "assets"
-    return Markup((folder / name).read_text(encoding="utf-8"))
 
 
 def _hash(script: str) -> str:

@@ -1,6 +1,6 @@
 // The playground: a test image, a corruption and its severity, and what the detector makes of it.
 
-const play = { options: null, seen: [], asked: 0, busy: false };
+const play = { options: null, seen: [], busy: false };
 
 const CHART = { wide: 420, high: 170, left: 48, bottom: 30, top: 8, right: 10 };
 
